@@ -1,0 +1,50 @@
+"""The project's sessions: `nox` runs tests, lint and types; `nox -l` lists them all."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["tests", "lint", "types", "examples"]
+
+
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"])
+def tests(session: nox.Session) -> None:
+    """Run the whole suite with branch coverage, on each Python that is present."""
+    session.install("-e", ".[dev]")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install("ruff>=0.8")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of package, tests and examples with mypy and pyright."""
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run every example and every snippet of the README."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/test_readme.py", "tests/test_examples.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks; each prints a table of ratios taken in this one run."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)

@@ -1,0 +1,53 @@
+"""What every test shares: nothing may be left running when a test ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import stamina
+
+from twelvetasks import TaskSession
+from twelvetasks.testing import FakePlatform
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left_running() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() - before - {asyncio.current_task()} == set()
+
+
+@pytest.fixture(autouse=True)
+def retries_do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stamina's own switch for tests: as many attempts, without the waits between them."""
+    monkeypatch.delenv("TWELVE_LABS_API_KEY", raising=False)
+    stamina.set_testing(True, attempts=5)
+    yield
+    stamina.set_testing(False)
+
+
+@pytest.fixture
+async def platform() -> AsyncIterator[FakePlatform]:
+    """A platform with 230 tasks: five pages of 50, the last with 30."""
+    async with FakePlatform.demo(230) as started:
+        yield started
+        await until_no_connection(started)
+
+
+@pytest.fixture
+async def session(platform: FakePlatform) -> AsyncIterator[TaskSession]:
+    async with TaskSession(platform.api_key, base_url=platform.base_url) as opened:
+        yield opened
+
+
+async def until_no_connection(platform: FakePlatform) -> None:
+    """Give the sockets of this loop a moment to be seen as closed, then insist that they are."""
+    for _ in range(200):
+        if not platform.open_connections:
+            break
+        await asyncio.sleep(0.005)
+    assert platform.open_connections == 0

@@ -1,0 +1,117 @@
+"""Every error this library raises, as one short tree under `TwelveTasksError`.
+
+An error carries what was known where it arose (status, code, request id, page) as attributes, so
+that programs need not read messages; its message says what happened and what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ApiError",
+    "AuthenticationError",
+    "BadRequestError",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "RateLimitedError",
+    "RequestTimeoutError",
+    "ResponseError",
+    "ServerError",
+    "SessionClosedError",
+    "TransportError",
+    "TwelveTasksError",
+]
+
+
+class TwelveTasksError(Exception):
+    """The root of the tree: catch it to catch everything that twelvetasks raises.
+
+    `reason` is what happened and `advice` what to do about it; `str(error)` joins both with the
+    page and the request id where they are known.
+    """
+
+    status: int | None
+    """The HTTP status of the answer, or None if there was no answer."""
+    code: str | None
+    """The platform's own error code, such as ``parameter_invalid``."""
+    request_id: str | None
+    """The id the platform gave the request: quote it when you ask its support."""
+    page: int | None
+    """The page that was being read, counted from 1."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        advice: str = "",
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        page: int | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.advice = advice
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.page = page
+
+    def __str__(self) -> str:
+        where = f"page {self.page}: " if self.page is not None else ""
+        which = f" (request id {self.request_id})" if self.request_id else ""
+        return f"{where}{self.reason}{which}{'. ' if self.advice else ''}{self.advice}"
+
+
+class InvalidArgumentError(TwelveTasksError, ValueError):
+    """An argument was refused before any request was sent; the message names it and its value."""
+
+
+class SessionClosedError(TwelveTasksError):
+    """The session was closed, or never opened, when it was asked for something."""
+
+
+class TransportError(TwelveTasksError):
+    """The connection failed: refused, reset, cut, or its TLS or name lookup failed."""
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """The platform did not answer within the session's `timeout`."""
+
+
+class ResponseError(TwelveTasksError):
+    """An answer arrived that is not what the API promises, so nothing of it was used.
+
+    `json_path` is the exact place of the fault, such as ``$.data[3].created_at``, where the body
+    was JSON at all.
+    """
+
+    json_path: str | None = None
+
+
+class ApiError(TwelveTasksError):
+    """The platform answered with an error; the subclass says of which kind."""
+
+
+class AuthenticationError(ApiError):
+    """No API key, or one that the platform does not accept (keys expire by themselves)."""
+
+
+class BadRequestError(ApiError):
+    """The platform refused the request as it was made: see `code` and the message."""
+
+
+class NotFoundError(ApiError):
+    """What was asked for does not exist, or not in this account."""
+
+
+class RateLimitedError(ApiError):
+    """The account's rate limit is used up.
+
+    `retry_after` is the wait the platform asked for, in seconds, or None if it named none.
+    """
+
+    retry_after: float | None = None
+
+
+class ServerError(ApiError):
+    """The platform failed on its side (status 5xx)."""

@@ -1,0 +1,296 @@
+"""Listings: values that can be iterated, and the streams that iterate them.
+
+A stream is an async generator written as a class. A generator function that is cancelled inside
+a fetch ends cleanly and so cuts the listing short in silence; a stream keeps its place. Its fetches
+know nothing of it, so that dropping the stream is enough to end them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import attrs
+
+from twelvetasks.errors import SessionClosedError
+from twelvetasks.models import Task, TaskPage
+from twelvetasks.paging import Paging, Read
+from twelvetasks.query import TaskQuery
+
+__all__ = ["PageStream", "TaskListing", "TaskStream"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Source(Protocol):
+    """What a listing needs of its session."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many pages a listing may fetch or hold ahead of its reader."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session is closed, and its listings with it."""
+        ...
+
+    async def read_page(self, query: TaskQuery, page: int, page_limit: int) -> TaskPage:
+        """Fetch and structure one page."""
+        ...
+
+    def spawn(self, fetch: Coroutine[Any, Any, TaskPage]) -> asyncio.Task[TaskPage]:
+        """Start a fetch that ends with the session at the latest."""
+        ...
+
+
+class _Window:
+    """The fetches of one listing, as far ahead of the reader as it has shown that it reads."""
+
+    def __init__(self, source: Source, query: TaskQuery, paging: Paging, *, eager: bool) -> None:
+        self.fetches: dict[Read, asyncio.Task[TaskPage]] = {}
+        self.paging = paging
+        self.pages_done = 0
+        self._source = source
+        self._query = query
+        self._eager = eager
+        self._pages_asked = 0
+        self._failed: dict[Read, Exception] = {}
+
+    async def next_page(self) -> TaskPage | None:
+        """Give the next page, or None after the last. Cancelled, it can be called again."""
+        if self._pages_asked == self.pages_done:
+            self._pages_asked += 1
+        while True:
+            self._collect()
+            if (page := self.paging.take()) is not None:
+                self.pages_done += 1
+                self._fill()
+                return page
+            self._fill()
+            if not self.fetches:
+                if self.paging.head is None:
+                    return None
+                raise self._failed[self.paging.head]
+            if self.paging.head in self._failed:
+                raise self._failed[self.paging.head]
+            await asyncio.wait(self.fetches.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    async def close(self) -> None:
+        """End every fetch and wait until it has ended."""
+        fetches = tuple(self.fetches.values())
+        _cancel(self.fetches)
+        if fetches:
+            await asyncio.wait(fetches)
+
+    def _size(self) -> int:
+        """Give the number of pages to have under way: it doubles with every page consumed."""
+        if self.pages_done and self._eager:
+            return self._source.concurrency
+        return min(self._source.concurrency, 1 if self._pages_asked <= 1 else 2**self._pages_asked)
+
+    def _fill(self) -> None:
+        while not self._failed and self.paging.ahead < self._size():
+            if (read := self.paging.next_read()) is None:
+                return
+            fetch = self._source.read_page(self._query, read.page, read.page_limit)
+            self.fetches[read] = self._source.spawn(fetch)
+
+    def _collect(self) -> None:
+        """Hand what has arrived to `paging`; an error waits for its turn."""
+        for read, fetch in tuple(self.fetches.items()):
+            if not fetch.done():
+                continue
+            del self.fetches[read]
+            try:
+                self.paging.receive(read, fetch.result())
+            except asyncio.CancelledError:
+                self._failed[read] = SessionClosedError("the request was cancelled", page=read.page)
+            except Exception as error:  # noqa: BLE001 - raised again at its place in the order
+                self._failed[read] = error
+
+
+def _cancel(fetches: dict[Read, asyncio.Task[TaskPage]]) -> None:
+    """End the fetches; called, too, when a stream is collected, perhaps after its loop closed."""
+    for fetch in fetches.values():
+        if not fetch.get_loop().is_closed():
+            fetch.cancel()
+    fetches.clear()
+
+
+class _Stream(AsyncGenerator[T_co, None], Generic[T_co]):
+    """The protocol of an async generator over a window of fetches."""
+
+    def __init__(
+        self, source: Source, query: TaskQuery, max_items: int | None, *, eager: bool = False
+    ) -> None:
+        self._source = source
+        self._paging = Paging(query.page_limit, max_items=max_items)
+        self._window = _Window(source, query, self._paging, eager=eager)
+        self._running = False
+        self._ended = False
+        self._failure: Exception | None = None
+        backstop = weakref.finalize(self, _cancel, self._window.fetches)
+        backstop.atexit = False
+
+    @property
+    def total_results(self) -> int | None:
+        """How many tasks match, by the newest page received; None before the first."""
+        return self._paging.total_results
+
+    @property
+    def total_page(self) -> int | None:
+        """How many pages there are, by the newest page received; None before the first."""
+        return self._paging.total_page
+
+    @property
+    def pages_done(self) -> int:
+        """How many pages the reader has begun to consume."""
+        return self._window.pages_done
+
+    async def _next(self) -> T_co | None:
+        """Give the next item, or None after the last."""
+        raise NotImplementedError
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T_co:
+        return await self.asend(None)
+
+    async def asend(self, value: None, /) -> T_co:  # noqa: ARG002 - the protocol's
+        """Give the next item. Cancelled, it loses nothing: call it again."""
+        self._enter("asend")
+        try:
+            if self._ended:
+                raise StopAsyncIteration
+            if self._failure is not None:
+                raise self._failure
+            if self._source.closed:
+                raise SessionClosedError(
+                    "the session was closed during the listing",
+                    advice="Finish the listing inside the session's `async with` block",
+                )
+            try:
+                item = await self._next()
+            except Exception as error:
+                self._failure = error
+                await self._window.close()
+                raise
+            if item is None:
+                self._ended = True
+                raise StopAsyncIteration
+            return item
+        finally:
+            self._running = False
+
+    async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None, /) -> T_co:
+        """End the listing and raise the exception given, as a suspended generator would."""
+        await self._end("athrow")
+        error = typ if isinstance(typ, BaseException) else val if val is not None else typ()
+        raise error.with_traceback(tb) if tb is not None else error
+
+    async def aclose(self) -> None:
+        """End the listing: when this returns, none of its requests is under way."""
+        await self._end("aclose")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def _end(self, method: str) -> None:
+        self._enter(method)
+        try:
+            self._ended = True
+            await self._window.close()
+        finally:
+            self._running = False
+
+    def _enter(self, method: str) -> None:
+        if self._running:
+            raise RuntimeError(f"{method}(): asynchronous generator is already running")
+        self._running = True
+
+
+class PageStream(_Stream[TaskPage]):
+    """One iteration over a listing, page by page; an async generator of `TaskPage`."""
+
+    async def _next(self) -> TaskPage | None:
+        return await self._window.next_page()
+
+
+class TaskStream(_Stream[Task]):
+    """One iteration over a listing; an async generator of `Task`.
+
+    Raises, at its place in the order and after every earlier task, the `TwelveTasksError` of a page
+    that could not be had. After that it raises the same error again and never ends as if complete.
+    """
+
+    def __init__(
+        self, source: Source, query: TaskQuery, max_items: int | None, *, eager: bool = False
+    ) -> None:
+        super().__init__(source, query, max_items, eager=eager)
+        self._tasks: deque[Task] = deque()
+
+    async def _next(self) -> Task | None:
+        while not self._tasks:
+            if (page := await self._window.next_page()) is None:
+                return None
+            self._tasks.extend(page.tasks)
+        return self._tasks.popleft()
+
+
+@attrs.frozen(eq=False)
+class TaskListing:
+    """The tasks that match a query, in its order: iterate it, await it, count it, again and again.
+
+    Made by `TaskSession.tasks`; making it sends no request, and each iteration is a new listing.
+    """
+
+    _source: Source
+    query: TaskQuery
+    """The filters and the order."""
+    max_items: int | None = None
+    """The most tasks that an iteration yields."""
+    _entered: list[TaskStream] = attrs.field(factory=list, init=False, repr=False)
+
+    def __aiter__(self) -> TaskStream:
+        return TaskStream(self._source, self.query, self.max_items)
+
+    def __await__(self) -> Generator[Any, None, list[Task]]:
+        return self._all().__await__()
+
+    async def __aenter__(self) -> TaskStream:
+        if self._entered:
+            raise RuntimeError("this listing is entered already; call session.tasks() once more")
+        self._entered.append(aiter(self))
+        return self._entered[0]
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._entered.pop().aclose()
+
+    def pages(self) -> PageStream:
+        """Iterate over the same tasks page by page, with each page's `page_info`."""
+        return PageStream(self._source, self.query, self.max_items)
+
+    async def count(self) -> int:
+        """Ask how many tasks an iteration would yield now: one small request."""
+        page = await self._source.read_page(self.query, 1, 1)
+        total = page.page_info.total_results
+        return total if self.max_items is None else min(total, self.max_items)
+
+    async def first(self) -> Task | None:
+        """Ask for the first task alone, or None if none matches: one small request."""
+        async with TaskStream(self._source, self.query, 1) as stream:
+            return await anext(stream, None)
+
+    async def _all(self) -> list[Task]:
+        stream = TaskStream(self._source, self.query, self.max_items, eager=True)
+        async with stream:
+            return [task async for task in stream]

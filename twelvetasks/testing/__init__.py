@@ -1,0 +1,34 @@
+"""An in-process TwelveLabs for tests, demonstrations and benchmarks.
+
+`FakePlatform` and its companions are imported when they are first used, because the pytest plugin
+beside them is imported by every pytest that finds it installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twelvetasks.testing.limits import RateLimit
+    from twelvetasks.testing.platform import FakePlatform, RecordedRequest
+    from twelvetasks.testing.script import Hold
+
+__all__ = ["FakePlatform", "Hold", "RateLimit", "RecordedRequest"]
+
+_MODULES = {
+    "FakePlatform": "platform",
+    "Hold": "script",
+    "RateLimit": "limits",
+    "RecordedRequest": "platform",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

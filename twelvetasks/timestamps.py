@@ -1,0 +1,88 @@
+"""RFC 3339 text to aware datetimes and back, without losing a character.
+
+A `datetime` holds six fraction digits and no spelling. Where a received text is not the one that
+`format_timestamp` would write (two digits, none, nine, a lower-case ``z``), the value is a datetime
+subclass that remembers its text; every calculation with it gives a plain datetime spelling again.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import SupportsIndex
+
+__all__ = ["format_timestamp", "parse_timestamp", "utc_timestamp"]
+
+_RFC_3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):\d\d:)(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
+
+
+class _SpelledDatetime(datetime):
+    """A datetime that was received under another spelling than the usual one."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __repr__(self) -> str:
+        return repr(datetime.combine(self.date(), self.timetz()))
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[object, tuple[object, ...]]:
+        if hasattr(self, "text"):
+            return parse_timestamp, (self.text,)
+        return datetime.combine(self.date(), self.timetz()).__reduce__()  # type: ignore[return-value]
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Read an RFC 3339 date-time with any number of fraction digits and any offset.
+
+    Digits beyond the microsecond and a leap second do not fit a `datetime`: its value is then the
+    last microsecond that does, and the text is kept beside it. Raises ValueError for anything else
+    than RFC 3339, a missing offset included.
+    """
+    if (
+        len(text) == 24
+        and text[23] == "Z"
+        and text[19] == "."
+        and text[10] == "T"
+        and text[4] == text[7] == "-"
+        and text[11:13] != "24"
+        and text.isascii()
+    ):
+        return datetime.fromisoformat(text)
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not an RFC 3339 date-time such as 2022-06-09T04:50:00.879Z")
+    date, clock, second, fraction, offset = match.groups()
+    if second == "60":
+        second, fraction = "59", "999999"
+    fraction = f".{fraction[:6]:0<6}" if fraction else ""
+    value = datetime.fromisoformat(f"{date}T{clock}{second}{fraction}{offset.upper()}")
+    if format_timestamp(value) == text:
+        return value
+    spelled = _SpelledDatetime.combine(value.date(), value.timetz())
+    spelled.text = text
+    return spelled
+
+
+def format_timestamp(value: datetime) -> str:
+    """Write an aware datetime as the platform writes it, or as it came if it came otherwise.
+
+    Three fraction digits, six if the microseconds need them; ``Z`` for UTC, else the offset.
+    """
+    text = getattr(value, "text", None)
+    if isinstance(text, str):
+        return text
+    written = value.isoformat(
+        timespec="microseconds" if value.microsecond % 1000 else "milliseconds"
+    )
+    return f"{written[:-6]}Z" if written.endswith("+00:00") else written
+
+
+def utc_timestamp(value: datetime) -> str:
+    """Write an aware datetime as the API filters want it: UTC, and a fraction only if needed."""
+    moment = value.astimezone(UTC).replace(tzinfo=None)
+    if not moment.microsecond:
+        return f"{moment.isoformat(timespec='seconds')}Z"
+    return f"{moment.isoformat(timespec='microseconds').rstrip('0')}Z"
