@@ -287,7 +287,8 @@ class TaskListing:
 
     async def first(self) -> Task | None:
         """Ask for the first task alone, or None if none matches: one small request."""
-        async with TaskStream(self._source, self.query, 1) as stream:
+        wanted = 1 if self.max_items is None else min(self.max_items, 1)
+        async with TaskStream(self._source, self.query, wanted) as stream:
             return await anext(stream, None)
 
     async def _all(self) -> list[Task]:
