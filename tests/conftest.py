@@ -7,9 +7,38 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import stamina
+from hypothesis import settings
 
 from twelvetasks import TaskSession
 from twelvetasks.testing import FakePlatform
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--histories",
+        type=int,
+        default=1000,
+        help="how many random histories each property is tried on (20,000 in the nightly session)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try as many examples, too, when more histories than usual are asked for."""
+    if (number := _histories(config)) > 1000:
+        settings.register_profile("nightly", max_examples=number, deadline=None)
+        settings.load_profile("nightly")
+
+
+@pytest.fixture
+def histories(pytestconfig: pytest.Config) -> int:
+    """How many random histories to play."""
+    return _histories(pytestconfig)
+
+
+def _histories(config: pytest.Config) -> int:
+    number = config.getoption("histories")
+    assert isinstance(number, int)
+    return number
 
 
 @pytest.fixture(autouse=True)

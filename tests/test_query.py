@@ -92,6 +92,7 @@ def test_a_float_is_sent_without_exponent_and_means_the_same(duration: float) ->
         ("index_id", ""),
         ("index_id", 5),
         ("filename", ""),
+        ("filename", "caf\udce9.mp4"),
         ("duration", -0.5),
         ("duration", float("nan")),
         ("duration", float("inf")),
@@ -101,6 +102,7 @@ def test_a_float_is_sent_without_exponent_and_means_the_same(duration: float) ->
         ("height", 1.0),
         ("created_at", datetime(2024, 1, 1)),  # noqa: DTZ001 - the naive one that is refused
         ("updated_at", "2024-01-01T00:00:00Z"),
+        ("created_at", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))),
     ],
 )
 def test_what_the_endpoint_could_not_take_is_refused_by_name_and_value(

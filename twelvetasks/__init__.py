@@ -1,11 +1,13 @@
 """twelvetasks: every task that matches, once, in order."""
 
+from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.convert import to_dict, to_json
 from twelvetasks.errors import (
     ApiError,
     AuthenticationError,
     BadRequestError,
     InvalidArgumentError,
+    ListingDriftError,
     NotFoundError,
     RateLimitedError,
     RequestTimeoutError,
@@ -27,14 +29,19 @@ from twelvetasks.models import (
     TaskStatus,
 )
 from twelvetasks.query import TaskQuery
+from twelvetasks.report import Consistency, ListingReport
 from twelvetasks.session import TaskSession
 
 __all__ = [
     "ApiError",
     "AuthenticationError",
     "BadRequestError",
+    "Checkpoint",
+    "Consistency",
     "HlsStream",
     "InvalidArgumentError",
+    "ListingDriftError",
+    "ListingReport",
     "NotFoundError",
     "PageInfo",
     "PageStream",

@@ -1,32 +1,43 @@
-"""The `twelvetasks` command (extra `cli`): click for its options, rich for tables and progress.
+"""The `twelvetasks` command (extra `cli`): click for its options, rich for colours and progress.
 
 It is a user of the library like any other. Results go to stdout, everything else to stderr: a table
-where stdout is a terminal, JSON Lines where it is not.
+where stdout is a terminal, JSON Lines where it is not. Whatever ends a command passes through
+`_ending`, which alone decides what is said and with which exit code.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import io
 import os
+import re
+import stat
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
-from datetime import datetime
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+import attrs
 import click
+import stamina.instrumentation
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from twelvetasks.convert import to_json
-from twelvetasks.errors import InvalidArgumentError, TwelveTasksError
-from twelvetasks.listing import TaskListing
+from twelvetasks.errors import AuthenticationError, InvalidArgumentError, TwelveTasksError
+from twelvetasks.listing import PageStream
 from twelvetasks.models import SortBy, SortOption, Task, TaskStatus
 from twelvetasks.query import MAX_PAGE_LIMIT
-from twelvetasks.session import DEFAULT_BASE_URL, TaskSession
+from twelvetasks.report import ListingReport
+from twelvetasks.session import API_KEY_VARIABLE, DEFAULT_BASE_URL, TaskSession
 from twelvetasks.timestamps import parse_timestamp
+
+if TYPE_CHECKING:
+    from twelvetasks.testing import FakePlatform
 
 __all__ = ["cli", "run"]
 
@@ -35,7 +46,78 @@ LONG_LISTING = 200
 
 FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
-_COLOURS: dict[str, str] = {TaskStatus.READY: "green", TaskStatus.FAILED: "red"}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Program(click.Group):
+    """A group whose commands all end in `_ending`, before click ends them in its own way."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _ending():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _ending():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Turn what ends a command early into its exit code and at most one line on stderr."""
+    try:
+        yield
+    except (click.ClickException, TwelveTasksError, OSError, KeyboardInterrupt) as error:
+        code, said = _verdict(error)
+        with suppress(OSError):  # Where nobody can be told any more, the code still says it.
+            if said is not None:
+                click.echo(f"twelvetasks: {' '.join(_printable(said).split())}", err=True)
+            elif code == INTERRUPTED and _is_terminal(sys.stderr):
+                click.echo(err=True)  # The terminal has shown ^C: the prompt needs its own line.
+        raise click.exceptions.Exit(code) from None
+
+
+def _verdict(error: BaseException) -> tuple[int, str | None]:
+    """Give the exit code and what to say; None for nothing."""
+    match error:
+        case click.ClickException():
+            return error.exit_code, _with_usage_hint(error)
+        case InvalidArgumentError():
+            return MISUSED, _in_flags(str(error))
+        case AuthenticationError(status=None):
+            advice = f"Set the environment variable {API_KEY_VARIABLE}, or try --demo"
+            return MISUSED, f"{error.reason}. {advice}"
+        case TwelveTasksError():
+            return FAILED, _in_flags(str(error))
+        case BrokenPipeError():
+            return PIPE_CLOSED, None
+        case OSError():
+            return FAILED, error.strerror or str(error)
+    return INTERRUPTED, None
+
+
+def _with_usage_hint(error: click.ClickException) -> str:
+    said = error.format_message()
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return said
+    return f"{said}{'' if said.endswith(('.', '?')) else '.'} See {error.ctx.command_path} -h"
+
+
+def _in_flags(message: str) -> str:
+    """Say with the command's flags what the library says with its arguments."""
+    return re.sub(
+        r"^(\w+)(?==)|the session's `(\w+)`",
+        lambda named: f"--{(named[1] or named[2]).replace('_', '-')}",
+        message,
+    )
+
+
+def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Make one decorator of several options, which `--help` shows in this order."""
+
+    def decorate(command: F) -> F:
+        return functools.reduce(lambda decorated, option: option(decorated), options[::-1], command)
+
+    return decorate
 
 
 def _timestamp(text: str) -> datetime:
@@ -45,234 +127,419 @@ def _timestamp(text: str) -> datetime:
         raise click.BadParameter(str(error)) from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="twelvetasks")
-def cli() -> None:
-    """TwelveLabs' video indexing tasks: every one that matches, once, in order.
+filter_options = _options(
+    click.option("--index-id", metavar="ID", help="Only the tasks of this index."),
+    click.option(
+        "--status",
+        multiple=True,
+        type=click.Choice([status.value for status in TaskStatus]),
+        help="Only tasks in this state; repeat it for several.",
+    ),
+    click.option("--filename", metavar="NAME", help="Only the video with this file name."),
+    click.option("--duration", type=float, metavar="SECONDS", help="Only videos of this duration."),
+    click.option("--width", type=int, metavar="PIXELS", help="Only videos of this width."),
+    click.option("--height", type=int, metavar="PIXELS", help="Only videos of this height."),
+    click.option(
+        "--created-at",
+        type=_timestamp,
+        metavar="TIME",
+        help="Only tasks created on this date at or after this time, as 2024-05-01T00:00:00Z.",
+    ),
+    click.option(
+        "--updated-at",
+        type=_timestamp,
+        metavar="TIME",
+        help="Only tasks updated on this date at or after this time.",
+    ),
+)
 
-    The API key is read from the environment variable TWELVE_LABS_API_KEY.
-    """
+order_options = _options(
+    click.option(
+        "--sort-by",
+        type=click.Choice([field.value for field in SortBy]),
+        default=SortBy.CREATED_AT.value,
+        show_default=True,
+        help="What to order by.",
+    ),
+    click.option(
+        "--sort-option",
+        type=click.Choice([direction.value for direction in SortOption]),
+        default=SortOption.DESC.value,
+        show_default=True,
+        help="Newest first (desc) or oldest first (asc).",
+    ),
+)
 
-
-@cli.command("list")
-@click.option("--index-id", metavar="ID", help="Only the tasks of this index.")
-@click.option(
-    "--status",
-    multiple=True,
-    type=click.Choice([status.value for status in TaskStatus]),
-    help="Only tasks in this state; repeat it for several.",
-)
-@click.option("--filename", metavar="NAME", help="Only the video with this file name.")
-@click.option("--duration", type=float, metavar="SECONDS", help="Only videos of this duration.")
-@click.option("--width", type=int, metavar="PIXELS", help="Only videos of this width.")
-@click.option("--height", type=int, metavar="PIXELS", help="Only videos of this height.")
-@click.option(
-    "--created-at",
-    type=_timestamp,
-    metavar="TIME",
-    help="Only tasks created on this date at or after this time, as 2024-05-01T00:00:00Z.",
-)
-@click.option(
-    "--updated-at",
-    type=_timestamp,
-    metavar="TIME",
-    help="Only tasks updated on this date at or after this time.",
-)
-@click.option(
-    "--sort-by",
-    type=click.Choice([field.value for field in SortBy]),
-    default=SortBy.CREATED_AT.value,
-    show_default=True,
-    help="What to order by.",
-)
-@click.option(
-    "--sort-option",
-    type=click.Choice([direction.value for direction in SortOption]),
-    default=SortOption.DESC.value,
-    show_default=True,
-    help="Newest first (desc) or oldest first (asc).",
-)
-@click.option(
-    "--page-limit",
-    type=click.IntRange(1, MAX_PAGE_LIMIT),
-    default=MAX_PAGE_LIMIT,
-    show_default=True,
-    help="Tasks to ask for in one request.",
-)
-@click.option("--max-items", type=click.IntRange(min=0), metavar="N", help="Stop after N tasks.")
-@click.option(
+layout_option = click.option(
     "--format",
     "layout",
     type=click.Choice(["table", "jsonl"]),
     help="How to print them.  [default: table in a terminal, else jsonl]",
 )
-@click.option(
-    "--demo",
-    is_flag=False,
-    flag_value=1000,
-    type=click.IntRange(min=0),
-    metavar="[N]",
-    help="List N made-up tasks (1000 if not given) of a platform that runs inside this command.",
+
+
+@attrs.frozen(kw_only=True)
+class Connection:
+    """With whom a command speaks: the user's account, or a demo platform that lives as long."""
+
+    demo: int | None
+    base_url: str | None
+    options: dict[str, Any]
+
+    def run(self, use: Callable[[TaskSession], Awaitable[None]]) -> None:
+        """Open a session, use it in an event loop of its own, and leave nothing behind."""
+        # Made outside the loop, where Ctrl-C ends even a long computation at once.
+        platform = None if self.demo is None else _demo_platform(self.demo)
+        with _silent_retries():
+            asyncio.run(self._use_session(platform, use))
+
+    async def _use_session(
+        self, platform: FakePlatform | None, use: Callable[[TaskSession], Awaitable[None]]
+    ) -> None:
+        async with AsyncExitStack() as opened:
+            api_key, base_url = None, self.base_url or DEFAULT_BASE_URL
+            if platform is not None:
+                await opened.enter_async_context(platform)
+                api_key, base_url = platform.api_key, platform.base_url
+            session = TaskSession(api_key, base_url=base_url, **self.options)
+            await use(await opened.enter_async_context(session))
+
+
+def _demo_platform(count: int) -> FakePlatform:
+    from twelvetasks.testing import FakePlatform  # noqa: PLC0415 - a server only the demo needs
+
+    return FakePlatform.demo(count)
+
+
+@contextmanager
+def _silent_retries() -> Iterator[None]:
+    """Keep stamina from reporting each attempt: only what ends the command is worth a line."""
+    hooks = stamina.instrumentation.get_on_retry_hooks()
+    stamina.instrumentation.set_on_retry_hooks(())
+    try:
+        yield
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(hooks)
+
+
+def connection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where and how to connect, as one `Connection`."""
+
+    @functools.wraps(command)
+    def connected(*, demo: int | None, base_url: str | None, **others: Any) -> None:
+        if demo is not None and base_url is not None:
+            raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
+        options = {name: others.pop(name) for name in ("concurrency", "timeout")}
+        command(connection=Connection(demo=demo, base_url=base_url, options=options), **others)
+
+    return _options(
+        click.option(
+            "--demo",
+            is_flag=False,
+            flag_value=1000,
+            type=click.IntRange(min=0),
+            metavar="[N]",
+            help="Use a made-up account of N tasks (1000 if not given) inside this command.",
+        ),
+        click.option(
+            "--concurrency",
+            type=click.IntRange(min=1),
+            default=8,
+            show_default=True,
+            metavar="N",
+            help="Requests under way at once.",
+        ),
+        click.option(
+            "--timeout",
+            type=float,
+            default=60.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="For one request, from connecting to the last byte.",
+        ),
+        click.option(
+            "--base-url", metavar="URL", help=f"The API's address.  [default: {DEFAULT_BASE_URL}]"
+        ),
+    )(connected)
+
+
+@click.group(
+    cls=_Program,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+@click.version_option(package_name="twelvetasks")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """TwelveLabs' video indexing tasks: every one that matches, once, in order.
+
+    The API key is read from the environment variable TWELVE_LABS_API_KEY.
+
+    Exit codes: 0 done; 1 the platform, the network or the output failed; 2 the command was misused
+    or has no API key; 130 Ctrl-C; 141 the reader of the output went away.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(MISUSED)
+
+
+@cli.command("list")
+@filter_options
+@order_options
 @click.option(
-    "--concurrency",
-    type=click.IntRange(min=1),
-    default=8,
+    "--page-limit",
+    type=click.IntRange(1, MAX_PAGE_LIMIT),
+    default=MAX_PAGE_LIMIT,
     show_default=True,
-    help="Requests under way at once.",
+    metavar="N",
+    help="Tasks to ask for in one request.",
 )
+@click.option("--max-items", type=click.IntRange(min=0), metavar="N", help="Stop after N tasks.")
 @click.option(
-    "--timeout", type=float, default=60.0, show_default=True, help="Seconds for one request."
+    "--exact", is_flag=True, help="Prove that nothing is missed, whatever changes meanwhile."
 )
-@click.option(
-    "--base-url", default=str(DEFAULT_BASE_URL), show_default=True, help="The API's address."
-)
+@click.option("--report", is_flag=True, help="Say on stderr what the listing did.")
+@layout_option
+@connection_options
 def list_tasks(
+    connection: Connection,
     layout: str | None,
-    demo: int | None,
-    concurrency: int,
-    timeout: float,
-    base_url: str,
     status: tuple[str, ...],
-    **filters: Any,
+    *,
+    report: bool,
+    **choices: Any,
 ) -> None:
     """List tasks: a table in a terminal, one JSON object a line in a pipe."""
 
-    async def list_them() -> None:
-        async with _session(demo, base_url, concurrency=concurrency, timeout=timeout) as session:
-            await _print(session.tasks(status=status or None, **filters), layout)
+    async def list_them(session: TaskSession) -> None:
+        async with session.tasks(status=status or None, **choices).pages() as pages:
+            try:
+                await _print(pages, layout)
+            finally:
+                if report:
+                    click.echo(_sentence(pages.report), err=True)
 
-    asyncio.run(list_them())
-
-
-@asynccontextmanager
-async def _session(demo: int | None, base_url: str, **options: Any) -> AsyncIterator[TaskSession]:
-    """Open a session with the user's account, or with a demo platform that lives as long."""
-    if demo is None:
-        async with TaskSession(base_url=base_url, **options) as session:
-            yield session
-        return
-    from twelvetasks.testing import FakePlatform  # noqa: PLC0415 - a server only the demo needs
-
-    async with (
-        FakePlatform.demo(demo) as platform,
-        TaskSession(platform.api_key, base_url=platform.base_url, **options) as session,
-    ):
-        yield session
+    if sys.stdout is None:
+        raise click.ClickException("There is no standard output to write to")
+    connection.run(list_them)
 
 
-async def _print(listing: TaskListing, layout: str | None) -> None:
-    """Print a listing page by page, with its progress wherever that does not mix with the tasks."""
-    out, err = Console(), Console(stderr=True)
-    as_table = out.is_terminal if layout is None else layout == "table"
-    screen = out if out.is_terminal else err
-    write: Callable[[tuple[Task, ...]], None] = _table_writer(out)
-    if not as_table:
-        write = _json_writer(out)
-    progress = Progress(
-        TextColumn("[progress.description]{task.description}"),
+async def _print(pages: PageStream, layout: str | None) -> None:
+    """Print page after page, with their progress wherever that does not mix with the tasks."""
+    _settle_encoding()
+    out = _Console()
+    as_table = layout == "table" if layout else _is_terminal(sys.stdout)
+    write = _table_writer(out, pages.query.sort_by) if as_table else _json_writer(out)
+    done = 0
+    with _progress(out) as show:
+        async for page in pages:
+            write(page.tasks)
+            done += len(page.tasks)
+            show(done, max(min(pages.total_results or 0, pages.max_items or sys.maxsize), done))
+    write(())  # A table without rows still has its heading.
+
+
+def _sentence(report: ListingReport) -> str:
+    counts = (
+        f"{number} {noun}{'' if number == 1 else 's'}{rest}"
+        for number, noun, rest in (
+            (report.requests, "request", ""),
+            (report.pages, "page", ""),
+            (report.bridges, "bridge", ""),
+            (report.duplicates, "duplicate", " dropped"),
+            (report.late, "late task", " left out"),
+        )
+    )
+    return f"twelvetasks: {', '.join(counts)}; consistency: {report.consistency}"
+
+
+def _settle_encoding() -> None:
+    """Write UTF-8 wherever there is no terminal, and to a terminal what its encoding can show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if _is_terminal(sys.stdout):
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the error to `_ending`; rich would exit with a code of its own."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
+@contextmanager
+def _progress(out: Console) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to report done and total to: a bar in a terminal, once the total is long."""
+    console = out if _is_terminal(sys.stdout) else _Console(stderr=True)
+    # Whatever reads a pipe (less, jq, grep) may write to the terminal that the bar would be in.
+    hidden = not (_is_terminal(console.file) and console.is_interactive) or _is_pipe(sys.stdout)
+    bar: Progress | None = None
+    with ExitStack() as shown:
+
+        def show(done: int, total: int) -> None:
+            nonlocal bar
+            if hidden or (bar is None and total < LONG_LISTING):
+                return
+            if bar is None:
+                bar = shown.enter_context(_bar(console))
+                bar.add_task("Listing")
+            bar.update(bar.task_ids[0], completed=done, total=total)
+
+        yield show
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=screen,
+        console=console,
         transient=True,
-        disable=not screen.is_terminal,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
-    done = 0
-    bar = None
-    async with listing.pages() as pages:
-        with progress if screen.is_terminal else nullcontext():
-            async for page in pages:
-                total = min(pages.total_results or 0, listing.max_items or sys.maxsize)
-                if bar is None and total >= LONG_LISTING:
-                    bar = progress.add_task("Listing", total=total)
-                done += len(page.tasks)
-                write(page.tasks)
-                if bar is not None:
-                    progress.update(bar, completed=done, total=max(total, done))
 
 
-def _json_writer(out: Console) -> Callable[[tuple[Task, ...]], None]:
+Writer = Callable[[tuple[Task, ...]], None]
+
+
+def _json_writer(out: Console) -> Writer:
+    in_terminal = _is_terminal(sys.stdout)
+
     def write(tasks: tuple[Task, ...]) -> None:
         lines = "".join(f"{to_json(task)}\n" for task in tasks)
-        if out.is_terminal:
-            out.out(lines, end="", highlight=False)
+        if in_terminal:
+            out.out(lines.translate(_ESCAPED), end="", highlight=False)
         else:
-            stream = click.get_binary_stream("stdout")
-            stream.write(lines.encode())
-            stream.flush()
+            sys.stdout.write(lines)
+            sys.stdout.flush()
 
     return write
 
 
-def _table_writer(out: Console) -> Callable[[tuple[Task, ...]], None]:
-    """Write rows of fixed widths, so that the first page need not wait for the last."""
-    heading = True
+_ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""The control characters that JSON lets through, and a terminal obeys."""
 
-    def write(tasks: tuple[Task, ...]) -> None:
-        nonlocal heading
-        table = Table(box=None, show_header=heading, pad_edge=False, expand=True)
-        table.add_column("ID", width=24, no_wrap=True)
-        table.add_column("STATUS", width=10, no_wrap=True)
-        table.add_column("CREATED", width=19, no_wrap=True)
-        table.add_column("UPDATED", width=19, no_wrap=True)
-        table.add_column("LENGTH", width=8, no_wrap=True, justify="right")
-        table.add_column("FILE", ratio=1, no_wrap=True, overflow="ellipsis", min_width=8)
-        for task in tasks:
-            metadata = task.system_metadata
-            table.add_row(
-                Text(task.id),
-                Text(task.status or "", style=_COLOURS.get(task.status or "", "yellow")),
-                _minute(task.created_at),
-                _minute(task.updated_at),
-                _length(metadata.duration if metadata else None),
-                Text((metadata.filename if metadata else None) or ""),
-            )
-        if tasks or heading:
-            out.print(table)
-        heading = False
 
-    return write
+@attrs.frozen
+class _Column:
+    heading: str
+    width: int
+    """Cells; what the last column has at the least."""
+    cell: Callable[[Task], str]
+    colour: Callable[[Task], str] = lambda _: ""
+
+
+def _filename(task: Task) -> str:
+    return (task.system_metadata and task.system_metadata.filename) or ""
+
+
+def _length(task: Task) -> str:
+    if task.system_metadata is None or task.system_metadata.duration is None:
+        return ""
+    minutes, seconds = divmod(round(task.system_metadata.duration), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def _minute(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
+    return moment.astimezone(UTC).isoformat(" ", "minutes")[:16] if moment else ""
 
 
-def _length(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _status_colour(task: Task) -> str:
+    colours: dict[str | None, str] = {TaskStatus.READY: "green", TaskStatus.FAILED: "red"}
+    return colours.get(task.status, "yellow")
+
+
+_ID = _Column("ID", 24, lambda task: task.id)
+_STATUS = _Column("STATUS", 10, lambda task: task.status or "", _status_colour)
+_CREATED = _Column("CREATED (UTC)", 16, lambda task: _minute(task.created_at))
+_UPDATED = _Column("UPDATED (UTC)", 16, lambda task: _minute(task.updated_at))
+_LENGTH = _Column(" LENGTH", 7, lambda task: _length(task).rjust(7))
+_FILE = _Column("FILE", 12, _filename)
+_GAP = "  "
+
+
+def _table_writer(out: Console, sort_by: SortBy) -> Writer:
+    """Write rows of fixed widths, so that the first page need not wait for the last."""
+    in_terminal = _is_terminal(sys.stdout)
+    columns = _columns(out.width if in_terminal else sys.maxsize, sort_by)
+    heading: Text | None = _line((column, column.heading, "bold") for column in columns)
+
+    def write(tasks: tuple[Task, ...]) -> None:
+        nonlocal heading
+        lines = [
+            _line((column, column.cell(task), column.colour(task)) for column in columns)
+            for task in tasks
+        ]
+        if heading is not None:
+            lines.insert(0, heading)
+            heading = None
+        if lines:
+            out.print(
+                Text("\n").join(lines),
+                no_wrap=True,
+                overflow="ellipsis" if in_terminal else "ignore",
+                crop=in_terminal,
+            )
+
+    return write
+
+
+def _columns(width: int, sort_by: SortBy) -> list[_Column]:
+    """Leave out, where the width is short, what is wanted least; the id is always whole."""
+    columns = [_ID, _STATUS, _CREATED, _UPDATED, _LENGTH, _FILE]
+    times = [_CREATED, _UPDATED] if sort_by is SortBy.UPDATED_AT else [_UPDATED, _CREATED]
+    for dispensable in (times[0], _LENGTH, times[1], _FILE, _STATUS):
+        if sum(column.width + len(_GAP) for column in columns) - len(_GAP) <= width:
+            break
+        columns.remove(dispensable)
+    return columns
+
+
+def _line(cells: Iterator[tuple[_Column, str, str]]) -> Text:
+    line = Text()
+    for column, content, style in cells:
+        cell = _printable(content)
+        if column is _ID:
+            cell = cell.ljust(column.width)
+        elif column is not _FILE:
+            cell = set_cell_size(cell, column.width)
+        line.append(_GAP if line else "").append(cell, style)
+    line.rstrip()
+    return line
+
+
+def _printable(text: str) -> str:
+    """Replace what a terminal would obey instead of showing it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for each in text
+    )
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    """Ask the stream itself: rich also calls a terminal what FORCE_COLOR says is one."""
+    return stream is not None and stream.isatty()
+
+
+def _is_pipe(stream: IO[str]) -> bool:
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except OSError:  # A stream of Python's own, such as a StringIO, is no file of the system's.
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command and give its exit code.
 
-    0 done; 1 the platform or the network failed; 2 the command was misused; 130 Ctrl-C; 141 the
-    reader of the output went away. The last two say nothing.
+    0 done; 1 the platform, the network or the output failed; 2 the command was misused or has no
+    API key; 130 Ctrl-C; 141 the reader of the output went away. The last two say nothing.
     """
-    try:
-        cli.main(arguments, prog_name="twelvetasks", standalone_mode=False)
-        sys.stdout.flush()
-    except click.exceptions.Exit as asked:
-        return asked.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except InvalidArgumentError as error:
-        return _fail(error, MISUSED)
-    except TwelveTasksError as error:
-        return _fail(error, FAILED)
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-    return 0
-
-
-def _fail(error: TwelveTasksError, code: int) -> int:
-    click.echo(f"twelvetasks: {' '.join(str(error).split())}", err=True)
-    return code
+    code = cli.main(arguments, prog_name="twelvetasks", standalone_mode=False)
+    return code if isinstance(code, int) else 0

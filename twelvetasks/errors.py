@@ -6,11 +6,17 @@ that programs need not read messages; its message says what happened and what to
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twelvetasks.checkpoint import Checkpoint
+
 __all__ = [
     "ApiError",
     "AuthenticationError",
     "BadRequestError",
     "InvalidArgumentError",
+    "ListingDriftError",
     "NotFoundError",
     "RateLimitedError",
     "RequestTimeoutError",
@@ -37,6 +43,8 @@ class TwelveTasksError(Exception):
     """The id the platform gave the request: quote it when you ask its support."""
     page: int | None
     """The page that was being read, counted from 1."""
+    checkpoint: Checkpoint | None
+    """Where the listing stood: pass it as `resume` to go on from there. None outside listings."""
 
     def __init__(
         self,
@@ -55,6 +63,7 @@ class TwelveTasksError(Exception):
         self.code = code
         self.request_id = request_id
         self.page = page
+        self.checkpoint = None
 
     def __str__(self) -> str:
         where = f"page {self.page}: " if self.page is not None else ""
@@ -115,3 +124,10 @@ class RateLimitedError(ApiError):
 
 class ServerError(ApiError):
     """The platform failed on its side (status 5xx)."""
+
+
+class ListingDriftError(TwelveTasksError):
+    """The account changes faster than the listing can prove that nothing is missing.
+
+    All that was yielded before is complete and in order; go on from `checkpoint`.
+    """

@@ -16,10 +16,13 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import attrs
 
-from twelvetasks.errors import SessionClosedError
+from twelvetasks.checkpoint import Checkpoint
+from twelvetasks.errors import BadRequestError, SessionClosedError, TwelveTasksError
 from twelvetasks.models import Task, TaskPage
-from twelvetasks.paging import Paging, Read
+from twelvetasks.paging import Paging
 from twelvetasks.query import TaskQuery
+from twelvetasks.reads import Read
+from twelvetasks.report import ListingReport
 
 __all__ = ["PageStream", "TaskListing", "TaskStream"]
 
@@ -39,8 +42,8 @@ class Source(Protocol):
         """Whether the session is closed, and its listings with it."""
         ...
 
-    async def read_page(self, query: TaskQuery, page: int, page_limit: int) -> TaskPage:
-        """Fetch and structure one page."""
+    async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
+        """Fetch, structure and check one page."""
         ...
 
     def spawn(self, fetch: Coroutine[Any, Any, TaskPage]) -> asyncio.Task[TaskPage]:
@@ -71,13 +74,13 @@ class _Window:
                 self.pages_done += 1
                 self._fill()
                 return page
-            self._fill()
-            if not self.fetches:
-                if self.paging.head is None:
-                    return None
-                raise self._failed[self.paging.head]
+            if self.paging.finished:
+                return None
             if self.paging.head in self._failed:
                 raise self._failed[self.paging.head]
+            if self.paging.stuck is not None:
+                raise self.paging.stuck
+            self._fill()
             await asyncio.wait(self.fetches.values(), return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
@@ -94,24 +97,37 @@ class _Window:
         return min(self._source.concurrency, 1 if self._pages_asked <= 1 else 2**self._pages_asked)
 
     def _fill(self) -> None:
-        while not self._failed and self.paging.ahead < self._size():
-            if (read := self.paging.next_read()) is None:
-                return
-            fetch = self._source.read_page(self._query, read.page, read.page_limit)
+        size = self._size()
+        while len(self.fetches) < size and (read := self.paging.next_read(size)) is not None:
+            fetch = self._source.read_page(self._query, read)
             self.fetches[read] = self._source.spawn(fetch)
 
     def _collect(self) -> None:
         """Hand what has arrived to `paging`; an error waits for its turn."""
         for read, fetch in tuple(self.fetches.items()):
-            if not fetch.done():
-                continue
-            del self.fetches[read]
-            try:
-                self.paging.receive(read, fetch.result())
-            except asyncio.CancelledError:
-                self._failed[read] = SessionClosedError("the request was cancelled", page=read.page)
-            except Exception as error:  # noqa: BLE001 - raised again at its place in the order
-                self._failed[read] = error
+            if fetch.done():
+                del self.fetches[read]
+                try:
+                    self._hand_over(read, fetch)
+                except asyncio.CancelledError:
+                    self._fail(
+                        read, SessionClosedError("the request was cancelled", page=read.page)
+                    )
+                except Exception as error:  # noqa: BLE001 - raised again at its place in the order
+                    self._fail(read, error)
+
+    def _hand_over(self, read: Read, fetch: asyncio.Task[TaskPage]) -> None:
+        try:
+            page = fetch.result()
+        except BadRequestError:
+            if not self.paging.receive_nothing(read):
+                raise
+        else:
+            self.paging.receive(read, page)
+
+    def _fail(self, read: Read, error: Exception) -> None:
+        self._failed[read] = error
+        self.paging.fail(read)
 
 
 def _cancel(fetches: dict[Read, asyncio.Task[TaskPage]]) -> None:
@@ -122,15 +138,31 @@ def _cancel(fetches: dict[Read, asyncio.Task[TaskPage]]) -> None:
     fetches.clear()
 
 
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What a listing is to yield, and how surely."""
+
+    query: TaskQuery
+    max_items: int | None = None
+    exact: bool = False
+    resume: Checkpoint | None = None
+
+    def paging(self) -> Paging:
+        """Begin the listing anew."""
+        return Paging(self.query, max_items=self.max_items, exact=self.exact, resume=self.resume)
+
+
 class _Stream(AsyncGenerator[T_co, None], Generic[T_co]):
     """The protocol of an async generator over a window of fetches."""
 
-    def __init__(
-        self, source: Source, query: TaskQuery, max_items: int | None, *, eager: bool = False
-    ) -> None:
+    def __init__(self, source: Source, plan: Plan, *, eager: bool = False) -> None:
+        self.query = plan.query
+        """The filters and the order."""
+        self.max_items = plan.max_items
+        """The most tasks that are yielded; None for all."""
         self._source = source
-        self._paging = Paging(query.page_limit, max_items=max_items)
-        self._window = _Window(source, query, self._paging, eager=eager)
+        self._paging = plan.paging()
+        self._window = _Window(source, plan.query, self._paging, eager=eager)
         self._running = False
         self._ended = False
         self._failure: Exception | None = None
@@ -151,6 +183,20 @@ class _Stream(AsyncGenerator[T_co, None], Generic[T_co]):
     def pages_done(self) -> int:
         """How many pages the reader has begun to consume."""
         return self._window.pages_done
+
+    @property
+    def report(self) -> ListingReport:
+        """What the listing has done so far, and how far its result is proven."""
+        return self._paging.report
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The place after the last item yielded: pass it as `resume` to go on from there."""
+        return self._paging.checkpoint(self._unread())
+
+    def _unread(self) -> int:
+        """Give how many tasks of the page taken last have not been yielded yet."""
+        return 0
 
     async def _next(self) -> T_co | None:
         """Give the next item, or None after the last."""
@@ -179,6 +225,8 @@ class _Stream(AsyncGenerator[T_co, None], Generic[T_co]):
                 item = await self._next()
             except Exception as error:
                 self._failure = error
+                if isinstance(error, TwelveTasksError):
+                    error.checkpoint = self.checkpoint
                 await self._window.close()
                 raise
             if item is None:
@@ -232,11 +280,12 @@ class TaskStream(_Stream[Task]):
     that could not be had. After that it raises the same error again and never ends as if complete.
     """
 
-    def __init__(
-        self, source: Source, query: TaskQuery, max_items: int | None, *, eager: bool = False
-    ) -> None:
-        super().__init__(source, query, max_items, eager=eager)
+    def __init__(self, source: Source, plan: Plan, *, eager: bool = False) -> None:
+        super().__init__(source, plan, eager=eager)
         self._tasks: deque[Task] = deque()
+
+    def _unread(self) -> int:
+        return len(self._tasks)
 
     async def _next(self) -> Task | None:
         while not self._tasks:
@@ -254,14 +303,21 @@ class TaskListing:
     """
 
     _source: Source
-    query: TaskQuery
-    """The filters and the order."""
-    max_items: int | None = None
-    """The most tasks that an iteration yields."""
+    _plan: Plan
     _entered: list[TaskStream] = attrs.field(factory=list, init=False, repr=False)
 
+    @property
+    def query(self) -> TaskQuery:
+        """The filters and the order."""
+        return self._plan.query
+
+    @property
+    def max_items(self) -> int | None:
+        """The most tasks that an iteration yields; None for all."""
+        return self._plan.max_items
+
     def __aiter__(self) -> TaskStream:
-        return TaskStream(self._source, self.query, self.max_items)
+        return TaskStream(self._source, self._plan)
 
     def __await__(self) -> Generator[Any, None, list[Task]]:
         return self._all().__await__()
@@ -276,22 +332,25 @@ class TaskListing:
         await self._entered.pop().aclose()
 
     def pages(self) -> PageStream:
-        """Iterate over the same tasks page by page, with each page's `page_info`."""
-        return PageStream(self._source, self.query, self.max_items)
+        """Iterate over the same tasks page by page, with each page's `page_info`.
+
+        Where pages overlap because the account changes, each page holds what is new in it.
+        """
+        return PageStream(self._source, self._plan)
 
     async def count(self) -> int:
-        """Ask how many tasks an iteration would yield now: one small request."""
-        page = await self._source.read_page(self.query, 1, 1)
+        """Ask how many tasks match now, up to `max_items`: one small request."""
+        page = await self._source.read_page(self.query, Read(1, 1))
         total = page.page_info.total_results
         return total if self.max_items is None else min(total, self.max_items)
 
     async def first(self) -> Task | None:
         """Ask for the first task alone, or None if none matches: one small request."""
         wanted = 1 if self.max_items is None else min(self.max_items, 1)
-        async with TaskStream(self._source, self.query, wanted) as stream:
+        async with TaskStream(self._source, attrs.evolve(self._plan, max_items=wanted)) as stream:
             return await anext(stream, None)
 
     async def _all(self) -> list[Task]:
-        stream = TaskStream(self._source, self.query, self.max_items, eager=True)
+        stream = TaskStream(self._source, self._plan, eager=True)
         async with stream:
             return [task async for task in stream]

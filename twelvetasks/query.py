@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
@@ -79,6 +79,10 @@ def _statuses(value: StatusFilter | None) -> tuple[TaskStatus, ...] | None:
 def _words(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or not value:
         refuse(field.name, value, "must be a string that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        refuse(field.name, value, "must be text: it has half a character that UTF-8 cannot write")
 
 
 def _seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -102,6 +106,10 @@ def _moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
             "must have a time zone: a naive datetime does not say which moment it is; "
             "try value.astimezone() or value.replace(tzinfo=datetime.UTC)",
         )
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        refuse(field.name, value, "must be a time that has a UTC year from 1 to 9999")
 
 
 def _page_limit(_: object, field: attrs.Attribute[Any], value: object) -> None:

@@ -6,6 +6,7 @@ headers, tracebacks with locals and debuggers print) and refuses to be pickled.
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn, SupportsIndex
 
 __all__ = ["ApiKey"]
@@ -23,5 +24,5 @@ class ApiKey(str):
         raise TypeError("an API key cannot be pickled")
 
     def redact(self, text: str) -> str:
-        """Return `text` with every occurrence of the key replaced by ``***``."""
-        return text.replace(str.__str__(self), "***")
+        """Return `text` with every occurrence of the key, in whatever case, replaced by ``***``."""
+        return re.sub(re.escape(self), "***", text, flags=re.IGNORECASE)

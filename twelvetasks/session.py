@@ -16,13 +16,16 @@ from typing import Any, NoReturn, Self, SupportsIndex
 import aiohttp
 from yarl import URL
 
+from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.convert import read_json
-from twelvetasks.errors import AuthenticationError, SessionClosedError
-from twelvetasks.listing import TaskListing
+from twelvetasks.errors import AuthenticationError, ResponseError, SessionClosedError
+from twelvetasks.listing import Plan, TaskListing
 from twelvetasks.models import SortBy, SortOption, TaskPage
 from twelvetasks.query import MAX_PAGE_LIMIT, StatusFilter, TaskQuery, refuse, whole_number
+from twelvetasks.reads import Read
 from twelvetasks.secret import ApiKey
 from twelvetasks.transport import Transport
+from twelvetasks.trust import check_page
 
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
 
@@ -56,10 +59,13 @@ class TaskSession:
         timeout: float = 60.0,
         client_session: aiohttp.ClientSession | None = None,
     ) -> None:
+        # Rebound before anything is refused: a traceback that shows locals must not show the key.
+        api_key = _found_api_key(api_key)
+        _check_characters(api_key)
         self._base_url = _checked_base_url(base_url)
         whole_number("concurrency", concurrency, least=1)
         transport = Transport(
-            api_key=_found_api_key(api_key),
+            api_key=api_key,
             timeout=_checked_timeout(timeout),
             concurrency=concurrency,
             client_session=client_session,
@@ -82,6 +88,9 @@ class TaskSession:
         return self._requests.closed
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_requests"):
+            # A traceback that shows locals meets it while its arguments are being refused.
+            return "<TaskSession>"
         state = ", closed" if self.closed else ""
         return f"<TaskSession {self._base_url}, concurrency={self.concurrency}{state}>"
 
@@ -115,6 +124,8 @@ class TaskSession:
         sort_option: SortOption | str = SortOption.DESC,
         page_limit: int = MAX_PAGE_LIMIT,
         max_items: int | None = None,
+        exact: bool = False,
+        resume: Checkpoint | str | None = None,
     ) -> TaskListing:
         """List the tasks that match. Sends no request until the listing is iterated or awaited.
 
@@ -139,7 +150,13 @@ class TaskSession:
         )
         if max_items is not None:
             whole_number("max_items", max_items, least=0)
-        return TaskListing(self._requests, query, max_items)
+        if not isinstance(exact, bool):
+            refuse("exact", exact, "must be True or False")
+        place = Checkpoint.parse(resume) if isinstance(resume, str) else resume
+        if place is not None:
+            place.check(query)
+        plan = Plan(query=query, max_items=max_items, exact=exact, resume=place)
+        return TaskListing(self._requests, plan)
 
 
 class _Requests:
@@ -147,33 +164,46 @@ class _Requests:
 
     def __init__(self, transport: Transport, base_url: URL, concurrency: int) -> None:
         self.concurrency = concurrency
-        self.closed = False
         self._transport = transport
         self._base_url = base_url
-        self._running: set[asyncio.Task[TaskPage]] = set()
+        self._fetches: set[asyncio.Task[TaskPage]] = set()
 
-    async def read_page(self, query: TaskQuery, page: int, page_limit: int) -> TaskPage:
+    @property
+    def closed(self) -> bool:
+        return self._transport.closed
+
+    async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
         """Fetch one page of a query: one request, and its retries."""
-        url = query.url(self._base_url, page=page, page_limit=page_limit)
-        answer = await self._transport.get(url, page=page)
-        return read_json(answer.body, TaskPage, request_id=answer.request_id, page=page)
+        url = query.url(self._base_url, page=read.page, page_limit=read.page_limit)
+        answer = await self._transport.get(url, page=read.page)
+        try:
+            page = read_json(answer.body, TaskPage, page=read.page)
+            check_page(page, query, read)
+        except ResponseError as error:
+            fault = self._transport.malformed(answer, error)
+        else:
+            return page
+        # Out here the decoder's own error, which quotes the body, is not its context.
+        raise fault
 
     def spawn(self, fetch: Coroutine[Any, Any, TaskPage]) -> asyncio.Task[TaskPage]:
         """Run a fetch as a task that ends, at the latest, when the session is closed."""
         task = asyncio.get_running_loop().create_task(fetch)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._fetches.add(task)
+        task.add_done_callback(self._ended)
         return task
 
     async def close(self) -> None:
-        """Cancel every fetch, wait until it has ended, and close the connection."""
-        self.closed = True
-        running = tuple(self._running)
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running)
+        """End every fetch, wait until it has ended, and close the connection."""
         await self._transport.close()
+        if self._fetches:
+            await asyncio.wait(self._fetches)
+
+    def _ended(self, fetch: asyncio.Task[TaskPage]) -> None:
+        self._fetches.discard(fetch)
+        if not fetch.cancelled():
+            # Marks the error as seen: asyncio complains of a page that nobody came to read.
+            fetch.exception()
 
 
 def _found_api_key(given: Any) -> ApiKey:
@@ -185,26 +215,38 @@ def _found_api_key(given: Any) -> ApiKey:
             "there is no API key",
             advice=f"Pass api_key=... or set the environment variable {API_KEY_VARIABLE}",
         )
-    if not all("!" <= character <= "~" for character in key):
+    return ApiKey(key)
+
+
+def _check_characters(api_key: ApiKey) -> None:
+    if not all("!" <= character <= "~" for character in api_key):
         raise AuthenticationError(
             "the API key has a character that no key has, perhaps a space or a line break",
             advice=f"Check api_key or the environment variable {API_KEY_VARIABLE}",
         )
-    return ApiKey(key)
 
 
 def _checked_base_url(base_url: str | URL) -> URL:
     try:
         url = URL(base_url)
+        # As the name lookup will: a label may be empty or too long for it.
+        (url.raw_host or "").encode("idna")
     except (TypeError, ValueError):
         refuse("base_url", base_url, "must be a URL")
+    shown = str(_without_secrets(url))
     if url.user is not None or url.password is not None:
-        refuse("base_url", url.with_user(None), "must not hold a user or a password")
+        refuse("base_url", shown, "must not hold a user or a password")
     if url.scheme not in ("https", "http") or not url.host or url.query_string or url.fragment:
-        refuse("base_url", str(base_url), "must be an http(s) address without query and fragment")
+        refuse("base_url", shown, "must be an http(s) address without query and fragment")
     if url.scheme == "http" and not _is_this_machine(url.host):
-        refuse("base_url", str(base_url), "must be https: the API key would travel in the clear")
+        refuse("base_url", shown, "must be https: the API key would travel in the clear")
     return url
+
+
+def _without_secrets(url: URL) -> URL:
+    if url.absolute:
+        url = url.with_user(None)
+    return url.with_query("***") if url.query_string else url
 
 
 def _is_this_machine(host: str) -> bool:

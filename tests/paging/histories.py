@@ -1,0 +1,192 @@
+"""Histories: one listing of a changing account, by `Paging` or the naive way, and what it lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import pairwise
+from random import Random
+
+import attrs
+
+from tests.paging.model import MIXES, Account
+from twelvetasks import Checkpoint, ListingReport, SortBy, SortOption, Task, TaskPage, TaskQuery
+from twelvetasks.paging import Paging
+from twelvetasks.reads import Read
+
+CONCURRENCY = 8
+
+
+@attrs.frozen(kw_only=True)
+class Setting:
+    """What a history is made of."""
+
+    sort_by: SortBy
+    sort_option: SortOption
+    filtered: bool
+    ties: int
+    """How many tasks may share a sort key."""
+    rate: float = 0.0
+    """Changes of the account for each request, on average."""
+    mix: str = "everything"
+
+    @property
+    def query(self) -> TaskQuery:
+        return self.query_of(50)
+
+    def query_of(self, page_limit: int) -> TaskQuery:
+        return TaskQuery(
+            page_limit=page_limit,
+            sort_by=self.sort_by,
+            sort_option=self.sort_option,
+            status=["ready", "indexing", "queued"] if self.filtered else None,
+        )
+
+    def __str__(self) -> str:
+        extras = ("-filtered" * self.filtered) + ("-ties" * (self.ties > 1))
+        return f"{self.sort_by}-{self.sort_option}{extras}"
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What a listing did wrong, and what it cost."""
+
+    lost: int
+    repeated: int
+    disordered: int
+    requests: int
+    pages: int
+    """How many pages of 50 there were when the listing began."""
+
+    @property
+    def is_right(self) -> bool:
+        return not (self.lost or self.repeated or self.disordered)
+
+
+Outcome = tuple[list[Task], ListingReport]
+"""The tasks that a listing yielded, and what it says of itself."""
+
+Listed = Callable[[Account, Random, Setting], Outcome]
+
+
+def modes(*sorts: SortBy) -> list[Setting]:
+    """Give every direction of these sorts, with and without a status filter and ties."""
+    return [
+        Setting(sort_by=sort_by, sort_option=sort_option, filtered=filtered, ties=ties)
+        for sort_by in sorts
+        for sort_option in SortOption
+        for filtered in (False, True)
+        for ties in (1, 9)
+    ]
+
+
+def judged(setting: Setting, seed: int, listed: Listed, size: int | None = None) -> Verdict:
+    """Let one account change while it is listed, and judge what came out."""
+    random = Random(seed)
+    count = size if size is not None else random.choice((0, 1, 50, 120, 300, 700))
+    account = Account(random, count, ties=setting.ties, query=setting.query)
+    account.watch()
+    pages = max(1, -(-len(account.ids) // 50))
+    tasks, report = listed(account, random, setting)
+    ids = [task.id for task in tasks]
+    return Verdict(
+        lost=len(account.throughout - set(ids)),
+        repeated=len(ids) - len(set(ids)),
+        disordered=disorder([account.key_of(task) for task in tasks], setting),
+        requests=report.requests,
+        pages=pages,
+    )
+
+
+def disorder(keys: list[datetime], setting: Setting) -> int:
+    """Count the neighbours that stand in the wrong order."""
+    if setting.sort_option is SortOption.ASC:
+        return sum(a > b for a, b in pairwise(keys))
+    end = len(keys)
+    if setting.sort_by is SortBy.UPDATED_AT:
+        # What was updated meanwhile comes last, and is no older than the first task of all.
+        while end > 1 and keys[end - 1] >= keys[0]:
+            end -= 1
+    return sum(a < b for a, b in pairwise(keys[:end]))
+
+
+def let_it_change(account: Account, random: Random, setting: Setting) -> None:
+    """Make a random number of random changes, `rate` of them on average."""
+    whole, fraction = divmod(setting.rate * 2 * random.random(), 1)
+    for _ in range(int(whole) + (random.random() < fraction)):
+        random.choice(MIXES[setting.mix])(account)
+
+
+def by_paging(*, exact: bool) -> Listed:
+    """List through `Paging` to the end."""
+
+    def listed(account: Account, random: Random, setting: Setting) -> Outcome:
+        paging = Paging(setting.query, exact=exact)
+        tasks = [task for page in drive(paging, account, random, setting) for task in page.tasks]
+        return tasks, paging.report
+
+    return listed
+
+
+def drive(paging: Paging, account: Account, random: Random, setting: Setting) -> Iterator[TaskPage]:
+    """Give page after page; chance decides which read is served, and which answer arrives, next."""
+    asked: list[Read] = []
+    served: list[tuple[Read, TaskPage]] = []
+    while True:
+        while (page := paging.take()) is not None:
+            yield page
+        while len(asked) + len(served) < CONCURRENCY:
+            if (read := paging.next_read(CONCURRENCY)) is None:
+                break
+            asked.append(read)
+        if not asked and not served:
+            if paging.stuck is not None:
+                raise paging.stuck
+            assert paging.finished
+            return
+        while asked and (not served or random.random() < 0.6):
+            read = asked.pop(random.randrange(len(asked)))
+            served.append((read, account.read(read)))
+            let_it_change(account, random, setting)
+        paging.receive(*served.pop(random.randrange(len(served))))
+
+
+def with_interruptions(account: Account, random: Random, setting: Setting) -> Outcome:
+    """List, stop anywhere, let the account change a lot, and go on from the stored checkpoint."""
+    tasks: list[Task] = []
+    stored = str(Checkpoint.start(setting.query))
+    requests = 0
+    for interruptions in reversed(range(random.choice((1, 2, 5)) + 1)):
+        paging = Paging(setting.query, exact=True, resume=Checkpoint.parse(stored))
+        to_yield = random.choice((0, 1, 30, 50, 51, 170)) if interruptions else None
+        for page in drive(paging, account, random, setting):
+            new = page.tasks[:to_yield]
+            tasks += new
+            stored = str(paging.checkpoint(len(page.tasks) - len(new)))
+            if to_yield is not None and not (to_yield := to_yield - len(new)):
+                break
+        if interruptions and setting.rate:
+            for _ in range(random.choice((0, 1, 10, 100))):
+                random.choice(MIXES[setting.mix])(account)
+        requests += paging.report.requests
+    return tasks, ListingReport(requests=requests, pages=requests)
+
+
+def naively(account: Account, random: Random, setting: Setting) -> Outcome:
+    """List as people write it: page 1, then all others at once, put together in page order."""
+    first = account.read(Read(1, 50))
+    answers = {1: first.tasks}
+    let_it_change(account, random, setting)
+    waiting = list(range(2, first.page_info.total_page + 1))
+    under_way: list[int] = []
+    while waiting or under_way:
+        while waiting and len(under_way) < CONCURRENCY:
+            under_way.append(waiting.pop(0))
+        page = under_way.pop(random.randrange(len(under_way)))
+        answers[page] = account.read(Read(page, 50)).tasks
+        let_it_change(account, random, setting)
+    seen: dict[str, Task] = {}
+    for page in sorted(answers):
+        for task in answers[page]:
+            seen.setdefault(task.id, task)
+    return list(seen.values()), ListingReport(requests=len(answers), pages=len(answers))

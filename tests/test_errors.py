@@ -1,0 +1,261 @@
+"""Errors: one tree, what each of them carries, and what it tells its reader to do."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+import twelvetasks
+from twelvetasks import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    InvalidArgumentError,
+    NotFoundError,
+    RateLimitedError,
+    RequestTimeoutError,
+    ResponseError,
+    ServerError,
+    SessionClosedError,
+    TaskSession,
+    TransportError,
+    TwelveTasksError,
+)
+from twelvetasks.testing import FakePlatform
+
+ALL = [
+    kind
+    for kind in vars(twelvetasks).values()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
+]
+
+WRONG_TOTAL = b'{"page": 1, "limit_per_page": 1, "total_page": 1, "total_results": "many"}'
+
+
+async def refusal(session: TaskSession) -> TwelveTasksError:
+    with pytest.raises(TwelveTasksError) as caught:
+        await session.tasks().count()
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_error_is_a_twelvetasks_error(kind: type[BaseException]) -> None:
+    assert issubclass(kind, TwelveTasksError)
+
+
+def test_the_tree_also_answers_to_the_names_python_has() -> None:
+    assert issubclass(InvalidArgumentError, ValueError)
+    assert issubclass(RequestTimeoutError, TimeoutError)
+    assert issubclass(RequestTimeoutError, TransportError)
+
+
+@pytest.mark.parametrize(
+    "kind", [AuthenticationError, BadRequestError, NotFoundError, RateLimitedError, ServerError]
+)
+def test_what_the_platform_refused_is_an_api_error(kind: type[BaseException]) -> None:
+    assert issubclass(kind, ApiError)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, BadRequestError),
+        (401, AuthenticationError),
+        (403, AuthenticationError),
+        (404, NotFoundError),
+        (405, BadRequestError),
+        (408, RequestTimeoutError),
+        (409, BadRequestError),
+        (413, BadRequestError),
+        (418, BadRequestError),
+        (429, RateLimitedError),
+        (500, ServerError),
+        (502, ServerError),
+        (503, ServerError),
+        (599, ServerError),
+        (999, ServerError),
+    ],
+)
+async def test_the_status_decides_the_kind(
+    platform: FakePlatform, session: TaskSession, status: int, kind: type[TwelveTasksError]
+) -> None:
+    platform.respond(lambda _: web.Response(status=status, headers={"X-Request-Id": "req-7"}))
+    error = await refusal(session)
+    assert type(error) is kind
+    assert (error.status, error.page, error.request_id) == (status, 1, "req-7")
+    assert f"page 1: {status}" in str(error)
+    assert "(request id req-7)" in str(error)
+    assert error.advice
+    assert str(error).endswith(error.advice)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "parameter_invalid", "message": "The page parameter is invalid."},
+        {"code": "parameter_invalid", "message": "The page parameter is invalid.", "docs_url": "x"},
+        {"error": {"code": "parameter_invalid", "message": "The page parameter is invalid."}},
+    ],
+)
+async def test_a_bad_request_carries_the_platforms_code_and_message(
+    platform: FakePlatform, session: TaskSession, body: dict[str, Any]
+) -> None:
+    platform.fail(status=400, body=body)
+    error = await refusal(session)
+    assert error.code == "parameter_invalid"
+    assert error.reason == "400 parameter_invalid: The page parameter is invalid"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Bad Gateway</html>",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b'"no"',
+        b"{}",
+        b'{"error": "no"}',
+        b'{"error": null}',
+        b'{"code": 7, "message": ["no"]}',
+        b"[" * 100_000,
+    ],
+)
+async def test_a_refusal_without_the_platforms_words_is_named_by_its_status(
+    platform: FakePlatform, session: TaskSession, body: bytes
+) -> None:
+    platform.fail(status=400, body=body)
+    error = await refusal(session)
+    assert type(error) is BadRequestError
+    assert error.code is None
+    assert error.reason == "400 Bad Request"
+
+
+async def test_a_code_without_a_message_and_a_message_without_a_code_are_both_shown(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    platform.fail(status=400, body={"code": "usage_limit_exceeded"})
+    platform.fail(status=400, body={"message": "No."})
+    assert (await refusal(session)).reason == "400 usage_limit_exceeded"
+    assert (await refusal(session)).reason == "400 No"
+
+
+async def test_a_wrong_key_is_an_authentication_error_that_names_the_remedy(
+    platform: FakePlatform,
+) -> None:
+    async with TaskSession("tlk_wrong", base_url=platform.base_url) as session:
+        error = await refusal(session)
+    assert type(error) is AuthenticationError
+    assert error.status == 401
+    assert error.code == "api_key_invalid"
+    assert "Check the API key" in str(error)
+    assert len(platform.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds"),
+    [
+        ("0", 0.0),
+        ("61", 61.0),
+        ("86400", 86400.0),
+        ("9" * 400, float("inf")),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ],
+)
+async def test_a_rate_limited_error_carries_the_seconds_the_platform_asked_for(
+    platform: FakePlatform, session: TaskSession, sent: str, seconds: float | None
+) -> None:
+    platform.fail(status=429, headers={"Retry-After": sent}, times=5)
+    error = await refusal(session)
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after == seconds
+
+
+async def test_a_rate_limited_error_without_a_body_has_no_code(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    platform.fail(status=429, times=5)
+    error = await refusal(session)
+    assert isinstance(error, RateLimitedError)
+    assert (error.code, error.retry_after) == (None, None)
+
+
+async def test_the_page_that_failed_is_the_one_the_error_carries(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    platform.fail(status=401, page=3)
+    with pytest.raises(AuthenticationError) as caught:
+        await session.tasks()
+    assert caught.value.page == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"", None),
+        (b"<html></html>", None),
+        (b"[]", "$"),
+        (b'{"data": []}', "$.page_info"),
+        (b'{"data": [], "page_info": %b}' % WRONG_TOTAL, "$.page_info.total_results"),
+    ],
+)
+async def test_a_malformed_page_is_a_response_error_that_knows_where(
+    platform: FakePlatform, session: TaskSession, body: bytes, path: str | None
+) -> None:
+    platform.respond(lambda _: web.Response(body=body, headers={"X-Request-Id": "req-7"}))
+    error = await refusal(session)
+    assert type(error) is ResponseError
+    assert (error.status, error.page, error.request_id) == (200, 1, "req-7")
+    assert error.json_path == path
+    assert "Nothing of it was used" in str(error)
+    assert error.__context__ is None
+    assert len(platform.requests) == 1
+
+
+async def test_what_another_machine_said_is_shown_on_one_line_and_not_at_length(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    platform.fail(
+        status=400,
+        body={"code": "a\nb", "message": "\x1b[31mred\r\n" + "long " * 10_000},
+        headers={"X-Request-Id": "ü"},
+    )
+    error = await refusal(session)
+    assert error.code == "a b"
+    assert str(error).isprintable()
+    assert len(str(error)) < 1000
+
+
+def test_an_error_shows_no_more_than_it_knows() -> None:
+    assert str(TwelveTasksError("it broke")) == "it broke"
+    assert str(TwelveTasksError("it broke", advice="Mend it")) == "it broke. Mend it"
+    assert (
+        str(TwelveTasksError("it broke", advice="Mend it", page=3, request_id="req-7"))
+        == "page 3: it broke (request id req-7). Mend it"
+    )
+
+
+def test_an_error_survives_the_way_between_processes() -> None:
+    error = RateLimitedError(
+        "429", advice="Wait", status=429, code="too_many_requests", request_id="r", page=2
+    )
+    error.retry_after = 7.0
+    twin = pickle.loads(pickle.dumps(error))
+    assert type(twin) is RateLimitedError
+    assert vars(twin) == vars(error)
+    assert str(twin) == str(error)
+
+
+async def test_a_closed_session_is_no_failure_of_the_network(session: TaskSession) -> None:
+    await session.aclose()
+    error = await refusal(session)
+    assert type(error) is SessionClosedError
+    assert not isinstance(error, TransportError)
+    assert (error.status, error.page) == (None, 1)

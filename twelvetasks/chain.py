@@ -1,0 +1,231 @@
+"""The chain of reads: what touches, what is quiet, and where a bridge is needed.
+
+A read is atomic: it holds every task between its first and its last at one instant. Two reads
+*touch* if the right one begins at or before the place where the left one ends; then no task that
+was there all the time can lie between them. Pages side by side do not touch: a *seam* lies between
+them. A seam is *quiet* if nothing changed between its two reads; any other is *loud*, and is
+bridged by a read that straddles it. Only what is joined to all before it leaves the chain, so that
+nothing is ever passed over. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import attrs
+
+from twelvetasks.models import TaskPage
+from twelvetasks.reads import Read, are_too_many_to_straddle, last_of, straddling
+
+__all__ = ["Chain", "Edge", "Link"]
+
+Order = Callable[[datetime, datetime], bool]
+"""Whether a sort key comes strictly before another in the listing's order."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Edge:
+    """Where a read ends, and how the search for what follows it goes."""
+
+    key: datetime
+    """The sort key of the last task."""
+    ids: frozenset[str]
+    """The tasks of the read that have this key."""
+    rank: int
+    """The rank after the last task, at the instant of the read."""
+    total: int
+    """How many tasks matched at that instant."""
+    answer: int | None
+    """Which answer it was, counted from 1; None for an edge that a checkpoint remembers."""
+    target: int | None = None
+    """The rank at which to look for the edge next; None before the first miss."""
+    _step: int = attrs.field(default=2, init=False)
+    _missed: int = attrs.field(default=0, init=False)
+    _turned: bool = attrs.field(default=False, init=False)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether more tasks share the key than one read can be sure to straddle."""
+        return self._turned or are_too_many_to_straddle(len(self.ids))
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing lay behind it."""
+        return self.rank >= self.total
+
+    def begun_beyond(self, rank: int) -> None:
+        """Note that a read which began at `rank` does not reach back to the edge: step back."""
+        self._turned |= self._missed < 0
+        self._widen(again=self._missed > 0)
+        self._missed = 1
+        self.target = rank - self._step
+
+    def ended_before(self, rank: int) -> None:
+        """Note that a read which ended at `rank` does not reach as far as the edge: step on."""
+        again = self._missed < 0
+        self._turned |= self._missed > 0
+        self._widen(again=again)
+        self._missed = -1
+        self.target = rank - 1 + (self._step if again else 0)
+
+    def _widen(self, *, again: bool) -> None:
+        self._step = self._step * 2 if again else max(self._step // 2, 2)
+
+    def bridge(self, total: int) -> Read:
+        """Give the read that most probably straddles the edge, among `total` tasks now."""
+        before = self.rank - 1 - len(self.ids)
+        target = before - abs(total - self.total) if self.target is None else self.target
+        if self.at_end and self.target is None and (tail := last_of(total)).start <= before:
+            return tail
+        beyond = self.rank if self.target is None and self.rank < total else None
+        return straddling(max(min(target, total - 1), 0), beyond=beyond)
+
+
+@attrs.define(eq=False)
+class Link:
+    """One read of the chain and, once it has arrived, what it holds."""
+
+    read: Read
+    seeks: Edge | None = None
+    """The edge that it is to straddle; None if it is to lie beside what is before it."""
+    asked: bool = False
+    attempts: int = 0
+    failed: bool = False
+    joined: bool = False
+    """Whether it is known that nothing is missing between it and what is before it."""
+    page: TaskPage | None = None
+    keys: list[datetime] = attrs.field(factory=list)
+    """The sort keys of its tasks, in order."""
+    edge: Edge | None = None
+    """Where it ends; None until it has arrived, and if it holds no task."""
+
+    def arrive(self, page: TaskPage, keys: list[datetime], answer: int) -> None:
+        """Take in what the read holds."""
+        self.page, self.keys = page, keys
+        if keys:
+            last = keys[-1]
+            self.edge = Edge(
+                key=last,
+                ids=frozenset(
+                    task.id for task, key in zip(page.tasks, keys, strict=True) if key == last
+                ),
+                rank=self.read.start + len(keys),
+                total=page.page_info.total_results,
+                answer=answer,
+            )
+
+    @property
+    def is_bridge(self) -> bool:
+        """Whether it was planned to straddle an edge."""
+        return self.seeks is not None
+
+    @property
+    def holds_one_key_only(self) -> bool:
+        """Whether so many tasks share one sort key that hardly a read holds them all."""
+        return self.keys[0] == self.keys[-1] and are_too_many_to_straddle(len(self.keys))
+
+    def begins_with(self, ids: frozenset[str]) -> bool:
+        """Whether one of the tasks that share its first sort key is among these."""
+        tasks = self.page.tasks if self.page is not None else ()
+        return any(
+            task.id in ids
+            for task, key in zip(tasks, self.keys, strict=True)
+            if key == self.keys[0]
+        )
+
+
+class Evidence(Protocol):
+    """What is known of changes between two reads that do not touch."""
+
+    def is_quiet(self, left: Edge, right: Link) -> bool:
+        """Whether nothing has come between an edge and the read on its right."""
+        ...
+
+    def note_overlap(self, left: Edge, right: Link) -> None:
+        """Learn that a read touches the edge on its left."""
+        ...
+
+
+class Chain:
+    """Reads in the listing's order, behind the edge of all that has been taken from it."""
+
+    def __init__(self, precedes: Order, evidence: Evidence, *, keys_change: bool = False) -> None:
+        self.edge: Edge | None = None
+        """Where all that was taken ends; None at the very beginning."""
+        self.links: list[Link] = []
+        self._precedes = precedes
+        self._evidence = evidence
+        self._keys_change = keys_change
+
+    def take(self) -> Link | None:
+        """Take the first read away if it is joined to all that was taken before."""
+        if not self.links or not self.links[0].joined:
+            return None
+        taken = self.links.pop(0)
+        self.edge = taken.edge
+        return taken
+
+    def settle(self, total: int) -> None:
+        """Join what touches or is quiet, drop what adds nothing, and bridge what is loud.
+
+        `total` is how many tasks there are now.
+        """
+        left, left_has_arrived, place = self.edge, True, 0
+        while place < len(self.links):
+            right = self.links[place]
+            if right.failed:
+                break
+            if left is not None and left.at_end and left.answer is not None and place:
+                del self.links[place:]
+                break
+            if right.page is not None and left_has_arrived and not right.joined:
+                if self._is_of_no_use(left, right):
+                    del self.links[place]
+                    continue
+                right.joined = self._is_joined(left, right)
+                if left is not None and not right.joined:
+                    if right.seeks is left:
+                        left.begun_beyond(right.read.start)
+                    self.links.insert(place, Link(left.bridge(total), seeks=left))
+                    place += 1
+            left, left_has_arrived = right.edge, right.page is not None and right.edge is not None
+            place += 1
+
+    def _is_of_no_use(self, left: Edge | None, right: Link) -> bool:
+        """Whether a read lies behind the end of everything, or wholly before the edge."""
+        if right.read.page == 1 and right.edge is None:
+            return False
+        if right.edge is None:
+            return True
+        if left is None or not self._touches(left, right) or right.edge.at_end:
+            return False
+        last = right.edge
+        if self._precedes(left.key, last.key) or (
+            left.key == last.key and not last.ids <= left.ids
+        ):
+            return False
+        if right.seeks is left:
+            left.ended_before(right.read.end)
+        return True
+
+    def _is_joined(self, left: Edge | None, right: Link) -> bool:
+        if left is None:
+            return True
+        if self._touches(left, right):
+            self._evidence.note_overlap(left, right)
+            return True
+        return self._evidence.is_quiet(left, right)
+
+    def _touches(self, left: Edge, right: Link) -> bool:
+        """Whether a read begins at the edge or before it.
+
+        Tasks that share a sort key keep their order, so one that both reads hold is enough. But if
+        keys change, a task may have come among those that share one: then the read has to begin
+        before all of them, unless they are more than one read can straddle.
+        """
+        if right.read.page == 1 or self._precedes(right.keys[0], left.key):
+            return True
+        may_share = not self._keys_change or left.is_wide or right.holds_one_key_only
+        return right.keys[0] == left.key and may_share and right.begins_with(left.ids)
