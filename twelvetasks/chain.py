@@ -117,6 +117,13 @@ class Link:
             )
 
     @property
+    def content(self) -> tuple[TaskPage, list[datetime]]:
+        """What a read that has arrived holds: its page, and the sort keys of the tasks."""
+        if self.page is None:
+            raise AssertionError("the read has not arrived")
+        return self.page, self.keys
+
+    @property
     def is_bridge(self) -> bool:
         """Whether it was planned to straddle an edge."""
         return self.seeks is not None

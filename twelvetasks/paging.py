@@ -18,7 +18,7 @@ from twelvetasks.chain import Chain, Edge, Link
 from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.errors import ListingDriftError, ResponseError, TwelveTasksError
 from twelvetasks.evidence import Totals
-from twelvetasks.models import PageInfo, SortBy, SortOption, Task, TaskPage
+from twelvetasks.models import PageInfo, SortBy, SortOption, TaskPage
 from twelvetasks.query import TaskQuery
 from twelvetasks.reads import Read, straddling
 from twelvetasks.report import Consistency, ListingReport
@@ -38,6 +38,51 @@ UNSEEN = 8
 
 ATTEMPTS = 3
 """Times a page is read while its tasks contradict its own `page_info`."""
+
+
+@attrs.define
+class _Pass:
+    """One reading of the listing, from its head, or from a checkpoint, as far as is needed.
+
+    Sorted by `updated_at`, newest first, a task that is updated moves behind the reader, to the
+    head. Another pass then reads the head down to where the pass before began, the *floor*, until
+    one read alone is a pass: what it holds, it holds at one instant.
+    """
+
+    number: int = 0
+    floor: datetime | None = None
+    """Tasks older than this need not be read; None for all."""
+    is_resumed: bool = False
+    first_key: datetime | None = None
+    """The sort key of the first task of all."""
+    last: Link | None = None
+    """The read that was taken last."""
+    taken: int = 0
+    head: list[tuple[str, datetime]] = attrs.field(factory=list)
+    """The first page: each task with its sort key."""
+    head_is_the_same: bool = False
+    """Whether the pass before began with the very same page, so that nothing has moved there."""
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether the pass is of one instant."""
+        return self.taken == 1 and not self.is_resumed
+
+    def take(self, link: Link) -> None:
+        """Go on by one read."""
+        page, keys = link.content
+        if not self.taken:
+            head = [(task.id, key) for task, key in zip(page.tasks, keys, strict=True)]
+            self.head_is_the_same = self.number > 0 and head == self.head
+            self.head = head
+            if self.first_key is None and keys:
+                self.first_key = keys[0]
+        self.taken += 1
+        self.last = link
+
+    def next(self) -> _Pass:
+        """Give the pass to follow."""
+        return _Pass(number=self.number + 1, floor=self.first_key, head=self.head)
 
 
 class Paging:
@@ -68,35 +113,20 @@ class Paging:
         self._window = self._fruitless = self._barren = 0
         self._refused_after: float = math.inf
         self._requests = self._pages = self._bridges = 0
-        self._passes = 0
-        self._head: list[tuple[str, datetime]] = []
-        self._begin_pass()
-        self._floor: datetime | None = None
-        self._must_look_again = False
+        self._lone: Link | None = None
+        self._pass = _Pass()
         self._resumed = resume is not None
-        self._place = Checkpoint.start(query)
-        self._given: tuple[Task, ...] = ()
-        self._given_keys: list[datetime] = []
         if resume is not None:
             self._go_on_from(resume)
 
-    def _begin_pass(self) -> None:
-        self._chain.edge = None
-        self._taken = 0
-        self._last_taken: Link | None = None
-        self._lone: Link | None = None
-        self._first_key: datetime | None = None
-        self._head_is_the_same = False
-
     def _go_on_from(self, place: Checkpoint) -> None:
-        self._place = place
         if place.key is None:
-            self._floor = place.since
-            self._passes = int(place.since is not None)
+            if place.since is not None:
+                self._pass = _Pass(number=1, floor=place.since)
             return
-        self._yielded.remember(place.key, place.ids)
-        self._first_key = place.since
-        self._must_look_again = place.since is not None
+        self._yielded.go_on_from(place.key, place.ids)
+        self._pass.first_key = place.since
+        self._pass.is_resumed = True
         self._chain.edge = Edge(
             key=place.key,
             ids=place.ids,
@@ -137,26 +167,16 @@ class Paging:
 
     def checkpoint(self, unread: int = 0) -> Checkpoint:
         """Give the place after all tasks taken but the last `unread` of the newest page."""
-        read = len(self._given) - unread
-        if self._passes:
-            return Checkpoint(query=self._place.query, since=self._floor)
-        if not read:
-            return self._place
-        key = self._given_keys[read - 1]
-        shared = {
-            task.id
-            for task, own in zip(self._given[:read], self._given_keys[:read], strict=True)
-            if own == key
-        }
+        start = Checkpoint.start(self._query)
+        if self._pass.number:
+            return attrs.evolve(start, since=self._pass.floor)
+        key, ids = self._yielded.place(unread)
+        if key is None:
+            return start
         edge = self._chain.edge
-        behind = edge.rank if edge is not None else 0
-        return attrs.evolve(
-            self._place,
-            key=key,
-            ids=frozenset(shared | self._place.ids if key == self._place.key else shared),
-            rank=max(behind - unread, 0),
-            since=self._first_key if self._looks_back else None,
-        )
+        rank = max(edge.rank - unread, 0) if edge is not None else 0
+        since = self._pass.first_key if self._looks_back else None
+        return attrs.evolve(start, key=key, ids=ids, rank=rank, since=since)
 
     # What to ask for
 
@@ -190,9 +210,9 @@ class Paging:
         edge = self._chain.edge
         if not self._chain.links:
             if edge is None:
-                return None if self._taken else Link(Read(1, self._page_limit))
+                return Link(Read(1, self._page_limit)) if self._pass.last is None else None
             return None if self._pass_is_over() else self._after(edge)
-        if self._totals.latest is None or self._passes or (edge and edge.answer is None):
+        if self._totals.latest is None or self._pass.number or (edge and edge.answer is None):
             return None
         last = self._chain.links[-1]
         if last.page is None:
@@ -290,50 +310,36 @@ class Paging:
         while (link := self._chain.take()) is not None:
             if (page := self._yield_from(link)) is not None:
                 return page
-        if self._taken and not self._chain.links and not self.finished and self._pass_is_over():
+        if not self.finished and not self._chain.links and self._pass_is_over():
             self._end_pass()
         return None
 
     def _yield_from(self, link: Link) -> TaskPage | None:
-        if link.page is None:
-            raise AssertionError("a read was joined before it arrived")
-        self._place = self.checkpoint()
-        first = self._first_key is None and not self._passes
-        if self._first_key is None and link.keys:
-            self._first_key = link.keys[0]
-        self._taken += 1
-        self._last_taken = link
-        if self._taken == 1 and self._looks_back:
-            head = [(task.id, key) for task, key in zip(link.page.tasks, link.keys, strict=True)]
-            self._head_is_the_same = self._passes > 0 and head == self._head
-            self._head = head
-        tasks, keys = link.page.tasks, link.keys
-        if self._floor is not None:
-            keys = [key for key in keys if not self._precedes(self._floor, key)]
+        page, keys = link.content
+        self._pass.take(link)
+        tasks = page.tasks
+        if (floor := self._pass.floor) is not None:
+            keys = [key for key in keys if not self._precedes(floor, key)]
             tasks = tasks[: len(keys)]
-        self._given, self._given_keys = self._yielded.new(tasks, keys, most=self._wanted)
+        new = self._yielded.new(tasks, keys, most=self._wanted)
         if self._wanted is not None:
-            self._wanted -= len(self._given)
+            self._wanted -= len(new)
             if not self._wanted:
                 self.finished = True
                 self._chain.links.clear()
         self._fruitless = 0
-        self._barren = 0 if self._given else self._barren + 1
+        self._barren = 0 if new else self._barren + 1
         if self._barren >= PATIENCE:
             self._give_up()
-        if not self._given and not first:
+        if not new and self._pages:
             return None
         self._pages += 1
-        return (
-            link.page
-            if self._given is link.page.tasks
-            else attrs.evolve(link.page, data=self._given)
-        )
+        return page if new is page.tasks else attrs.evolve(page, data=new)
 
     def _check_count(self) -> None:
         """Refuse to end short of the total by more than unseen changes can explain."""
         edge = self._chain.edge
-        if edge is None or self._passes or self._wanted is not None or self._resumed:
+        if edge is None or self._pass.number or self._wanted is not None or self._resumed:
             return
         missing = edge.total - self._yielded.count
         if missing > self._totals.movement + UNSEEN * self._totals.answers:
@@ -352,12 +358,10 @@ class Paging:
 
     def _pass_is_over(self) -> bool:
         """Whether all that was taken reaches the end of what is to be read in this pass."""
-        edge = self._chain.edge
+        edge, floor = self._chain.edge, self._pass.floor
         if edge is None:
-            return bool(self._taken)
-        if self._floor is not None and self._precedes(self._floor, edge.key):
-            return True
-        if self._head_is_the_same:
+            return self._pass.last is not None
+        if self._pass.head_is_the_same or (floor is not None and self._precedes(floor, edge.key)):
             return True
         if not edge.at_end or edge.answer is None:
             return False
@@ -366,22 +370,18 @@ class Paging:
         if (self._totals.latest or 0) > edge.total:
             return False
         # An updated task moves to the tail: unless the tail was read last of all, look once more.
-        if not self._keys_change or self._lone is self._last_taken:
+        if not self._keys_change or self._lone is self._pass.last:
             return True
         return edge.is_wide and self._barren > 1
 
     def _end_pass(self) -> None:
         """Finish, or read from the head again what was updated since this pass began there."""
-        atomic = self._taken == 1 and not self._must_look_again
         self._check_count()
-        if not self._looks_back or atomic or self._first_key is None:
+        if not self._looks_back or self._pass.is_atomic or self._pass.first_key is None:
             self.finished = self.stuck is None
-            return
-        if self._passes == PATIENCE:
+        elif self._pass.number == PATIENCE:
             self._give_up()
-            return
-        self._must_look_again = False
-        self._passes += 1
-        self._floor = self._first_key
-        self._yielded.remember(None, frozenset())
-        self._begin_pass()
+        else:
+            self._pass = self._pass.next()
+            self._chain.edge = None
+            self._yielded.go_on_from(None, frozenset())

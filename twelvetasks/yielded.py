@@ -17,6 +17,9 @@ __all__ = ["Yielded"]
 REMEMBERED = 4
 """Pages whose ids are kept to tell, for the report, a task that was yielded from a late one."""
 
+Place = tuple[datetime | None, frozenset[str]]
+"""The sort key of the last task, None before the first, and the tasks up to it that share it."""
+
 
 class Yielded:
     """A guard at the listing's exit."""
@@ -29,48 +32,61 @@ class Yielded:
         self.late = 0
         """Tasks received when their place in the order had been passed."""
         self._precedes = precedes
-        self._key: datetime | None = None
-        self._ids: set[str] = set()
+        self._before: Place = (None, frozenset())
+        self._tasks: tuple[Task, ...] = ()
+        self._keys: list[datetime] = []
         self._all: set[str] | None = set() if keeps_all else None
         self._recent: deque[set[str]] = deque(maxlen=REMEMBERED)
 
-    def remember(self, key: datetime | None, ids: frozenset[str]) -> None:
-        """Go on from a place that was reached earlier: the last key, and the ids that share it."""
-        self._key, self._ids = key, set(ids)
+    def go_on_from(self, key: datetime | None, ids: frozenset[str]) -> None:
+        """Begin anew behind a place: what comes is to be judged by it alone, or by its id."""
+        self._before = (key, ids)
+        self._tasks, self._keys = (), []
         self._recent.append(set(ids))
         if self._all is not None:
             self._all |= ids
 
+    def place(self, unread: int = 0) -> Place:
+        """Give the place behind all tasks but the last `unread`, of those given last."""
+        read = len(self._tasks) - unread
+        if not read:
+            return self._before
+        last = self._keys[read - 1]
+        first = read - 1
+        while first and self._keys[first - 1] == last:
+            first -= 1
+        shared = frozenset(task.id for task in self._tasks[first:read])
+        key, ids = self._before
+        return last, ids | shared if key == last else shared
+
     def new(
         self, tasks: tuple[Task, ...], keys: list[datetime], *, most: int | None = None
-    ) -> tuple[tuple[Task, ...], list[datetime]]:
-        """Give those tasks that are to be yielded now, `most` at the most, with their keys."""
-        if self._all is not None or not keys or not self._is_behind(keys[0]):
-            tasks, keys = self._sifted(tasks, keys)
-        tasks, keys = tasks[:most], keys[:most]
-        self.count += len(tasks)
-        if tasks:
-            last = keys[-1]
-            shared = {task.id for task, key in zip(tasks, keys, strict=True) if key == last}
-            self._ids = self._ids | shared if self._key == last else shared
-            self._key = last
-            ids = {task.id for task in tasks}
-            self._recent.append(ids)
+    ) -> tuple[Task, ...]:
+        """Give those tasks that are to be yielded now, `most` at the most."""
+        self._before = last, ids = self.place()
+        if self._all is not None or not keys or (last and not self._precedes(last, keys[0])):
+            tasks, keys = self._sifted(tasks, keys, last, ids)
+        self._tasks, self._keys = tasks[:most], keys[:most]
+        self.count += len(self._tasks)
+        if self._tasks:
+            given = {task.id for task in self._tasks}
+            self._recent.append(given)
             if self._all is not None:
-                self._all |= ids
-        return tasks, keys
-
-    def _is_behind(self, key: datetime) -> bool:
-        return self._key is None or self._precedes(self._key, key)
+                self._all |= given
+        return self._tasks
 
     def _sifted(
-        self, tasks: tuple[Task, ...], keys: list[datetime]
+        self,
+        tasks: tuple[Task, ...],
+        keys: list[datetime],
+        last: datetime | None,
+        ids: frozenset[str],
     ) -> tuple[tuple[Task, ...], list[datetime]]:
         kept: list[tuple[Task, datetime]] = []
         for task, key in zip(tasks, keys, strict=True):
-            if self._is_known(task.id):
+            if task.id in ids or self._is_known(task.id):
                 self.duplicates += 1
-            elif self._is_behind(key) or key == self._key:
+            elif last is None or key == last or self._precedes(last, key):
                 kept.append((task, key))
             else:
                 self.late += 1
@@ -79,4 +95,4 @@ class Yielded:
     def _is_known(self, id: str) -> bool:  # noqa: A002
         if self._all is not None:
             return id in self._all
-        return id in self._ids or any(id in ids for ids in self._recent)
+        return any(id in ids for ids in self._recent)
