@@ -1,4 +1,4 @@
-"""The project's sessions: `nox` runs tests, lint and types; `nox -l` lists them all."""
+"""The project's sessions: `nox` runs all but the benchmarks; `nox -l` lists them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ nox.options.sessions = ["tests", "lint", "types", "examples"]
 def tests(session: nox.Session) -> None:
     """Run the whole suite with branch coverage, on each Python that is present."""
     session.install("-e", ".[dev]")
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "combine", "--quiet")
-    session.run("coverage", "report")
+    session.run("python", "-m", "pytest", *(session.posargs or ["--cov"]))
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format."""
-    session.install("ruff>=0.8")
+    session.install("-e", ".[dev]")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
 
@@ -41,6 +38,13 @@ def examples(session: nox.Session) -> None:
     """Run every example and every snippet of the README."""
     session.install("-e", ".[dev]")
     session.run("pytest", "tests/test_readme.py", "tests/test_examples.py", *session.posargs)
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """Play 20,000 random histories where the tests play 1,000; takes about half an hour."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "--histories", "20000", *(session.posargs or ["tests/paging"]))
 
 
 @nox.session

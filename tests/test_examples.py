@@ -1,0 +1,140 @@
+"""Each example, run as its reader would run it, against the embedded platform."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import pytest
+from aiohttp import web
+
+from twelvetasks.testing import FakePlatform
+from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+KEY = "tlk_PLANTED0KEY0THAT0MUST0NEVER0SHOW"
+
+
+@pytest.fixture
+def account(fake_platform_factory: FakePlatformFactory) -> FakePlatform:
+    return fake_platform_factory(1000, api_key=KEY)
+
+
+def run(example: str, *arguments: str, key: str | None = KEY) -> subprocess.CompletedProcess[str]:
+    """Run an example in a process of its own, in which every warning is an error."""
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TWELVE_LABS_API_KEY"
+    }
+    if key is not None:
+        environment["TWELVE_LABS_API_KEY"] = key
+    ended = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / example, *arguments],
+        check=False,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert KEY not in ended.stdout + ended.stderr
+    return ended
+
+
+def test_every_example_is_tested() -> None:
+    tests = Path(__file__).read_text("utf-8")
+    examples = [path.name for path in EXAMPLES.glob("*.py")]
+    assert examples
+    assert [name for name in examples if f'run("{name}"' not in tests] == []
+
+
+class TestScript:
+    def test_it_reports_every_failed_task_in_the_order_of_its_update(
+        self, account: FakePlatform
+    ) -> None:
+        ended = run("script.py", str(account.base_url))
+        assert (ended.returncode, ended.stderr) == (0, "")
+        failed = account.tasks(status="failed", sort_by="updated_at")
+        lines = ended.stdout.splitlines()
+        assert [line.split("  ")[1] for line in lines[: len(failed)]] == [
+            task["_id"] for task in failed
+        ]
+        assert lines[len(failed)] == "40 of 1000 tasks failed"
+        by_index = Counter(task["index_id"] for task in failed)
+        assert [line.split(" in index ") for line in lines[len(failed) + 1 :]] == [
+            [f"{count:4}", index_id] for index_id, count in by_index.most_common()
+        ]
+
+    def test_it_puts_a_dash_for_what_the_platform_does_not_know(
+        self, fake_platform_factory: FakePlatformFactory
+    ) -> None:
+        account = fake_platform_factory(
+            [{"_id": "a", "status": "failed", "updated_at": None}], api_key=KEY
+        )
+        ended = run("script.py", str(account.base_url))
+        assert ended.stdout.startswith("-  a  -\n1 of 1 tasks failed\n")
+
+    def test_it_ends_with_one_line_if_the_platform_refuses(self, account: FakePlatform) -> None:
+        ended = run("script.py", str(account.base_url), key="tlk_another")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("script.py: page 1: 401 api_key_invalid")
+        assert ended.stderr.count("\n") == 1
+
+    def test_it_ends_with_one_line_without_a_key(self, account: FakePlatform) -> None:
+        ended = run("script.py", str(account.base_url), key=None)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "TWELVE_LABS_API_KEY" in ended.stderr
+        assert account.requests == []
+
+    def test_it_speaks_to_twelvelabs_unless_told_otherwise(self) -> None:
+        assert "https://api.twelvelabs.io/v1.3" in (EXAMPLES / "script.py").read_text("utf-8")
+        assert "base_url" in run("script.py", "--help").stdout
+
+
+class TestWarehouse:
+    @staticmethod
+    def rows(path: Path) -> list[tuple[object, ...]]:
+        with duckdb.connect(path) as warehouse:
+            return warehouse.execute(
+                "select id, status, task ->> 'updated_at' from tasks order by updated_at, id"
+            ).fetchall()
+
+    @staticmethod
+    def expected(account: FakePlatform) -> list[tuple[object, ...]]:
+        return [
+            (task["_id"], task["status"], task["updated_at"])
+            for task in account.tasks(sort_by="updated_at", sort_option="asc")
+        ]
+
+    def test_each_run_brings_only_what_is_new_or_changed(
+        self, account: FakePlatform, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "tasks.duckdb"
+        assert run("warehouse.py", str(path), str(account.base_url)).stdout.startswith("1000 ")
+        assert run("warehouse.py", str(path), str(account.base_url)).stdout.startswith("0 ")
+        account.add(status="pending")
+        account.update(account.tasks()[500]["_id"], status="failed")
+        assert run("warehouse.py", str(path), str(account.base_url)).stdout.startswith("2 ")
+        assert self.rows(path) == self.expected(account)
+
+    def test_a_run_that_fails_keeps_what_it_had_and_the_next_goes_on(
+        self, account: FakePlatform, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "tasks.duckdb"
+
+        def expire(account: FakePlatform, request: web.Request) -> None:
+            account.api_key = KEY if len(account.requests) < 5 else "tlk_another"
+
+        account.before_each(expire)
+        ended = run("warehouse.py", str(path), str(account.base_url))
+        assert ended.returncode == 1
+        assert "run it again to go on" in ended.stderr
+        had = len(self.rows(path))
+        assert 0 < had < 1000
+        account.before_each(lambda account, request: setattr(account, "api_key", KEY))
+        ended = run("warehouse.py", str(path), str(account.base_url))
+        assert ended.stdout.startswith(f"{1000 - had} ")
+        assert self.rows(path) == self.expected(account)
