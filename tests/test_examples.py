@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import duckdb
 import pytest
@@ -48,7 +55,7 @@ def test_every_example_is_tested() -> None:
     tests = Path(__file__).read_text("utf-8")
     examples = [path.name for path in EXAMPLES.glob("*.py")]
     assert examples
-    assert [name for name in examples if f'run("{name}"' not in tests] == []
+    assert [name for name in examples if f'("{name}"' not in tests] == []
 
 
 class TestScript:
@@ -138,3 +145,57 @@ class TestWarehouse:
         ended = run("warehouse.py", str(path), str(account.base_url))
         assert ended.stdout.startswith(f"{1000 - had} ")
         assert self.rows(path) == self.expected(account)
+
+
+class TestService:
+    @pytest.fixture
+    def service(self, account: FakePlatform) -> Iterator[str]:
+        """Start the service on a free port, as a user would; it has to end quietly on SIGTERM."""
+        with started("service.py", str(account.base_url), "--port", "0") as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+", first)
+            assert address is not None, first
+            yield address.group()
+            process.terminate()
+            assert process.wait(20) in (0, -signal.SIGTERM)
+            assert "Traceback" not in process.stdout.read()
+
+    def test_it_streams_the_failed_tasks(self, account: FakePlatform, service: str) -> None:
+        with urlopen(f"{service}/failed", timeout=20) as answer:
+            tasks = [json.loads(line) for line in answer]
+        assert [task["_id"] for task in tasks] == [
+            task["_id"] for task in account.tasks(status="failed")
+        ]
+
+    def test_it_counts_each_status(self, account: FakePlatform, service: str) -> None:
+        with urlopen(f"{service}/counts", timeout=20) as answer:
+            assert json.load(answer) == Counter(task["status"] for task in account.tasks())
+        assert len(account.requests) == 7
+
+    def test_what_the_platform_refuses_is_an_answer_too(
+        self, account: FakePlatform, service: str
+    ) -> None:
+        account.api_key = "tlk_another"
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{service}/failed", timeout=20)
+        with refused.value as answer:
+            assert answer.status == 502
+            assert "keys expire" in json.load(answer)["error"]
+
+
+@contextmanager
+def started(example: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start an example that goes on until it is told to stop."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-X", "dev", "-W", "error", EXAMPLES / example, *arguments],
+        env=os.environ | {"TWELVE_LABS_API_KEY": KEY},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -31,8 +31,18 @@ class Item:
     created: int
     updated: int
     status: TaskStatus
+    _task: Task | None = None
 
     def task(self) -> Task:
+        """Give it as the platform shows it; made anew only after a change."""
+        if self._task is None:
+            self._task = self._shown()
+        return self._task
+
+    def change(self, status: TaskStatus, now: int) -> None:
+        self.status, self.updated, self._task = status, now, None
+
+    def _shown(self) -> Task:
         return Task(
             id=self.id,
             created_at=EPOCH + timedelta(seconds=self.created),
@@ -90,8 +100,7 @@ class Account:
             return
         item = item or self.items[self._random.choice(list(self.items))]
         self._leave(item, for_good=False)
-        item.status = status or self._any_status()
-        item.updated = self.tick()
+        item.change(status or self._any_status(), self.tick())
         self._enter(item)
         if not self._matches(item):
             self._lost(item)
