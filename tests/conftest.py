@@ -9,6 +9,7 @@ import pytest
 import stamina
 from hypothesis import settings
 
+from tests.secrecy import Plugin
 from twelvetasks import TaskSession
 from twelvetasks.testing import FakePlatform
 
@@ -20,10 +21,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1000,
         help="how many random histories each property is tried on (20,000 in the nightly session)",
     )
+    parser.addoption(
+        "--schedules",
+        type=int,
+        default=300,
+        help="through how many random bad networks 5,000 tasks are listed",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let Hypothesis try as many examples, too, when more histories than usual are asked for."""
+    config.pluginmanager.register(Plugin())
     if (number := _histories(config)) > 1000:
         settings.register_profile("nightly", max_examples=number, deadline=None)
         settings.load_profile("nightly")
@@ -33,6 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def histories(pytestconfig: pytest.Config) -> int:
     """How many random histories to play."""
     return _histories(pytestconfig)
+
+
+@pytest.fixture
+def schedules(pytestconfig: pytest.Config) -> int:
+    """Through how many bad networks to list."""
+    number = pytestconfig.getoption("schedules")
+    assert isinstance(number, int)
+    return number
 
 
 def _histories(config: pytest.Config) -> int:

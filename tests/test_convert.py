@@ -22,7 +22,7 @@ from twelvetasks import (
     to_dict,
     to_json,
 )
-from twelvetasks.convert import read_json, structure
+from twelvetasks.convert import DEEPEST, read_json, structure
 
 SEED = """
 {"data": [{"_id": "62a17bf847f5678267ec10cc", "created_at": "2022-06-09T04:50:00.879Z",
@@ -189,6 +189,28 @@ def test_a_task_retrieved_alone_carries_its_stream() -> None:
     assert task.hls == HlsStream(thumbnail_urls=("a",), status="COMPLETE")
 
 
+def nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def test_an_unknown_field_may_be_nested_as_deep_as_it_can_be_shown_and_written() -> None:
+    sent = {"_id": "1", "colour": nested(DEEPEST)}
+    task = structure(sent, Task)
+    assert task.extra["colour"] == sent["colour"]
+    assert json.loads(to_json(task)) == sent
+    assert repr(task)
+    assert pickle.loads(pickle.dumps(task)) == copy.deepcopy(task) == task
+
+
+def test_the_first_and_last_moments_are_read() -> None:
+    for text in ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"):
+        task = structure({"_id": "1", "created_at": text}, Task)
+        assert to_dict(task)["created_at"] == text
+
+
 def page_with(**fields: Any) -> dict[str, Any]:
     page: dict[str, Any] = json.loads(SEED)
     page["data"][1] |= fields
@@ -200,9 +222,14 @@ def page_with(**fields: Any) -> dict[str, Any]:
     [
         (page_with(created_at="soon"), "$.data[1].created_at"),
         (page_with(created_at=5), "$.data[1].created_at"),
+        (page_with(created_at="2" * 100_000), "$.data[1].created_at"),
+        (page_with(updated_at="0001-01-01T00:00:00+09:00"), "$.data[1].updated_at"),
+        (page_with(updated_at="9999-12-31T23:59:59-00:01"), "$.data[1].updated_at"),
         (page_with(_id=None), "$.data[1]._id"),
         (page_with(_id=5), "$.data[1]._id"),
         (page_with(status={}), "$.data[1].status"),
+        (page_with(status=nested(900)), "$.data[1].status"),
+        (page_with(colour=nested(DEEPEST + 1)), "$.data[1]"),
         (page_with(system_metadata={"width": "wide"}), "$.data[1].system_metadata.width"),
         (page_with(system_metadata={"width": 1.5}), "$.data[1].system_metadata.width"),
         (page_with(system_metadata={"duration": True}), "$.data[1].system_metadata.duration"),

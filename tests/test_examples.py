@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -199,3 +203,83 @@ def started(example: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+class Channel:
+    """What the bot is given by `fetch_channel`: the seam at which discord.py's network begins."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send(self, text: str) -> None:
+        self.sent.append(text)
+
+
+class TestBot:
+    @pytest.fixture
+    async def bot(
+        self, account: FakePlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[tuple[Any, Channel]]:
+        """The bot, logged in nowhere, with its handlers as they are."""
+        bot_module = example("bot.py")
+        channel = Channel()
+        monkeypatch.setattr(bot_module.discord.abc, "Messageable", Channel)
+        async with bot_module.TaskBot(
+            1, tmp_path / "checkpoint", interval=0.01, api_key=KEY, base_url=account.base_url
+        ) as bot:
+
+            async def fetch_channel(channel_id: int) -> Channel:
+                assert channel_id == 1
+                return channel
+
+            bot.fetch_channel = fetch_channel
+            yield bot, channel
+
+    async def test_it_announces_how_tasks_end_and_after_a_restart_goes_on(
+        self, account: FakePlatform, bot: tuple[Any, Channel]
+    ) -> None:
+        client, channel = bot
+        ending = account.tasks(status="indexing")[:3]
+        await client.setup_hook()
+        await until(lambda: len(account.requests) >= 1)
+        account.update(ending[0]["_id"], status="ready", system_metadata={"filename": "a.mp4"})
+        await until(lambda: len(channel.sent) == 1)
+        client.announce.cancel()
+        await until(lambda: not client.announce.is_running())
+
+        account.update(ending[1]["_id"], status="failed", system_metadata={"filename": "b.mp4"})
+        account.update(ending[2]["_id"], status="queued")
+        client.announce.start()
+        await until(lambda: len(channel.sent) == 2)
+        assert channel.sent == ["✅ a.mp4 is ready", "❌ b.mp4 is failed"]
+
+    async def test_it_says_once_that_the_key_is_refused(
+        self, account: FakePlatform, bot: tuple[Any, Channel], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client, channel = bot
+        account.api_key = "tlk_another"
+        await client.setup_hook()
+        await until(lambda: "announcing stopped" in caplog.text)
+        await until(lambda: not client.announce.is_running())
+        assert "keys expire" in str(client.announce.get_task().exception())
+        assert channel.sent == []
+        assert caplog.text.count("announcing stopped") == 1
+
+
+def example(name: str) -> Any:
+    """Import an example as a module."""
+    spec = importlib.util.spec_from_file_location(name.removesuffix(".py"), EXAMPLES / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings():
+        # What the libraries that it imports still use is not the example's to mend.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        spec.loader.exec_module(module)
+    return module
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for is in another thread
+            await asyncio.sleep(0.005)

@@ -27,6 +27,7 @@ import attrs
 import pytest
 
 import twelvetasks
+from tests.test_fleet import Server, server  # noqa: F401 - a fixture
 from twelvetasks import TaskSession, testing
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
@@ -62,6 +63,10 @@ class Snippet:
         if self.language == "python":
             if "\ndef test_" in self.source:
                 return "pytest"
+            if "REDIS_URL" in self.source:
+                return "fleet"
+            if "session.watch(" in self.source:
+                return "watch"
             return "program" if "asyncio.run(" in self.source else "fragment"
         return self.language
 
@@ -73,6 +78,7 @@ SNIPPETS = [
     Snippet(README.count("\n", 0, fence.start()) + 1, fence[1], fence[2])
     for fence in re.finditer(r"^```(.*)\n((?:.*\n)*?)```$", README, re.MULTILINE)
 ]
+PYTHON = ("program", "fleet", "fragment", "watch", "pytest")
 INSTALL_AND_DEMO, INSTALL_AND_TEST = (one for one in SNIPPETS if one.kind == "install")
 
 
@@ -105,7 +111,8 @@ def account(
     fake_platform_factory: FakePlatformFactory, monkeypatch: pytest.MonkeyPatch
 ) -> FakePlatform:
     """The tasks of the demo, where a session looks that is not told where to look."""
-    return served(fake_platform_factory(1000, api_key=KEY), monkeypatch)
+    platform = fake_platform_factory(1000, api_key=KEY, indexing_time=0.5)
+    return served(platform, monkeypatch)
 
 
 def served(platform: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> FakePlatform:
@@ -141,7 +148,7 @@ def run_shell(script: str, folder: Path) -> str:
 
 class TestSnippets:
     def test_there_is_none_without_a_test(self) -> None:
-        known = {"install", "commands", "console", "program", "fragment", "pytest", "text"}
+        known = {"install", "commands", "console", "text", *PYTHON}
         assert [str(snippet) for snippet in SNIPPETS if snippet.kind not in known] == []
         assert len(re.findall(r"^ *(?:```|~~~)", README, re.MULTILINE)) == 2 * len(SNIPPETS)
         outside = re.sub(r"^```.*\n(?:.*\n)*?```$", "", README, flags=re.MULTILINE)
@@ -149,7 +156,7 @@ class TestSnippets:
 
     def test_every_output_is_that_of_a_python_snippet(self) -> None:
         for before, snippet in itertools.pairwise(SNIPPETS):
-            assert snippet.kind != "text" or before.kind in ("program", "fragment")
+            assert snippet.kind != "text" or before.kind in PYTHON
 
     @snippets("program")
     def test_a_program_does_what_it_says(
@@ -157,8 +164,11 @@ class TestSnippets:
         account: FakePlatform,
         snippet: Snippet,
         tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
+        (tmp_path / "harbour.mp4").write_bytes(b"video" * 100)
+        monkeypatch.chdir(tmp_path)
         run_program(snippet, tmp_path)
         printed, complaints = capsys.readouterr()
         assert (printed != "", complaints) == (True, "")
@@ -178,6 +188,41 @@ class TestSnippets:
         promised = promised_output(snippet)
         assert promised is not None
         assert_as_promised(capsys.readouterr().out, promised)
+
+    @snippets("fleet")
+    def test_a_program_of_a_fleet_does_what_it_says(
+        self,
+        account: FakePlatform,
+        server: Server,  # noqa: F811 - a fixture
+        snippet: Snippet,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setenv("REDIS_URL", server.url)
+        self.test_a_program_does_what_it_says(account, snippet, tmp_path, monkeypatch, capsys)
+
+    @snippets("watch")
+    async def test_a_watch_prints_what_changes(
+        self, account: FakePlatform, snippet: Snippet, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It has no end of its own: it is cancelled when it has printed what is promised."""
+        promised = promised_output(snippet)
+        assert promised is not None
+        code = compile(snippet.source, str(snippet), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        printed = ""
+        async with TaskSession() as session, asyncio.timeout(30):
+            watching = asyncio.ensure_future(eval(code, {"session": session}))
+            while not account.requests:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            account.update(promised.split()[0], status=promised.split()[-1])
+            while printed.count("\n") < promised.count("\n"):
+                await asyncio.sleep(0.01)
+                printed += capsys.readouterr().out
+            watching.cancel()
+            await asyncio.wait([watching])
+        assert printed == promised
 
     @snippets("pytest")
     def test_a_test_passes_where_twelvetasks_is_only_installed(

@@ -371,7 +371,7 @@ class TestRetries:
         self, platform: FakePlatform, retries: list[RetryDetails]
     ) -> None:
         stamina.set_testing(False)
-        platform.fail(status=429, headers={"Retry-After": "45"})
+        platform.fail(status=503, headers={"Retry-After": "45"})
         async with TaskSession(
             platform.api_key, base_url=platform.base_url, concurrency=1
         ) as session:

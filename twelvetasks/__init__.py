@@ -14,8 +14,12 @@ from twelvetasks.errors import (
     ResponseError,
     ServerError,
     SessionClosedError,
+    TaskFailedError,
+    TaskNotDeletableError,
     TransportError,
     TwelveTasksError,
+    UploadError,
+    WaitTimeoutError,
 )
 from twelvetasks.listing import PageStream, TaskListing, TaskStream
 from twelvetasks.models import (
@@ -28,9 +32,15 @@ from twelvetasks.models import (
     TaskPage,
     TaskStatus,
 )
+from twelvetasks.pacing import Gate, Gatekeeper, GatePolicy
+from twelvetasks.polling import Polling
 from twelvetasks.query import TaskQuery
 from twelvetasks.report import Consistency, ListingReport
+from twelvetasks.retries import RetryPolicy
 from twelvetasks.session import TaskSession
+from twelvetasks.waiting import TaskWaiting
+from twelvetasks.watch import TaskWatch
+from twelvetasks.watching import TaskChange
 
 __all__ = [
     "ApiError",
@@ -38,6 +48,9 @@ __all__ = [
     "BadRequestError",
     "Checkpoint",
     "Consistency",
+    "Gate",
+    "GatePolicy",
+    "Gatekeeper",
     "HlsStream",
     "InvalidArgumentError",
     "ListingDriftError",
@@ -45,23 +58,32 @@ __all__ = [
     "NotFoundError",
     "PageInfo",
     "PageStream",
+    "Polling",
     "RateLimitedError",
     "RequestTimeoutError",
     "ResponseError",
+    "RetryPolicy",
     "ServerError",
     "SessionClosedError",
     "SortBy",
     "SortOption",
     "SystemMetadata",
     "Task",
+    "TaskChange",
+    "TaskFailedError",
     "TaskListing",
+    "TaskNotDeletableError",
     "TaskPage",
     "TaskQuery",
     "TaskSession",
     "TaskStatus",
     "TaskStream",
+    "TaskWaiting",
+    "TaskWatch",
     "TransportError",
     "TwelveTasksError",
+    "UploadError",
+    "WaitTimeoutError",
     "to_dict",
     "to_json",
 ]

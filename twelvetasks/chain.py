@@ -213,7 +213,7 @@ class Chain:
             left.key == last.key and not last.ids <= left.ids
         ):
             return False
-        if right.seeks is left:
+        if right.seeks is None or right.seeks is left:
             left.ended_before(right.read.end)
         return True
 

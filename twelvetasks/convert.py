@@ -7,9 +7,10 @@ with cattrs' detailed validation finds the exact JSON path of the fault. Both ar
 from __future__ import annotations
 
 import json
+import reprlib
 import types
 from collections.abc import Callable
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -41,6 +42,13 @@ _OUR_OWN = ("extra", "_spelling")
 _ADVICE = "Nothing of it was used; if it happens again, report it with the request id"
 _STATUSES = {status.value: status for status in TaskStatus}
 
+DEEPEST = 64
+"""Levels of lists and objects in an unknown field: more could be neither shown nor written."""
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 2
+_BRIEF.maxstring = 60
+
 
 def _text(value: Any, _: Any = None) -> str:
     if isinstance(value, str):
@@ -70,7 +78,17 @@ def _number(value: Any, _: Any = None) -> float:
 
 
 def _moment(value: Any, _: Any = None) -> datetime:
-    return parse_timestamp(_text(value))
+    text = _text(value)
+    try:
+        moment = parse_timestamp(text)
+        if moment.year in (MINYEAR, MAXYEAR):
+            # Checkpoints and filters write UTC, which is then in the year 0 or 10000.
+            moment.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise ValueError(
+            f"{_shown(text)} is not an RFC 3339 date-time such as 2022-06-09T04:50:00.879Z"
+        ) from None
+    return moment
 
 
 def _status(value: Any, _: Any = None) -> TaskStatus | str:
@@ -78,8 +96,23 @@ def _status(value: Any, _: Any = None) -> TaskStatus | str:
 
 
 def _shown(value: Any) -> str:
-    shown = repr(value)
+    shown = _BRIEF.repr(value)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value is nested too deeply; found level by level, so it is itself no recursion."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        holders = [held for held in level if isinstance(held, (dict, list))]
+        if not holders:
+            return False
+        level = [
+            inner
+            for holder in holders
+            for inner in (holder.values() if isinstance(holder, dict) else holder)
+        ]
+    return True
 
 
 def _optional(read: Callable[[Any, Any], T]) -> Callable[[Any, Any], T | None]:
@@ -164,6 +197,9 @@ def _structure_hook(
             if new not in renamed and old in renamed:
                 renamed[new] = renamed.pop(old)
         extra = {key: value for key, value in renamed.items() if key not in known}
+        for key, value in extra.items():
+            if _is_deep(value):
+                raise ValueError(f"the field {_shown(key)} is nested more than {DEEPEST} deep")
         return attrs.evolve(
             generated(renamed, model), extra=extra, _spelling=frozenset(sent.keys() - extra.keys())
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from twelvetasks.checkpoint import Checkpoint
+    from twelvetasks.models import Task
 
 __all__ = [
     "ApiError",
@@ -23,8 +24,12 @@ __all__ = [
     "ResponseError",
     "ServerError",
     "SessionClosedError",
+    "TaskFailedError",
+    "TaskNotDeletableError",
     "TransportError",
     "TwelveTasksError",
+    "UploadError",
+    "WaitTimeoutError",
 ]
 
 
@@ -109,6 +114,10 @@ class BadRequestError(ApiError):
     """The platform refused the request as it was made: see `code` and the message."""
 
 
+class TaskNotDeletableError(BadRequestError):
+    """The task is being worked on: it can be deleted once it is ``ready`` or ``failed``."""
+
+
 class NotFoundError(ApiError):
     """What was asked for does not exist, or not in this account."""
 
@@ -131,3 +140,24 @@ class ListingDriftError(TwelveTasksError):
 
     All that was yielded before is complete and in order; go on from `checkpoint`.
     """
+
+
+class UploadError(TwelveTasksError):
+    """The bytes of a video could not be had, or were not those announced, while it was sent.
+
+    The upload was broken off before its end, so that no task was made of it.
+    """
+
+
+class TaskFailedError(TwelveTasksError):
+    """A task that was waited for has ended as ``failed``. The API gives no reason."""
+
+    task: Task
+    """The task as it ended."""
+
+
+class WaitTimeoutError(TwelveTasksError, TimeoutError):
+    """Tasks were still not at their end when the time given to wait for them was over."""
+
+    task_ids: tuple[str, ...] = ()
+    """The ids of the tasks that had not ended."""

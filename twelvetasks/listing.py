@@ -42,6 +42,10 @@ class Source(Protocol):
         """Whether the session is closed, and its listings with it."""
         ...
 
+    def for_one_listing(self) -> Source:
+        """Give the source for one iteration, which has its own time to lose to failures."""
+        ...
+
     async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
         """Fetch, structure and check one page."""
         ...
@@ -58,7 +62,7 @@ class _Window:
         self.fetches: dict[Read, asyncio.Task[TaskPage]] = {}
         self.paging = paging
         self.pages_done = 0
-        self._source = source
+        self._source = source.for_one_listing()
         self._query = query
         self._eager = eager
         self._pages_asked = 0

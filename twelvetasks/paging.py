@@ -221,7 +221,7 @@ class Paging:
 
     def _after(self, edge: Edge) -> Link | None:
         """Plan the read that follows an edge, or straddles it if its place is no longer known."""
-        total = self._totals.latest or 0
+        total = edge.total if self._totals.latest is None else self._totals.latest
         if edge.target is not None or edge.rank >= min(edge.total, total):
             return Link(edge.bridge(total), seeks=edge)
         return self._beside(edge.rank, shared=len(edge.ids))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, NoReturn, Self, SupportsIndex
@@ -16,16 +16,24 @@ from typing import Any, NoReturn, Self, SupportsIndex
 import aiohttp
 from yarl import URL
 
+from twelvetasks import single
 from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.convert import read_json
 from twelvetasks.errors import AuthenticationError, ResponseError, SessionClosedError
 from twelvetasks.listing import Plan, TaskListing
-from twelvetasks.models import SortBy, SortOption, TaskPage
+from twelvetasks.models import SortBy, SortOption, Task, TaskPage
+from twelvetasks.pacing import Gate, Gatekeeper
+from twelvetasks.polling import Polling
 from twelvetasks.query import MAX_PAGE_LIMIT, StatusFilter, TaskQuery, refuse, whole_number
 from twelvetasks.reads import Read
+from twelvetasks.retries import Budget, RetryPolicy
 from twelvetasks.secret import ApiKey
 from twelvetasks.transport import Transport
 from twelvetasks.trust import check_page
+from twelvetasks.uploads import OnProgress, VideoFile, checked_upload
+from twelvetasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way, wait_for
+from twelvetasks.watch import TaskWatch
+from twelvetasks.watching import WatchPlan
 
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
 
@@ -43,6 +51,9 @@ class TaskSession:
     `concurrency`: how many requests may be under way at once, and how many pages a listing may
     fetch or hold ahead of its reader.
     `timeout`: seconds for one request, from connecting to the last byte.
+    `retry`: which failures are tried again, how often and for how long; see `RetryPolicy`.
+    `gate`: what every request passes; a `Gate` of its own by default. Sessions of one account share
+    one, and then the gate's `concurrency` says how many of their requests are under way at once.
     `client_session`: an `aiohttp.ClientSession` to send through (for proxies, TLS, tracing). It
     stays the caller's to close, and the key is never stored on it.
 
@@ -57,17 +68,23 @@ class TaskSession:
         base_url: str | URL = DEFAULT_BASE_URL,
         concurrency: int = 8,
         timeout: float = 60.0,
+        retry: RetryPolicy | None = None,
+        gate: Gatekeeper | None = None,
         client_session: aiohttp.ClientSession | None = None,
     ) -> None:
         # Rebound before anything is refused: a traceback that shows locals must not show the key.
         api_key = _found_api_key(api_key)
         _check_characters(api_key)
-        self._base_url = _checked_base_url(base_url)
+        base_url, fault = _read_base_url(base_url)
+        if fault:
+            refuse("base_url", base_url, fault)
+        self._base_url = URL(base_url)
         whole_number("concurrency", concurrency, least=1)
         transport = Transport(
             api_key=api_key,
             timeout=_checked_timeout(timeout),
-            concurrency=concurrency,
+            gate=_checked_gate(gate, concurrency),
+            retry=_checked_policy(retry),
             client_session=client_session,
         )
         self._requests = _Requests(transport, self._base_url, concurrency)
@@ -81,6 +98,16 @@ class TaskSession:
     def concurrency(self) -> int:
         """How many requests may be under way at once."""
         return self._requests.concurrency
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """Which failures are tried again, how often and for how long."""
+        return self._requests.transport.retry
+
+    @property
+    def gate(self) -> Gatekeeper:
+        """What every request passes: give it to other sessions of the account to share it."""
+        return self._requests.transport.gate
 
     @property
     def closed(self) -> bool:
@@ -158,6 +185,155 @@ class TaskSession:
         plan = Plan(query=query, max_items=max_items, exact=exact, resume=place)
         return TaskListing(self._requests, plan)
 
+    def watch(
+        self,
+        *,
+        index_id: str | None = None,
+        status: StatusFilter | None = None,
+        filename: str | None = None,
+        duration: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        created_at: datetime | None = None,
+        since: datetime | None = None,
+        resume: Checkpoint | str | None = None,
+        deletions: bool = False,
+        min_interval: float = 5.0,
+        max_interval: float = 60.0,
+    ) -> TaskWatch:
+        """Watch tasks for changes, without end: new ones, changes of status, deletions.
+
+        The filters mean what they mean for `tasks`; a change of status is delivered if the task was
+        or is in one of the states of `status`. The watch begins now, at `since`, or at `resume`, a
+        checkpoint of such a watch. `deletions` makes it know every task, so that it notices which
+        are gone. It polls every `min_interval` seconds after a change, and ever less often, down to
+        every `max_interval` seconds, while nothing changes: one small request each time.
+
+        Changes come in order of `updated_at`, each once. Of a task that changes twice between two
+        polls only the newest state is seen. Errors that pass do not end the watch.
+
+        Raises InvalidArgumentError for whatever the endpoint could not take.
+        """
+        query = TaskQuery(
+            index_id=index_id,
+            status=status,
+            filename=filename,
+            duration=duration,
+            width=width,
+            height=height,
+            created_at=created_at,
+        )
+        plan = WatchPlan(
+            query=query,
+            since=since,
+            resume=resume,
+            deletions=deletions,
+            min_interval=min_interval,
+            max_interval=max_interval,
+        )
+        return TaskWatch(self._requests, plan)
+
+    async def task(self, task_id: str | Task) -> Task:
+        """Fetch a task with all that the platform shows of it, its stream included.
+
+        Raises NotFoundError if there is none with this id.
+        """
+        return await self._requests.retrieve(single.checked_id(task_id))
+
+    async def delete(self, task: str | Task) -> None:
+        """Delete a task, given as it is or by its id.
+
+        Raises TaskNotDeletableError if it is neither ``ready`` nor ``failed``, NotFoundError if it
+        is not there, which is also the answer if a deletion was done but had to be sent again.
+        """
+        transport, base_url = self._requests.transport, self._base_url
+        await single.delete(transport, base_url, single.checked_id(task))
+
+    async def create(
+        self,
+        *,
+        index_id: str,
+        video_url: str | URL | None = None,
+        video_file: VideoFile | None = None,
+        filename: str | None = None,
+        size: int | None = None,
+        enable_video_stream: bool = True,
+        user_metadata: Mapping[str, Any] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Task:
+        """Upload a video, and give the new task: its `id` and its `video_id`, and no more.
+
+        Give either `video_url`, a public http(s) address, or `video_file`: a path, or an async
+        iterable of bytes, then with its `filename` and, if it is known, its `size` in bytes.
+        `enable_video_stream`: whether the platform keeps the video for streaming.
+        `user_metadata`: what JSON can write, kept with the video.
+        `on_progress`: called with the bytes of the video sent so far and with its size, or None.
+
+        The session's `timeout` is for each piece of a video and for the answer, not for the whole.
+        It is sent again only if it never left this machine or was refused with status 429; bytes
+        that can be had only once are never sent again.
+
+        Raises InvalidArgumentError before anything is sent, UploadError if the bytes fail on the
+        way, BadRequestError, with the platform's `code`, if the video is refused. What the caller's
+        own iterable or `on_progress` raises is raised as it is; no task is made then.
+        """
+        upload = await checked_upload(
+            index_id=index_id,
+            video_url=video_url,
+            video_file=video_file,
+            filename=filename,
+            size=size,
+            enable_video_stream=enable_video_stream,
+            user_metadata=user_metadata,
+            on_progress=on_progress,
+            stall_timeout=self._requests.transport.timeout,
+        )
+        return await single.create(self._requests.transport, self._base_url, upload)
+
+    async def wait(
+        self,
+        task: str | Task,
+        *,
+        timeout: float = 3600.0,  # noqa: ASYNC109 - it is one for many requests and pauses
+        on_change: OnChange | None = None,
+        raise_on_failure: bool = True,
+        polling: Polling | None = None,
+    ) -> Task:
+        """Wait until a task has ended, and give it as it is then.
+
+        `timeout`: seconds in all. `on_change`: called, or awaited, with the task at first sight and
+        whenever its status has changed. `polling`: how often to look.
+
+        Errors that may pass (no connection, no answer in time, status 429 and 5xx) do not end the
+        wait. A status that this version does not know counts as one under way.
+
+        Raises TaskFailedError, with the `task`, if it has failed, unless `raise_on_failure` is
+        False; WaitTimeoutError when the time is over; NotFoundError if the task is not there.
+        """
+        plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling)
+        return await wait_for(self._requests, task, plan, raise_on_failure=raise_on_failure)
+
+    def wait_all(
+        self,
+        tasks: Iterable[str | Task],
+        *,
+        timeout: float = 3600.0,
+        on_change: OnChange | None = None,
+        index_id: str | None = None,
+        polling: Polling | None = None,
+    ) -> TaskWaiting:
+        """Iterate over tasks, each as soon as it has ended, be it ``ready`` or ``failed``.
+
+        One listing of what is under way serves all of them; `index_id` narrows it to the index that
+        all the tasks belong to. The other arguments are those of `wait`.
+
+        Raises WaitTimeoutError, with `task_ids`, when the time is over, and NotFoundError, after
+        all others have ended, if tasks are not there.
+        """
+        query = under_way(index_id)
+        plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=query)
+        return TaskWaiting(self._requests, tasks, plan)
+
 
 class _Requests:
     """What a session's listings make their requests with; it outlives none of them."""
@@ -166,7 +342,25 @@ class _Requests:
         self.concurrency = concurrency
         self._transport = transport
         self._base_url = base_url
+        self.closing = asyncio.Event()
+        self._budget: Budget | None = None
         self._fetches: set[asyncio.Task[TaskPage]] = set()
+
+    def for_one_listing(self) -> _Requests:
+        """Give the same for one iteration of a listing, with a budget for failures of its own."""
+        requests = _Requests(self._transport, self._base_url, self.concurrency)
+        requests._budget = Budget(self._transport.retry.budget)
+        requests._fetches = self._fetches
+        requests.closing = self.closing
+        return requests
+
+    @property
+    def transport(self) -> Transport:
+        return self._transport
+
+    async def retrieve(self, task_id: str) -> Task:
+        """Fetch one task."""
+        return await single.retrieve(self._transport, self._base_url, task_id)
 
     @property
     def closed(self) -> bool:
@@ -175,7 +369,9 @@ class _Requests:
     async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
         """Fetch one page of a query: one request, and its retries."""
         url = query.url(self._base_url, page=read.page, page_limit=read.page_limit)
-        answer = await self._transport.get(url, page=read.page)
+        answer = await self._transport.get(
+            url, page=read.page, priority=read.start, budget=self._budget
+        )
         try:
             page = read_json(answer.body, TaskPage, page=read.page)
             check_page(page, query, read)
@@ -195,6 +391,7 @@ class _Requests:
 
     async def close(self) -> None:
         """End every fetch, wait until it has ended, and close the connection."""
+        self.closing.set()
         await self._transport.close()
         if self._fetches:
             await asyncio.wait(self._fetches)
@@ -226,21 +423,22 @@ def _check_characters(api_key: ApiKey) -> None:
         )
 
 
-def _checked_base_url(base_url: str | URL) -> URL:
+def _read_base_url(base_url: str | URL) -> tuple[str | URL, str]:
+    """Give the address, or as much of it as may be shown and what is wrong with it."""
     try:
         url = URL(base_url)
         # As the name lookup will: a label may be empty or too long for it.
         (url.raw_host or "").encode("idna")
     except (TypeError, ValueError):
-        refuse("base_url", base_url, "must be a URL")
+        return base_url, "must be a URL"
     shown = str(_without_secrets(url))
     if url.user is not None or url.password is not None:
-        refuse("base_url", shown, "must not hold a user or a password")
+        return shown, "must not hold a user or a password"
     if url.scheme not in ("https", "http") or not url.host or url.query_string or url.fragment:
-        refuse("base_url", shown, "must be an http(s) address without query and fragment")
+        return shown, "must be an http(s) address without query and fragment"
     if url.scheme == "http" and not _is_this_machine(url.host):
-        refuse("base_url", shown, "must be https: the API key would travel in the clear")
-    return url
+        return shown, "must be https: the API key would travel in the clear"
+    return url, ""
 
 
 def _without_secrets(url: URL) -> URL:
@@ -254,6 +452,22 @@ def _is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _checked_gate(gate: Any, concurrency: int) -> Gatekeeper:
+    if gate is None:
+        return Gate(concurrency)
+    if not isinstance(gate, Gatekeeper) or isinstance(gate, type):
+        refuse("gate", gate, "must be a Gate, or have its methods `passage` and `pause_left`")
+    return gate
+
+
+def _checked_policy(retry: Any) -> RetryPolicy:
+    if retry is None:
+        return RetryPolicy()
+    if not isinstance(retry, RetryPolicy):
+        refuse("retry", retry, "must be a RetryPolicy")
+    return retry
 
 
 def _checked_timeout(timeout: Any) -> float:

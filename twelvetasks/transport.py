@@ -1,4 +1,4 @@
-"""One GET request, from URL to body: authentication, retries, size cap, and status to error.
+"""One request, from URL to body: authentication, retries, size cap, and status to error.
 
 Nothing that aiohttp raises leaves this module, and no error keeps a reference to one of aiohttp's,
 because those carry the request's headers and with them the API key.
@@ -7,6 +7,10 @@ because those carry the request's headers and with them the API key.
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Container
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -17,6 +21,7 @@ import orjson
 import stamina
 from yarl import URL
 
+from twelvetasks.bodies import ACCEPTED, BodyFault, read_body
 from twelvetasks.errors import (
     AuthenticationError,
     BadRequestError,
@@ -29,16 +34,19 @@ from twelvetasks.errors import (
     TransportError,
     TwelveTasksError,
 )
+from twelvetasks.pacing import Gatekeeper
+from twelvetasks.ratelimits import RateReport, read_report
+from twelvetasks.retries import Budget, Failure, RetryPolicy, wait_before_retry
 from twelvetasks.secret import ApiKey
 
-__all__ = ["Answer", "Transport"]
+__all__ = ["Answer", "Request", "Transport"]
+
+_log = logging.getLogger("twelvetasks")
 
 MAX_BODY = 16 * 1024 * 1024
-"""Bytes of a body, after decompression, above which it is refused."""
+"""Bytes of a body, on the wire or after decompression, above which it is refused."""
 
-ATTEMPTS = 5
-LONGEST_WAIT = 60.0
-"""Seconds: a platform that asks for a longer wait than this is not waited for."""
+ONLY_OK = frozenset({HTTPStatus.OK.value})
 
 LONGEST_QUOTE = 500
 """Characters of what another machine said that an error repeats."""
@@ -46,10 +54,43 @@ LONGEST_QUOTE = 500
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """A successful answer: its body and the id the platform gave the request."""
+    """A successful answer: its status, its body and the id the platform gave the request."""
 
+    status: int
     body: bytes = attrs.field(repr=False)
     request_id: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """What is to be sent, as often as it takes."""
+
+    method: str
+    url: URL = attrs.field(repr=False)
+    page: int | None = None
+    """The page that is read, for its errors to name."""
+    body: Callable[[], Any] | None = attrs.field(default=None, repr=False)
+    """Makes aiohttp's `data`, anew for each attempt."""
+    repeatable: Callable[[], bool] | None = attrs.field(default=None, repr=False)
+    """Whether `body` can be made once more, asked after an attempt; None if it always can."""
+    accept: Container[int] = ONLY_OK
+    """The statuses that are a success."""
+    timeout: float | None = None
+    """Seconds for one attempt; None for the session's own."""
+    priority: float = 0
+    """The lower, the sooner it passes the gate."""
+    budget: Budget | None = None
+    """What its listing may lose to failures; None if it is the only request of its kind."""
+
+
+@attrs.frozen(kw_only=True)
+class _Outcome:
+    """What came of one attempt."""
+
+    result: Answer | TwelveTasksError
+    report: RateReport
+    lost: bool = False
+    """Whether there was no whole answer."""
 
 
 class Transport:
@@ -60,12 +101,14 @@ class Transport:
         *,
         api_key: ApiKey,
         timeout: float,
-        concurrency: int,
+        gate: Gatekeeper,
+        retry: RetryPolicy,
         client_session: aiohttp.ClientSession | None,
     ) -> None:
+        self.gate = gate
+        self.retry = retry
         self._api_key = api_key
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._places = asyncio.Semaphore(concurrency)
+        self.timeout = timeout
         self._client = client_session
         self._owns_client = client_session is None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -74,8 +117,21 @@ class Transport:
         self._idle.set()
         self.closed = False
 
-    async def get(self, url: URL, *, page: int | None = None) -> Answer:
-        """Ask for `url` until there is an answer, or raise the error of the last attempt.
+    async def get(
+        self,
+        url: URL,
+        *,
+        page: int | None = None,
+        priority: float = 0,
+        budget: Budget | None = None,
+    ) -> Answer:
+        """Ask for `url` until there is an answer, or raise the error of the last attempt."""
+        return await self.send(
+            Request(method="GET", url=url, page=page, priority=priority, budget=budget)
+        )
+
+    async def send(self, request: Request) -> Answer:
+        """Send a request until it succeeds, or raise the error of the last attempt.
 
         Closing ends it, too. As the task may be the caller's own, a scope is ended, not the task.
         """
@@ -85,7 +141,7 @@ class Transport:
                 async with scope:
                     self._scopes.add(scope)
                     self._idle.clear()
-                    return await self._get_with_retries(url, page)
+                    return await Exchange(self, request).run()
             except TimeoutError:
                 if not scope.expired():
                     raise
@@ -94,7 +150,9 @@ class Transport:
                 if not self._scopes:
                     self._idle.set()
         raise SessionClosedError(
-            "the session is closed", advice="Use it inside its own `async with` block", page=page
+            "the session is closed",
+            advice="Use it inside its own `async with` block",
+            page=request.page,
         )
 
     def malformed(self, answer: Answer, error: ResponseError) -> ResponseError:
@@ -102,7 +160,7 @@ class Transport:
         fault = ResponseError(
             self._api_key.redact(error.reason),
             advice=error.advice,
-            status=HTTPStatus.OK.value,
+            status=answer.status,
             request_id=answer.request_id,
             page=error.page,
         )
@@ -120,18 +178,6 @@ class Transport:
         finally:
             if self._owns_client and self._client is not None:
                 await self._client.close()
-
-    async def _get_with_retries(self, url: URL, page: int | None) -> Answer:
-        async for attempt in stamina.retry_context(
-            on=_wait_before_retry, attempts=ATTEMPTS, timeout=None
-        ):
-            with attempt:
-                async with self._places:
-                    outcome = await self._ask(url, page)
-                if isinstance(outcome, Answer):
-                    return outcome
-                raise outcome
-        raise AssertionError("unreachable: the last attempt raises")  # pragma: no cover
 
     def _open_client(self, page: int | None) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -156,59 +202,73 @@ class Transport:
             )
         return self._client
 
-    async def _ask(self, url: URL, page: int | None) -> Answer | TwelveTasksError:
-        """Send one request and give what comes of it.
+    async def ask(self, request: Request) -> _Outcome:
+        """Send a request once and give what comes of it.
 
         An error is given, not raised, so that no traceback holds aiohttp's request and response.
         """
-        client = self._open_client(page)
-        known: dict[str, Any] = {"page": page}
+        client = self._open_client(request.page)
+        timeout = self.timeout if request.timeout is None else request.timeout
+        known: dict[str, Any] = {"page": request.page}
+        report = RateReport()
         try:
-            async with client.get(
-                url,
-                headers={"x-api-key": self._api_key, "Accept": "application/json"},
+            async with client.request(
+                request.method,
+                request.url,
+                data=None if request.body is None else request.body(),
+                headers={
+                    "x-api-key": self._api_key,
+                    "Accept": "application/json",
+                    "Accept-Encoding": ACCEPTED,
+                },
                 allow_redirects=False,
-                auto_decompress=True,
+                auto_decompress=False,
                 raise_for_status=False,
-                timeout=self._timeout,
+                timeout=_limits(request, timeout),
             ) as response:
+                report = read_report(response.status, response.headers, wall=time.time())
                 known["status"] = response.status
                 known["request_id"] = self._quoted(response.headers.get("X-Request-Id"))
-                if response.status == HTTPStatus.OK:
-                    return await _read_answer(response.content, known)
-                if response.status >= HTTPStatus.BAD_REQUEST:
-                    return await self._refusal(response, known)
-                return self._diversion(response, known)
+                return _Outcome(result=await self._result(response, request, known), report=report)
         except TimeoutError:
-            return RequestTimeoutError(
-                f"no answer within {self._timeout.total:g} seconds",
+            fault: TransportError = RequestTimeoutError(
+                f"no answer within {timeout:g} seconds",
                 advice="Raise the session's `timeout`, or try again later",
                 **known,
             )
         except aiohttp.ClientError as error:
-            return TransportError(
+            fault = TransportError(
                 f"the connection failed: {self._described(error)}",
                 advice="Check the network and the session's `base_url`, or try again later",
                 **known,
             )
+            if isinstance(error, aiohttp.ClientConnectorError):
+                report = RateReport(reached=False)
+        return _Outcome(result=fault, report=report, lost=True)
+
+    async def _result(
+        self, response: aiohttp.ClientResponse, request: Request, known: dict[str, Any]
+    ) -> Answer | TwelveTasksError:
+        if response.status in request.accept:
+            return await _read_answer(response, known)
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            return await self._refusal(response, known)
+        return self._diversion(response, known)
 
     async def _refusal(
         self, response: aiohttp.ClientResponse, known: dict[str, Any]
     ) -> TwelveTasksError:
         """Make the error for a status of 400 or more."""
-        code, message = _code_and_message(await _read_words(response.content))
+        code, message = _code_and_message(await _read_words(response))
         said = ": ".join(filter(None, (code, message))) or response.reason
         kind, advice = _kind_of_refusal(response.status)
         reason = f"{response.status} {self._quoted(said) or ''}".rstrip(" .")
-        error = kind(reason, advice=advice, code=self._quoted(code), **known)
-        if isinstance(error, RateLimitedError):
-            error.retry_after = _seconds(response.headers.get("Retry-After"))
-        return error
+        return kind(reason, advice=advice, code=self._quoted(code), **known)
 
     def _diversion(
         self, response: aiohttp.ClientResponse, known: dict[str, Any]
     ) -> TwelveTasksError:
-        """Make the error for a status below 400 that is not the plain success of 200."""
+        """Make the error for a status below 400 that is not the success that was asked for."""
         if response.status < HTTPStatus.MULTIPLE_CHOICES:
             return ResponseError(
                 f"the platform answered {response.status} where it has to answer 200",
@@ -244,37 +304,129 @@ class Transport:
         return f"{printable[:LONGEST_QUOTE]}..." if cut else printable
 
 
+class Exchange:
+    """One request and its retries. Its name is what stamina's instrumentation tells of it."""
+
+    def __init__(self, transport: Transport, request: Request) -> None:
+        self._transport = transport
+        self._request = request
+        self._budget = request.budget or Budget(transport.retry.budget)
+        self._failures = 0
+        self._wait: float | None = None
+        self._notice: asyncio.Handle | None = None
+
+    async def run(self) -> Answer:
+        """Make attempts, with stamina's waits between them, until one succeeds or is final."""
+        attempts = stamina.retry(
+            on=self._wait_before_retry, attempts=self._transport.retry.attempts, timeout=None
+        )
+        try:
+            return await attempts(self.attempt)()
+        finally:
+            if self._notice is not None:
+                self._notice.cancel()
+
+    async def attempt(self) -> Answer:
+        """Pass the gate and send the request once."""
+        request, transport = self._request, self._transport
+        passage = transport.gate.passage(
+            priority=request.priority, patience=transport.retry.longest_wait
+        )
+        self._wait = None
+        try:
+            async with passage as place:
+                began = time.monotonic()
+                outcome = await transport.ask(request)
+                place.report(outcome.report)
+        except RateLimitedError as refused:
+            # The gate's own: nothing was sent.
+            refused.page = request.page
+            raise
+        if isinstance(outcome.result, Answer):
+            return outcome.result
+        self._note(outcome, began)
+        raise outcome.result
+
+    def _note(self, outcome: _Outcome, began: float) -> None:
+        """Decide, as long as all is known of it, what the failure of an attempt leads to."""
+        error, report = outcome.result, outcome.report
+        if isinstance(error, RateLimitedError):
+            error.retry_after = report.retry_after
+        self._failures += 1
+        failure = Failure(
+            method=self._request.method,
+            status=report.status,
+            lost=outcome.lost,
+            reached=report.reached,
+            retry_after=report.retry_after,
+            pause=self._transport.gate.pause_left(),
+        )
+        self._wait = wait_before_retry(
+            self._transport.retry,
+            failure,
+            number=self._failures,
+            chance=random.random(),  # noqa: S311 - spreads clients in time, protects nothing
+        )
+        if self._request.repeatable is not None and not self._request.repeatable():
+            self._wait = None
+        now = time.monotonic()
+        if self._wait is not None and not self._budget.allows(began, now + self._wait):
+            self._wait = None
+
+    def _wait_before_retry(self, error: Exception) -> bool | float:
+        """Tell stamina the wait, and have it logged as soon as stamina has begun to wait."""
+        if self._wait is None or not isinstance(error, TwelveTasksError):
+            return False
+        # Whether this attempt was the last is stamina's to know. If it was, `run` ends before the
+        # event loop comes to the notice.
+        self._notice = asyncio.get_running_loop().call_soon(
+            self._log_retry, self._wait, error.reason
+        )
+        return self._wait
+
+    def _log_retry(self, wait: float, reason: str) -> None:
+        request = self._request
+        _log.info(
+            "retry %d of %s %s%s in %.2f s: %s",
+            self._failures,
+            request.method,
+            request.url.path,
+            "" if request.page is None else f", page {request.page},",
+            wait,
+            reason,
+        )
+
+
+def _limits(request: Request, timeout: float) -> aiohttp.ClientTimeout:
+    """Bound the whole attempt; or its connecting and the wait for its answer, if it has a body.
+
+    How long a body may take to be sent is for those to bound who make it.
+    """
+    if request.body is None:
+        return aiohttp.ClientTimeout(total=timeout)
+    return aiohttp.ClientTimeout(total=None, connect=timeout, sock_read=timeout)
+
+
 async def _read_answer(
-    content: aiohttp.StreamReader, known: dict[str, Any]
+    response: aiohttp.ClientResponse, known: dict[str, Any]
 ) -> Answer | ResponseError:
-    body = await _read_capped(content)
-    if body is None:
+    body = await read_body(response, cap=MAX_BODY)
+    if isinstance(body, BodyFault):
         return ResponseError(
-            f"the body is larger than {MAX_BODY} bytes",
+            body.reason,
             advice="Nothing of it was used; check the session's `base_url`",
             **known,
         )
-    return Answer(body=body, request_id=known["request_id"])
+    return Answer(status=known["status"], body=body, request_id=known["request_id"])
 
 
-async def _read_words(content: aiohttp.StreamReader) -> bytes:
+async def _read_words(response: aiohttp.ClientResponse) -> bytes:
     """Read the body of a refusal, which is one even if its words cannot be had."""
     try:
-        return await _read_capped(content) or b""
+        body = await read_body(response, cap=MAX_BODY)
     except aiohttp.ClientError:
         return b""
-
-
-async def _read_capped(content: aiohttp.StreamReader) -> bytes | None:
-    """Read a body, or give None as soon as it is larger than the cap."""
-    chunks = []
-    size = 0
-    async for chunk in content.iter_any():
-        size += len(chunk)
-        if size > MAX_BODY:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+    return b"" if isinstance(body, BodyFault) else body
 
 
 def _user_agent() -> str:
@@ -319,14 +471,3 @@ def _code_and_message(body: bytes) -> tuple[str | None, str | None]:
         return None, None
     code, message = said.get("code"), said.get("message")
     return code if isinstance(code, str) else None, message if isinstance(message, str) else None
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    return float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
-
-
-def _wait_before_retry(error: Exception) -> bool | float:
-    """Say whether another attempt may help, and after how many seconds if the platform said so."""
-    if isinstance(error, RateLimitedError) and error.retry_after is not None:
-        return error.retry_after <= LONGEST_WAIT and error.retry_after
-    return isinstance(error, (RateLimitedError, ServerError, TransportError))

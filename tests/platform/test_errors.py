@@ -108,7 +108,12 @@ def test_an_unknown_path_does_not_exist(served: FakePlatform, path: str) -> None
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("POST", "/tasks", "GET"), ("PUT", "/tasks/1", "DELETE, GET"), ("PATCH", "/tasks", "GET")],
+    [
+        ("DELETE", "/tasks", "GET, POST"),
+        ("PATCH", "/tasks", "GET, POST"),
+        ("POST", "/tasks/1", "DELETE, GET"),
+        ("PUT", "/tasks/1", "DELETE, GET"),
+    ],
 )
 def test_a_method_that_is_not_served_is_refused(
     served: FakePlatform, method: str, path: str, allowed: str

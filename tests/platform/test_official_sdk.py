@@ -1,8 +1,10 @@
-"""The official SDK as a judge: it lists, retrieves, deletes and fails here as it does there."""
+"""The official SDK as a judge: it lists, uploads, waits, deletes and fails here as there."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +93,78 @@ async def test_it_deletes_a_task(served: FakePlatform, sdk: AsyncTwelveLabs) -> 
     task_id = served.tasks(status="failed")[0]["_id"]
     await sdk.tasks.delete(task_id)
     assert task_id not in ids(served.tasks())
+
+
+async def test_it_uploads_a_file(
+    served: FakePlatform, sdk: AsyncTwelveLabs, tmp_path: Path
+) -> None:
+    video = tmp_path / "harbour.mp4"
+    video.write_bytes(b"\0\1\2\3" * 50_000)
+    with video.open("rb") as opened:
+        created = await sdk.tasks.create(
+            index_id="62a0906d47f5678267ec10a6",
+            video_file=opened,
+            enable_video_stream=False,
+            user_metadata=json.dumps({"season": 3}),
+        )
+    [upload] = served.uploads
+    assert (created.id, created.video_id) == (upload.task_id, upload.video_id)
+    assert upload.file is not None
+    assert (upload.file.filename, upload.file.size) == ("harbour.mp4", 200_000)
+    assert not upload.enable_video_stream
+    assert upload.user_metadata == {"season": 3}
+    assert (await sdk.tasks.retrieve(str(created.id))).status == "pending"
+
+
+async def test_it_uploads_a_url(served: FakePlatform, sdk: AsyncTwelveLabs) -> None:
+    created = await sdk.tasks.create(
+        index_id="62a0906d47f5678267ec10a6", video_url="https://example.com/harbour.mp4"
+    )
+    [upload] = served.uploads
+    assert upload.task_id == created.id
+    assert upload.video_url == "https://example.com/harbour.mp4"
+    assert upload.file is None
+    assert upload.enable_video_stream
+
+
+async def test_it_is_refused_an_upload_without_a_video(
+    served: FakePlatform, sdk: AsyncTwelveLabs
+) -> None:
+    with pytest.raises(twelvelabs.BadRequestError) as refused:
+        await sdk.tasks.create(index_id="62a0906d47f5678267ec10a6")
+    assert refused.value.body["code"] == "parameter_not_provided"
+    assert served.uploads == []
+
+
+@pytest.mark.parametrize("end", ["ready", "failed"])
+async def test_it_waits_until_a_task_is_done(
+    served: FakePlatform, sdk: AsyncTwelveLabs, end: Any
+) -> None:
+    created = await sdk.tasks.create(index_id="i", video_url="https://example.com/v.mp4")
+    seen = []
+
+    async def see(task: Any) -> None:
+        seen.append(task.status)
+        if task.status == "indexing":
+            served.finish(task.id, status=end)
+        elif task.status != end:
+            served.advance(task.id)
+
+    tasks: Any = sdk.tasks
+    task = await tasks.wait_for_done(str(created.id), sleep_interval=0.001, callback=see)
+    assert seen == ["pending", "validating", "queued", "indexing", end]
+    assert task.video_id == (created.video_id if end == "ready" else None)
+
+
+async def test_it_waits_until_the_clock_has_indexed_a_task(
+    served: FakePlatform, sdk: AsyncTwelveLabs
+) -> None:
+    served.indexing_time = 0.05
+    created = await sdk.tasks.create(index_id="i", video_url="https://example.com/v.mp4")
+    tasks: Any = sdk.tasks
+    task = await tasks.wait_for_done(str(created.id), sleep_interval=0.01)
+    assert task.status == "ready"
+    assert task.hls is not None
 
 
 async def test_it_raises_its_own_errors(served: FakePlatform, sdk: AsyncTwelveLabs) -> None:

@@ -13,14 +13,24 @@ if TYPE_CHECKING:
     from twelvetasks.testing.limits import RateLimit
     from twelvetasks.testing.platform import FakePlatform, RecordedRequest
     from twelvetasks.testing.script import Hold
+    from twelvetasks.testing.uploads import ReceivedFile, RecordedUpload
 
-__all__ = ["FakePlatform", "Hold", "RateLimit", "RecordedRequest"]
+__all__ = [
+    "FakePlatform",
+    "Hold",
+    "RateLimit",
+    "ReceivedFile",
+    "RecordedRequest",
+    "RecordedUpload",
+]
 
 _MODULES = {
     "FakePlatform": "platform",
     "Hold": "script",
     "RateLimit": "limits",
+    "ReceivedFile": "uploads",
     "RecordedRequest": "platform",
+    "RecordedUpload": "uploads",
 }
 
 

@@ -61,7 +61,7 @@ def refusal_of_status(status: int) -> Refusal:
 
 
 def wrong_parameter(error: ParameterError) -> Refusal:
-    """Refuse a query string."""
+    """Refuse a query string or a form."""
     return Refusal(400, error.code, error.message, _DOCS_URL)
 
 
@@ -82,6 +82,15 @@ def no_such_task(task_id: str) -> Refusal:
     )
 
 
+def no_such_index(index_id: str) -> Refusal:
+    """Refuse to upload to an unknown index."""
+    return Refusal(
+        404,
+        "resource_not_exist",
+        f"Resource with id {index_id} does not exist in collection indexes.",
+    )
+
+
 def no_such_endpoint(path: str) -> Refusal:
     """Refuse an unknown path."""
     return Refusal(404, "endpoint_not_exists", f"The endpoint {path} does not exist.", _DOCS_URL)
@@ -96,6 +105,11 @@ def not_deletable() -> Refusal:
     """Refuse to delete a task that is still being worked on."""
     code, message = _OF_STATUS[409]
     return Refusal(400, code, message)
+
+
+def created_body(task_id: str, video_id: str) -> bytes:
+    """Return the JSON that answers an upload."""
+    return orjson.dumps({"_id": task_id, "video_id": video_id})
 
 
 def page_body(page: Page, selection: Selection, total_page: int) -> bytes:

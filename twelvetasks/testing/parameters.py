@@ -19,6 +19,14 @@ from twelvetasks.testing import instants
 DateFilter = Literal["since", "day"]
 """How a date filter reads: at or after the time, for ever or only until that day's end (UTC)."""
 
+ErrorCode = Literal[
+    "parameter_invalid",
+    "parameter_not_provided",
+    "parameter_unknown",
+    "video_file_broken",
+    "video_filesize_too_large",
+]
+
 STATUSES = ("ready", "uploading", "validating", "pending", "queued", "indexing", "failed")
 MAX_PAGE_LIMIT = 50
 
@@ -32,7 +40,7 @@ _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 class ParameterError(ValueError):
     """A parameter that the platform refuses with status 400."""
 
-    code: Literal["parameter_invalid", "parameter_unknown"]
+    code: ErrorCode
     parameter: str
     message: str
 

@@ -7,13 +7,14 @@ shares no code with the client, whose judge it is.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import math
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -29,6 +30,7 @@ from twelvetasks.testing.account import Account
 from twelvetasks.testing.answers import Refusal
 from twelvetasks.testing.connections import Connections
 from twelvetasks.testing.demo import demo_tasks
+from twelvetasks.testing.indexing import FINAL, Indexing, following
 from twelvetasks.testing.limits import RateLimit, RateWindow, Verdict
 from twelvetasks.testing.parameters import (
     DateFilter,
@@ -38,6 +40,7 @@ from twelvetasks.testing.parameters import (
     select,
 )
 from twelvetasks.testing.script import Failure, Hold, Script
+from twelvetasks.testing.uploads import MAX_FILESIZE, RecordedUpload, read_form
 
 Action = Callable[["FakePlatform", web.Request], Awaitable[None] | None]
 Responder = Callable[
@@ -73,9 +76,9 @@ class RecordedRequest:
 class FakePlatform:
     """An in-process TwelveLabs, as far as video indexing tasks go.
 
-    It serves `GET /v1.3/tasks`, `GET /v1.3/tasks/{id}` and `DELETE /v1.3/tasks/{id}` on a loopback
-    socket; uploads (`POST /v1.3/tasks`) are answered 405. Use it with `async with` in the running
-    event loop, or with `with platform.run_in_thread()` from synchronous code::
+    It serves `GET` and `POST /v1.3/tasks`, `GET` and `DELETE /v1.3/tasks/{id}` on a loopback
+    socket. Use it with `async with` in the running event loop, or with
+    `with platform.run_in_thread()` from synchronous code::
 
         async with FakePlatform.demo(1000) as platform:
             async with twelvetasks.TaskSession(platform.api_key, base_url=platform.base_url) as s:
@@ -90,7 +93,13 @@ class FakePlatform:
     - `empty_total_page`: `total_page` where nothing matches.
     - `date_filter`: whether the filters `created_at` and `updated_at` let pass everything since
       the time or only what is of the same day (UTC).
+    - `index_ids`: the indexes that take uploads; None for any.
+    - `max_filesize`: bytes of a video above which an upload is refused.
+    - `indexing_time`: seconds of the clock in which an uploaded task goes from `pending` over
+      `validating`, `queued` and `indexing` to `ready`; None leaves that to `advance` and `finish`.
     - `host`, `port`: where it listens; port 0 is any free one.
+
+    A video that is uploaded is counted and digested while it arrives, and not kept: see `uploads`.
     """
 
     def __init__(
@@ -104,6 +113,9 @@ class FakePlatform:
         past_end: Literal["empty", "error"] = "empty",
         empty_total_page: Literal[0, 1] = 1,
         date_filter: DateFilter = "since",
+        index_ids: Collection[str] | None = None,
+        max_filesize: int = MAX_FILESIZE,
+        indexing_time: float | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -115,11 +127,18 @@ class FakePlatform:
         self.past_end: Literal["empty", "error"] = past_end
         self.empty_total_page: Literal[0, 1] = empty_total_page
         self.date_filter: DateFilter = date_filter
+        self.index_ids = index_ids
+        self.max_filesize = max_filesize
+        self.indexing_time = indexing_time
         self.rate_limit = rate_limit
+        self.uploads: list[RecordedUpload] = []
+        """Every upload that became a task, by the time of its last byte; may be cleared."""
         self.requests: list[RecordedRequest] = []
         """Every request so far, by arrival; may be cleared."""
         self._host = host
         self._port = port
+        self._indexing = Indexing(self._clock)
+        self._streamed: set[str] = set()
         self._script = Script()
         self._actions: list[Action] = []
         self._responders: list[Responder] = []
@@ -270,12 +289,34 @@ class FakePlatform:
         """Remove a task, whatever its status; raises `KeyError` for an unknown id."""
         self._account.delete(id)
 
+    def advance(self, id: str) -> dict[str, Any]:  # noqa: A002
+        """Move a task to its next status and return it.
+
+        The order is `pending`, `validating`, `queued`, `indexing`, `ready`. A task that is ready
+        shows its `video_id` and, unless it was uploaded without, its stream. From now on it moves
+        by such calls alone. Raises `KeyError` for an unknown id, `ValueError` if the task is at
+        its end.
+        """
+        return self._move(id, following(self._fields(id).get("status")))
+
+    def finish(
+        self,
+        id: str,  # noqa: A002
+        *,
+        status: Literal["ready", "failed"] = "ready",
+    ) -> dict[str, Any]:
+        """Move a task to its end and return it; raises `KeyError` for an unknown id."""
+        if status not in FINAL:
+            raise ValueError(f"a task ends ready or failed, not {status!r}")
+        return self._move(id, status)
+
     def tasks(self, **filters: Any) -> list[dict[str, Any]]:
         """Return every task that matches, in order, as a list would show it.
 
         Takes the parameters of the endpoint except `page` and `page_limit`; `status` may be a
         list and times may be `datetime`s. Raises `ValueError` for what the endpoint refuses.
         """
+        self._apply_what_is_due()
         selection = select(pairs(filters), dates=self.date_filter)
         return [record.fields for record in self._account.every(selection)]
 
@@ -386,6 +427,9 @@ class FakePlatform:
             return response
         if request.headers.get("x-api-key") != self.api_key:
             return _refused(answers.refusal_of_status(401))
+        self._apply_what_is_due()
+        if request.method == "POST" and request.path == f"{_PREFIX}/tasks":
+            return await self._create(request)
         return self._routed(request)
 
     def _routed(self, request: web.Request) -> web.Response:
@@ -393,7 +437,7 @@ class FakePlatform:
         if path == f"{_PREFIX}/tasks":
             if method == "GET":
                 return self._list(request)
-            return _refused(answers.no_such_method(method, path), Allow="GET")
+            return _refused(answers.no_such_method(method, path), Allow="GET, POST")
         task_id = path.removeprefix(f"{_PREFIX}/tasks/")
         if task_id in {path, ""} or "/" in task_id:
             return _refused(answers.no_such_endpoint(path))
@@ -402,6 +446,53 @@ class FakePlatform:
         if method == "DELETE":
             return self._delete(task_id)
         return _refused(answers.no_such_method(method, path), Allow="DELETE, GET")
+
+    async def _create(self, request: web.Request) -> web.Response:
+        try:
+            form = await read_form(request, max_filesize=self.max_filesize)
+        except ParameterError as error:
+            return _refused(answers.wrong_parameter(error))
+        if self.index_ids is not None and form.index_id not in self.index_ids:
+            return _refused(answers.no_such_index(form.index_id))
+        fields: dict[str, Any] = {"index_id": form.index_id, "status": "pending"}
+        if form.file is not None:
+            fields["system_metadata"] = {"filename": form.file.filename}
+        task_id = self._account.add(fields)["_id"]
+        upload = RecordedUpload(
+            task_id=task_id, video_id=_video_id(task_id), **attrs.asdict(form, recurse=False)
+        )
+        with self._recording:
+            self.uploads.append(upload)
+        if upload.enable_video_stream:
+            self._streamed.add(task_id)
+        if self.indexing_time is not None:
+            self._indexing.start(task_id, self.indexing_time)
+        return _json(answers.created_body(task_id, upload.video_id), 201)
+
+    def _fields(self, task_id: str) -> dict[str, Any]:
+        record = self._account.get(task_id)
+        if record is None:
+            raise KeyError(task_id)
+        return record.all_fields
+
+    def _move(self, task_id: str, status: str) -> dict[str, Any]:
+        self._indexing.stop(task_id)
+        return self._reach(task_id, status)
+
+    def _reach(self, task_id: str, status: str) -> dict[str, Any]:
+        changed: dict[str, Any] = {"status": status}
+        if status == "ready":
+            fields = self._fields(task_id)
+            changed["video_id"] = fields.get("video_id") or _video_id(task_id)
+            if task_id in self._streamed:
+                changed["hls"] = _stream(fields["index_id"], changed["video_id"])
+        return self._account.update(task_id, changed)
+
+    def _apply_what_is_due(self) -> None:
+        for task_id, status in self._indexing.due():
+            # It may have been deleted.
+            with suppress(KeyError):
+                self._reach(task_id, status)
 
     def _list(self, request: web.Request) -> web.Response:
         try:
@@ -473,6 +564,20 @@ class _Running:
     runner: web.AppRunner
     server: web.Server
     port: int
+
+
+def _video_id(task_id: str) -> str:
+    """Return the id of the video of a task, always the same for the same task."""
+    return hashlib.sha256(task_id.encode()).hexdigest()[:24]
+
+
+def _stream(index_id: str, video_id: str) -> dict[str, Any]:
+    place = f"https://stream.example.com/{index_id}/{video_id}"
+    return {
+        "video_url": f"{place}/stream.m3u8",
+        "thumbnail_urls": [f"{place}/thumbnails/1.jpg"],
+        "status": "COMPLETE",
+    }
 
 
 def _now() -> datetime:

@@ -1,0 +1,124 @@
+"""Watches over real sockets of an account that changes, and fails, at any request."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.watching.opening import LONG, opened
+from twelvetasks import Task, TaskChange, TaskWatch, to_dict
+from twelvetasks.testing import FakePlatform
+
+STATUSES = ("ready", "failed", "indexing", "queued")
+
+State = tuple[str, str, str]
+"""A task's id, time and status as the platform wrote them."""
+
+
+class Restless:
+    """Changes an account, and fails, at every request, and knows every state there was."""
+
+    def __init__(self, platform: FakePlatform, chance: random.Random) -> None:
+        self.rate = 0.0
+        self.failing = 0.0
+        self.gone: set[str] = set()
+        self._platform = platform
+        self._chance = chance
+        self.ever = {_state(task) for task in platform.tasks()}
+        platform.before_each(self._act)
+        platform.respond(self._fail)
+
+    def change(self) -> None:
+        tasks = self._platform.tasks()
+        task = self._chance.choice(tasks)
+        match self._chance.randrange(5):
+            case 0 | 1:
+                new = self._platform.add(status=self._chance.choice(STATUSES))
+                self.ever.add(_state(new))
+            case 2:
+                self._platform.delete(task["_id"])
+                self.gone.add(task["_id"])
+            case _:
+                fields: dict[str, Any] = {"status": self._chance.choice(STATUSES)}
+                newest = self._platform.tasks(sort_by="updated_at")[0]
+                if self._chance.random() < 0.3 and task["updated_at"] < newest["updated_at"]:
+                    fields["updated_at"] = newest["updated_at"]
+                self.ever.add(_state(self._platform.update(task["_id"], **fields)))
+
+    def _act(self, platform: FakePlatform, request: web.Request) -> None:
+        while self._chance.random() < self.rate / (1 + self.rate):
+            self.change()
+        if self.rate and self._chance.random() < 0.02:
+            for _ in range(80):
+                self.change()
+
+    def _fail(self, request: web.Request) -> web.Response | None:
+        if self._chance.random() >= self.failing:
+            return None
+        return web.Response(status=self._chance.choice((429, 500, 502, 503)))
+
+
+def _state(task: dict[str, Any]) -> State:
+    return task["_id"], task["updated_at"], task["status"]
+
+
+def _seen(task: Task) -> State:
+    return _state(to_dict(task))
+
+
+async def read(watch: TaskWatch, changes: list[TaskChange], polls: int) -> None:
+    """Read until so many polls have been made; changes of the last one may be left unread."""
+    polls += watch.polls
+    async with asyncio.timeout(LONG):
+        while watch.polls < polls:
+            waiting = asyncio.ensure_future(anext(watch))
+            while not waiting.done() and watch.polls < polls:
+                await asyncio.wait([waiting], timeout=0.001)
+            if not waiting.done():
+                waiting.cancel()
+                await asyncio.wait([waiting])
+            if not waiting.cancelled():
+                changes.append(waiting.result())
+
+
+@pytest.mark.parametrize("deletions", [False, True])
+async def test_each_change_is_delivered_once_and_in_order_over_the_wire(deletions: bool) -> None:
+    for seed in range(6):
+        chance = random.Random(seed)
+        async with FakePlatform.demo(120, seed=seed) as platform:
+            restless = Restless(platform, chance)
+            changes: list[TaskChange] = []
+            stored = None
+            began = {_state(task) for task in platform.tasks()}
+            for _ in range(1 if deletions else 4):
+                async with opened(platform) as session:
+                    watch = session.watch(resume=stored, deletions=deletions)
+                    restless.rate, restless.failing = 0.0, 0.0
+                    await read(watch, changes, 2)
+                    restless.rate = chance.choice((0.1, 1.0, 2.0))
+                    restless.failing = chance.choice((0.0, 0.3, 0.7))
+                    await read(watch, changes, 15)
+                    if deletions:
+                        restless.rate, restless.failing = 0.0, 0.0
+                        await read(watch, changes, 60)
+                    stored = str(watch.checkpoint)
+            restless.rate, restless.failing = 0.0, 0.0
+            async with opened(platform) as session:
+                await read(session.watch(resume=stored), changes, 2)
+
+            states = [_seen(change.after) for change in changes if change.after]
+            assert max(Counter(states).values(), default=1) == 1
+            assert set(states) <= restless.ever - began
+            assert {_state(task) for task in platform.tasks()} <= began | set(states)
+            keys = [change.after.updated_at for change in changes if change.after]
+            assert all(a <= b for a, b in pairwise(keys) if a and b)
+            gone = [change.task.id for change in changes if change.after is None]
+            assert len(set(gone)) == len(gone)
+            seen = {state[0] for state in began} | {state[0] for state in states}
+            assert set(gone) == (restless.gone & seen if deletions else set())

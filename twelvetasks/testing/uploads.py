@@ -1,0 +1,184 @@
+"""The form of `POST /tasks`, read while it arrives: a video is counted and digested, never kept.
+
+Nothing of an upload exists before its last byte has come; one that breaks off leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import orjson
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
+from yarl import URL
+
+from twelvetasks.testing.parameters import ParameterError
+
+MAX_FILESIZE = 2_000_000_000
+"""Bytes: "up to 2 GB", as the documentation puts it."""
+
+_CHUNK = 64 * 1024
+_LONGEST_TEXT = 64 * 1024
+_TEXTS = frozenset(("index_id", "video_url", "enable_video_stream", "user_metadata"))
+_SWITCHES = {"true": True, "false": False}
+
+
+@attrs.frozen(kw_only=True)
+class ReceivedFile:
+    """What is known of a video that was sent."""
+
+    filename: str
+    content_type: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """Hexadecimal."""
+
+
+@attrs.frozen(kw_only=True)
+class RecordedUpload:
+    """An upload that became a task."""
+
+    task_id: str
+    video_id: str
+    """What the answer promised; the task shows it once it is indexed."""
+    index_id: str
+    video_url: str | None
+    file: ReceivedFile | None
+    enable_video_stream: bool
+    user_metadata: Mapping[str, Any] | None
+
+
+@attrs.frozen(kw_only=True)
+class UploadForm:
+    """A form that the platform accepts."""
+
+    index_id: str
+    video_url: str | None
+    file: ReceivedFile | None
+    enable_video_stream: bool
+    user_metadata: Mapping[str, Any] | None
+
+
+async def read_form(request: web.Request, *, max_filesize: int) -> UploadForm:
+    """Read a form to its end; raises `ParameterError` for what the platform refuses."""
+    if request.content_type != "multipart/form-data":
+        raise _wrong("Content-Type", "it must be multipart/form-data")
+    try:
+        texts, file = await _read_parts(request)
+    except ParameterError:
+        raise
+    except (AssertionError, ValueError, BadHttpMessage) as error:
+        # Older versions of aiohttp assert what newer ones raise ValueError for.
+        raise _wrong("form", f"it is not well-formed ({error})") from error
+    return _checked(texts, file, max_filesize)
+
+
+async def _read_parts(request: web.Request) -> tuple[dict[str, str], ReceivedFile | None]:
+    texts: dict[str, str] = {}
+    file = None
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader) or part.name is None:
+            raise _wrong("Content-Disposition", "every part must have a name")
+        if part.name in texts or (part.name == "video_file" and file is not None):
+            raise _wrong(part.name, "it may be given only once")
+        if part.name == "video_file":
+            file = await _received(part)
+        elif part.name in _TEXTS:
+            texts[part.name] = await _text(part)
+        else:
+            raise ParameterError(
+                "parameter_unknown",
+                part.name,
+                f"The {part.name} parameter is unknown in this request.",
+            )
+    return texts, file
+
+
+def _checked(texts: Mapping[str, str], file: ReceivedFile | None, max_filesize: int) -> UploadForm:
+    index_id, video_url = texts.get("index_id"), texts.get("video_url")
+    if not index_id:
+        raise ParameterError(
+            "parameter_not_provided", "index_id", "The index_id parameter is required."
+        )
+    if file is None and video_url is None:
+        raise ParameterError(
+            "parameter_not_provided",
+            "video_file",
+            "One of the video_file and video_url parameters is required.",
+        )
+    if file is not None and video_url is not None:
+        raise _wrong("video_url", "it must not be given together with video_file")
+    if video_url is not None and not _is_web_address(video_url):
+        raise _wrong("video_url", "it must be an http or https address")
+    if file is not None and not file.size:
+        raise ParameterError("video_file_broken", "video_file", "The video file is empty.")
+    if file is not None and file.size > max_filesize:
+        raise ParameterError(
+            "video_filesize_too_large",
+            "video_file",
+            f"The video file is too large: {file.size} of at most {max_filesize} bytes.",
+        )
+    switch = texts.get("enable_video_stream", "true")
+    if switch not in _SWITCHES:
+        raise _wrong("enable_video_stream", "it must be true or false")
+    return UploadForm(
+        index_id=index_id,
+        video_url=video_url,
+        file=file,
+        enable_video_stream=_SWITCHES[switch],
+        user_metadata=_metadata(texts.get("user_metadata")),
+    )
+
+
+async def _received(part: BodyPartReader) -> ReceivedFile:
+    if part.filename is None:
+        raise _wrong("video_file", "it must be a file, with a filename")
+    size = 0
+    digest = hashlib.sha256()
+    while not part.at_eof():
+        chunk = await part.read_chunk(_CHUNK)
+        size += len(chunk)
+        digest.update(chunk)
+    return ReceivedFile(
+        filename=part.filename,
+        content_type=part.headers.get("Content-Type", ""),
+        size=size,
+        sha256=digest.hexdigest(),
+    )
+
+
+async def _text(part: BodyPartReader) -> str:
+    text = bytearray()
+    while not part.at_eof():
+        text += await part.read_chunk(_CHUNK)
+        if len(text) > _LONGEST_TEXT:
+            raise _wrong(str(part.name), f"it must not be longer than {_LONGEST_TEXT} bytes")
+    return text.decode()
+
+
+def _metadata(text: str | None) -> Mapping[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        metadata = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise _wrong("user_metadata", "it must be a JSON object, written as a string")
+    return metadata
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        url = URL(text)
+    except ValueError:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host)
+
+
+def _wrong(name: str, reason: str) -> ParameterError:
+    return ParameterError("parameter_invalid", name, f"The {name} parameter is invalid: {reason}.")
