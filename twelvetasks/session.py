@@ -201,16 +201,32 @@ class TaskSession:
         min_interval: float = 5.0,
         max_interval: float = 60.0,
     ) -> TaskWatch:
-        """Watch tasks for changes, without end: new ones, changes of status, deletions.
+        """Watch the tasks that match: an endless async generator of `TaskChange`.
 
-        The filters mean what they mean for `tasks`; a change of status is delivered if the task was
-        or is in one of the states of `status`. The watch begins now, at `since`, or at `resume`, a
-        checkpoint of such a watch. `deletions` makes it know every task, so that it notices which
-        are gone. It polls every `min_interval` seconds after a change, and ever less often, down to
-        every `max_interval` seconds, while nothing changes: one small request each time.
+        Each change is delivered once, in order of `updated_at`. A change is the difference between
+        two looks at a task: if it changes twice between two polls, only its newest state is seen.
+        `before` is None for a task that this watch has not seen before: it remembers the last state
+        of the 10,000 tasks seen last, from its beginning or its `resume` on.
 
-        Changes come in order of `updated_at`, each once. Of a task that changes twice between two
-        polls only the newest state is seen. Errors that pass do not end the watch.
+        The filters are those of `tasks`. With `status`, a change is delivered if the task was, or
+        is, in one of these states; that it was is known only of tasks this watch has seen.
+
+        `since`, an aware datetime: deliver what was updated at or after it. Without it the watch
+        begins with its first poll, and what was there then is no change. `resume`: a checkpoint of
+        such a watch, or its text, to go on behind the last change delivered.
+
+        `deletions`: deliver deleted tasks, too, after the changes of the poll that noticed them.
+        For that the watch lists every task once at its beginning and remembers them all, and lists
+        them again when there are fewer than there should be, which at most doubles its requests.
+        Tasks deleted while no watch is running are not delivered.
+
+        A quiet poll is one request for ten tasks. Between two polls it waits about `min_interval`
+        seconds after a change, and longer and longer, up to about `max_interval`, while nothing
+        changes. Connection failures, timeouts and answers of 429 and 5xx do not end it: it logs a
+        warning and polls on. Any other error does, and carries the `checkpoint`.
+
+        It relies on this: `updated_at` changes with a task's every change, and no change gets an
+        earlier one than a change that could be seen before it. A task without one is not watched.
 
         Raises InvalidArgumentError for whatever the endpoint could not take.
         """

@@ -14,8 +14,6 @@ from twelvetasks import Checkpoint, ListingReport, SortBy, SortOption, Task, Tas
 from twelvetasks.paging import Paging
 from twelvetasks.reads import Read
 
-CONCURRENCY = 8
-
 
 @attrs.frozen(kw_only=True)
 class Setting:
@@ -29,6 +27,7 @@ class Setting:
     rate: float = 0.0
     """Changes of the account for each request, on average."""
     mix: str = "everything"
+    concurrency: int = 8
 
     @property
     def query(self) -> TaskQuery:
@@ -135,8 +134,8 @@ def drive(paging: Paging, account: Account, random: Random, setting: Setting) ->
     while True:
         while (page := paging.take()) is not None:
             yield page
-        while len(asked) + len(served) < CONCURRENCY:
-            if (read := paging.next_read(CONCURRENCY)) is None:
+        while len(asked) + len(served) < setting.concurrency:
+            if (read := paging.next_read(setting.concurrency)) is None:
                 break
             asked.append(read)
         if not asked and not served:
@@ -180,7 +179,7 @@ def naively(account: Account, random: Random, setting: Setting) -> Outcome:
     waiting = list(range(2, first.page_info.total_page + 1))
     under_way: list[int] = []
     while waiting or under_way:
-        while waiting and len(under_way) < CONCURRENCY:
+        while waiting and len(under_way) < setting.concurrency:
             under_way.append(waiting.pop(0))
         page = under_way.pop(random.randrange(len(under_way)))
         answers[page] = account.read(Read(page, 50)).tasks

@@ -109,6 +109,11 @@ class Account:
         """A task that comes and goes between two reads."""
         self.delete(self.insert())
 
+    def burst(self) -> None:
+        """Many uploads at once."""
+        for _ in range(self._random.choice((20, 60, 200))):
+            self.insert()
+
     def _any_status(self) -> TaskStatus:
         return self._random.choice(STATUSES)
 
@@ -173,6 +178,7 @@ Change = Callable[[Account], Any]
 MIXES: dict[str, tuple[Change, ...]] = {
     "inserts": (Account.insert,),
     "deletes": (Account.delete,),
+    "bursts": (Account.burst, Account.insert, Account.delete),
     "everything": (
         Account.insert,
         Account.insert,

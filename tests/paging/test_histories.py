@@ -92,6 +92,15 @@ def test_the_naive_listing_is_caught_losing_tasks(mode: Setting, histories: int)
     assert sum(verdict.lost for verdict in verdicts) > 0
 
 
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("mode", modes(*SortBy), ids=str)
+def test_bursts_of_uploads_are_stepped_over(
+    mode: Setting, concurrency: int, histories: int
+) -> None:
+    bursts = attrs.evolve(mode, rate=0.1, mix="bursts", concurrency=concurrency)
+    assert_right([judged(bursts, seed, LISTINGS["exact"], 300) for seed in range(histories // 10)])
+
+
 @pytest.mark.parametrize("mode", modes(SortBy.CREATED_AT), ids=str)
 def test_a_quiet_account_costs_one_request_a_page(mode: Setting) -> None:
     for seed in range(50):
