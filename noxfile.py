@@ -41,10 +41,18 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session
+def audit(session: nox.Session) -> None:
+    """Look up known vulnerabilities of the versions that CI installs; needs the internet."""
+    session.install("pip-audit>=2.7")
+    session.run("pip-audit", "--requirement", ".ci/constraints.txt", "--no-deps", "--disable-pip")
+
+
+@nox.session
 def nightly(session: nox.Session) -> None:
-    """Play 20,000 random histories where the tests play 1,000; takes about half an hour."""
+    """Play 20,000 random histories where the tests play 1,000, and fuzz 100,000 bodies."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "--histories", "20000", *(session.posargs or ["tests/paging"]))
+    long_ones = ["tests/paging", "tests/watching", "tests/test_fuzz.py"]
+    session.run("pytest", "--histories", "20000", *(session.posargs or long_ones))
 
 
 @nox.session

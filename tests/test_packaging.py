@@ -107,7 +107,7 @@ def test_the_source_distribution_holds_what_a_checkout_holds(dist: Path) -> None
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     files = {name for name in TOP_LEVEL if (ROOT / name).is_file()}
-    made = {"PKG-INFO", ".gitignore", ".ci/run"}
+    made = {"PKG-INFO", ".gitignore", ".ci/run", ".ci/constraints.txt"}
     assert held == files | made | sources("examples", "tests", "twelvetasks")
 
 
