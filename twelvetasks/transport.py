@@ -178,6 +178,8 @@ class Transport:
         finally:
             if self._owns_client and self._client is not None:
                 await self._client.close()
+                # A closed transport lets go of its socket in the loop's next turn.
+                await asyncio.sleep(0)
 
     def _open_client(self, page: int | None) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
