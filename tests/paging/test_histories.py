@@ -24,6 +24,9 @@ from tests.paging.histories import (
 )
 from twelvetasks import SortBy
 
+# Tests that go the same ways more slowly are measured; here it would take three times as long.
+pytestmark = pytest.mark.no_cover
+
 LISTINGS = {"exact": by_paging(exact=True), "default": by_paging(exact=False)}
 
 

@@ -15,6 +15,9 @@ import pytest
 from tests.watching.histories import Make, NaiveWatch, Setting, Verdict, played
 from twelvetasks.watching import Watching
 
+# Tests that go the same ways more slowly are measured; here it would take three times as long.
+pytestmark = pytest.mark.no_cover
+
 MODES = [
     Setting(begins=begins, restarts=restarts)
     for begins in ("now", "between", "early")
