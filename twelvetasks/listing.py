@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from abc import abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Generator
-from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from collections.abc import Coroutine, Generator
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
 from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.errors import BadRequestError, SessionClosedError, TwelveTasksError
+from twelvetasks.generators import KeptPlace
 from twelvetasks.models import Task, TaskPage
 from twelvetasks.paging import Paging
 from twelvetasks.query import TaskQuery
@@ -156,8 +157,8 @@ class Plan:
         return Paging(self.query, max_items=self.max_items, exact=self.exact, resume=self.resume)
 
 
-class _Stream(AsyncGenerator[T_co, None], Generic[T_co]):
-    """The protocol of an async generator over a window of fetches."""
+class _Stream(KeptPlace[T_co]):
+    """An async generator over a window of fetches."""
 
     def __init__(self, source: Source, plan: Plan, *, eager: bool = False) -> None:
         self.query = plan.query
@@ -167,8 +168,6 @@ class _Stream(AsyncGenerator[T_co, None], Generic[T_co]):
         self._source = source
         self._paging = plan.paging()
         self._window = _Window(source, plan.query, self._paging, eager=eager)
-        self._running = False
-        self._ended = False
         self._failure: Exception | None = None
         backstop = weakref.finalize(self, _cancel, self._window.fetches)
         backstop.atexit = False
@@ -202,78 +201,35 @@ class _Stream(AsyncGenerator[T_co, None], Generic[T_co]):
         """Give how many tasks of the page taken last have not been yielded yet."""
         return 0
 
-    async def _next(self) -> T_co | None:
+    @abstractmethod
+    async def _item(self) -> T_co | None:
         """Give the next item, or None after the last."""
-        raise NotImplementedError
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T_co:
-        return await self.asend(None)
-
-    async def asend(self, value: None, /) -> T_co:  # noqa: ARG002 - the protocol's
-        """Give the next item. Cancelled, it loses nothing: call it again."""
-        self._enter("asend")
+    async def _next(self) -> T_co | None:
+        if self._failure is not None:
+            raise self._failure
+        if self._source.closed:
+            raise SessionClosedError(
+                "the session was closed during the listing",
+                advice="Finish the listing inside the session's `async with` block",
+            )
         try:
-            if self._ended:
-                raise StopAsyncIteration
-            if self._failure is not None:
-                raise self._failure
-            if self._source.closed:
-                raise SessionClosedError(
-                    "the session was closed during the listing",
-                    advice="Finish the listing inside the session's `async with` block",
-                )
-            try:
-                item = await self._next()
-            except Exception as error:
-                self._failure = error
-                if isinstance(error, TwelveTasksError):
-                    error.checkpoint = self.checkpoint
-                await self._window.close()
-                raise
-            if item is None:
-                self._ended = True
-                raise StopAsyncIteration
-            return item
-        finally:
-            self._running = False
-
-    async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None, /) -> T_co:
-        """End the listing and raise the exception given, as a suspended generator would."""
-        await self._end("athrow")
-        error = typ if isinstance(typ, BaseException) else val if val is not None else typ()
-        raise error.with_traceback(tb) if tb is not None else error
-
-    async def aclose(self) -> None:
-        """End the listing: when this returns, none of its requests is under way."""
-        await self._end("aclose")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-    async def _end(self, method: str) -> None:
-        self._enter(method)
-        try:
-            self._ended = True
+            return await self._item()
+        except Exception as error:
+            self._failure = error
+            if isinstance(error, TwelveTasksError):
+                error.checkpoint = self.checkpoint
             await self._window.close()
-        finally:
-            self._running = False
+            raise
 
-    def _enter(self, method: str) -> None:
-        if self._running:
-            raise RuntimeError(f"{method}(): asynchronous generator is already running")
-        self._running = True
+    async def _stop(self) -> None:
+        await self._window.close()
 
 
 class PageStream(_Stream[TaskPage]):
     """One iteration over a listing, page by page; an async generator of `TaskPage`."""
 
-    async def _next(self) -> TaskPage | None:
+    async def _item(self) -> TaskPage | None:
         return await self._window.next_page()
 
 
@@ -291,7 +247,7 @@ class TaskStream(_Stream[Task]):
     def _unread(self) -> int:
         return len(self._tasks)
 
-    async def _next(self) -> Task | None:
+    async def _item(self) -> Task | None:
         while not self._tasks:
             if (page := await self._window.next_page()) is None:
                 return None

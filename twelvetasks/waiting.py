@@ -12,10 +12,9 @@ import asyncio
 import inspect
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import attrs
 
@@ -30,6 +29,7 @@ from twelvetasks.errors import (
     TwelveTasksError,
     WaitTimeoutError,
 )
+from twelvetasks.generators import KeptPlace
 from twelvetasks.models import Task, TaskPage, TaskStatus
 from twelvetasks.polling import Polling, Schedule, seconds
 from twelvetasks.query import MAX_PAGE_LIMIT, TaskQuery, refuse
@@ -125,7 +125,7 @@ async def wait_for(
     return ended
 
 
-class TaskWaiting(AsyncGenerator[Task, None]):
+class TaskWaiting(KeptPlace[Task]):
     """Tasks, each given as soon as it has ended; an async generator of `Task`.
 
     Cancelled, it loses nothing: the next `anext` carries on. After every other task has ended, it
@@ -145,53 +145,11 @@ class TaskWaiting(AsyncGenerator[Task, None]):
         self._schedule: Schedule | None = None
         self._late = False
         self._passed: TwelveTasksError | None = None
-        self._running = False
-        self._closed = False
 
     @property
     def remaining(self) -> tuple[str, ...]:
         """The ids of the tasks that have not ended, as far as is known."""
         return tuple(self._waiting)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Task:
-        return await self.asend(None)
-
-    async def asend(self, value: None, /) -> Task:  # noqa: ARG002 - the protocol's
-        """Give the next task that has ended. Cancelled, it loses nothing: call it again."""
-        self._enter("asend")
-        try:
-            task = None if self._closed else await self._next()
-            if task is None:
-                raise StopAsyncIteration
-            return task
-        finally:
-            self._running = False
-
-    async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None, /) -> Task:
-        """End the wait and raise the exception given, as a suspended generator would."""
-        await self.aclose()
-        error = typ if isinstance(typ, BaseException) else val if val is not None else typ()
-        raise error.with_traceback(tb) if tb is not None else error
-
-    async def aclose(self) -> None:
-        """End the wait."""
-        self._enter("aclose")
-        self._closed = True
-        self._running = False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-    def _enter(self, method: str) -> None:
-        if self._running:
-            raise RuntimeError(f"{method}(): asynchronous generator is already running")
-        self._running = True
 
     async def _next(self) -> Task | None:
         if self._schedule is None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncGenerator, Coroutine
-from types import TracebackType
-from typing import Any, Protocol, Self
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.errors import SessionClosedError, TwelveTasksError
+from twelvetasks.generators import KeptPlace
 from twelvetasks.models import TaskPage
 from twelvetasks.query import TaskQuery
 from twelvetasks.reads import Read
@@ -47,7 +47,7 @@ class Source(Protocol):
         ...
 
 
-class TaskWatch(AsyncGenerator[TaskChange, None]):
+class TaskWatch(KeptPlace[TaskChange]):
     """An endless async generator of `TaskChange`; made by `TaskSession.watch`.
 
     Errors that pass (no connection, no answer in time, status 429 and 5xx) are logged as warnings
@@ -61,8 +61,6 @@ class TaskWatch(AsyncGenerator[TaskChange, None]):
         self._watching = Watching(plan)
         self._due: float | None = None
         self._fetches: list[asyncio.Task[TaskPage]] = []
-        self._running = False
-        self._ended = False
         self._failure: Exception | None = None
         backstop = weakref.finalize(self, _cancel, self._fetches)
         backstop.atexit = False
@@ -77,49 +75,18 @@ class TaskWatch(AsyncGenerator[TaskChange, None]):
         """How often it has been seen what was updated last."""
         return self._watching.polls
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> TaskChange:
-        return await self.asend(None)
-
-    async def asend(self, value: None, /) -> TaskChange:  # noqa: ARG002 - the protocol's
-        """Give the next change, however long it takes. Cancelled, it loses nothing."""
-        self._enter("asend")
-        try:
-            if self._ended:
-                raise StopAsyncIteration
-            if self._failure is not None:
-                raise self._failure
-            try:
-                return await self._next()
-            except Exception as error:
-                self._failure = error
-                if isinstance(error, TwelveTasksError):
-                    error.checkpoint = self.checkpoint
-                raise
-        finally:
-            self._running = False
-
-    async def athrow(
-        self, typ: Any, val: Any = None, tb: TracebackType | None = None, /
-    ) -> TaskChange:
-        """End the watch and raise the exception given, as a suspended generator would."""
-        await self._end("athrow")
-        error = typ if isinstance(typ, BaseException) else val if val is not None else typ()
-        raise error.with_traceback(tb) if tb is not None else error
-
-    async def aclose(self) -> None:
-        """End the watch: when this returns, no request of it is under way."""
-        await self._end("aclose")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
     async def _next(self) -> TaskChange:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return await self._change()
+        except Exception as error:
+            self._failure = error
+            if isinstance(error, TwelveTasksError):
+                error.checkpoint = self.checkpoint
+            raise
+
+    async def _change(self) -> TaskChange:
         while True:
             if self._source.closed:
                 raise _closed()
@@ -163,21 +130,11 @@ class TaskWatch(AsyncGenerator[TaskChange, None]):
             self._watching.receive(page)
         self._due = asyncio.get_running_loop().time() + self._watching.wait
 
-    async def _end(self, method: str) -> None:
-        self._enter(method)
-        try:
-            self._ended = True
-            fetches = tuple(self._fetches)
-            _cancel(self._fetches)
-            if fetches:
-                await asyncio.wait(fetches)
-        finally:
-            self._running = False
-
-    def _enter(self, method: str) -> None:
-        if self._running:
-            raise RuntimeError(f"{method}(): asynchronous generator is already running")
-        self._running = True
+    async def _stop(self) -> None:
+        fetches = tuple(self._fetches)
+        _cancel(self._fetches)
+        if fetches:
+            await asyncio.wait(fetches)
 
 
 def _closed() -> SessionClosedError:

@@ -1,0 +1,77 @@
+"""Async generators that keep their place when an `anext` is cancelled.
+
+A generator function that is cancelled at an `await` is at its end: it would cut a listing short in
+silence. So listings, watches and waits are classes, and the protocol that they share is here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncGenerator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+__all__ = ["KeptPlace"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class KeptPlace(AsyncGenerator[T_co, None]):
+    """The protocol of an async generator, and of a context manager that closes it."""
+
+    _running = False
+    _over = False
+
+    @abstractmethod
+    async def _next(self) -> T_co | None:
+        """Give the next item, or None after the last. Cancelled, it can be called again."""
+
+    async def _stop(self) -> None:
+        """End what is under way."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T_co:
+        return await self.asend(None)
+
+    async def asend(self, value: None, /) -> T_co:  # noqa: ARG002 - the protocol's
+        """Give the next item. Cancelled, it loses nothing: call it again."""
+        self._enter("asend")
+        try:
+            item = None if self._over else await self._next()
+            if item is None:
+                self._over = True
+                raise StopAsyncIteration
+            return item
+        finally:
+            self._running = False
+
+    async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None, /) -> T_co:
+        """End it and raise the exception given, as a suspended generator would."""
+        await self._end("athrow")
+        error = typ if isinstance(typ, BaseException) else val if val is not None else typ()
+        raise error.with_traceback(tb) if tb is not None else error
+
+    async def aclose(self) -> None:
+        """End it: when this returns, no request of it is under way."""
+        await self._end("aclose")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def _end(self, method: str) -> None:
+        self._enter(method)
+        try:
+            self._over = True
+            await self._stop()
+        finally:
+            self._running = False
+
+    def _enter(self, method: str) -> None:
+        if self._running:
+            raise RuntimeError(f"{method}(): asynchronous generator is already running")
+        self._running = True
