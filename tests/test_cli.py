@@ -19,7 +19,7 @@ import sysconfig
 import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -113,6 +113,7 @@ class Terminal:
     def __init__(self, columns: int = 120) -> None:
         self._master, slave = os.openpty()
         termios.tcsetwinsize(slave, (40, columns))
+        self.keyboard = os.fdopen(os.dup(slave), encoding="utf-8")
         self.stream = os.fdopen(slave, "w", encoding="utf-8")
         self._written = b""
         self._news = threading.Condition()
@@ -124,9 +125,14 @@ class Terminal:
         with self._news:
             assert self._news.wait_for(lambda: text.encode() in self._written, LONGEST_WAIT)
 
+    def type(self, text: str) -> None:
+        """Press keys, for whoever reads from `keyboard` next."""
+        os.write(self._master, text.encode())
+
     def close(self) -> str:
         """Hang up, and give everything that was shown."""
         self.stream.close()
+        self.keyboard.close()
         self._reader.join(LONGEST_WAIT)
         assert not self._reader.is_alive()
         return without_key(self._written.decode().replace("\r\n", "\n"))
@@ -772,6 +778,489 @@ class TestFailure:
         assert failed.code == 1
         assert failed.complaint == "There is no standard output to write to"
         assert account.requests == []
+
+
+class TestCount:
+    def test_it_prints_one_number(self, command: Command, account: FakePlatform) -> None:
+        assert command("count", platform=account) == Outcome(0, "100\n", "")
+
+    def test_it_counts_what_the_filters_let_pass_with_one_request(
+        self, command: Command, account: FakePlatform
+    ) -> None:
+        filters = ("--status", "failed", "--status", "ready", "--width", "1920")
+        matching = account.tasks(status=["failed", "ready"], width=1920)
+        assert command("count", *filters, platform=account).out == f"{len(matching)}\n"
+        assert len(account.requests) == 1
+
+    def test_it_counts_a_demo(self, command: Command) -> None:
+        assert command("count", "--demo", "7") == Outcome(0, "7\n", "")
+
+    def test_it_has_every_filter_of_a_listing(self) -> None:
+        ordering = {"sort_by", "sort_option", "page_limit"}
+        filters = {field.name for field in attrs.fields(TaskQuery)} - ordering
+        assert filters <= {parameter.name for parameter in cli.commands["count"].params}
+
+
+class TestGet:
+    def test_a_pipe_gets_the_task_on_one_line(
+        self, command: Command, account: FakePlatform
+    ) -> None:
+        task_id = account.tasks(status="ready")[0]["_id"]
+        got = command("get", task_id, platform=account)
+        assert (got.code, got.err) == (0, "")
+        [task] = got.tasks
+        assert task["_id"] == task_id
+        assert task["hls"]
+
+    def test_a_terminal_gets_it_indented_with_nothing_it_would_obey(
+        self, terminal: Terminal, fake_platform_factory: FakePlatformFactory
+    ) -> None:
+        filename = "\x9b2Jclear.mp4"
+        platform = fake_platform_factory(
+            [{"_id": "a", "system_metadata": {"filename": filename}}], api_key=KEY
+        )
+        assert run_in(terminal, "get", "a", *at(platform)) == 0
+        shown = terminal.close()
+        assert shown.startswith('{\n  "_id": "a",\n')
+        assert "\x9b" not in shown
+        assert json.loads(shown)["system_metadata"]["filename"] == filename
+
+    def test_a_task_that_is_not_there_is_one_line(
+        self, command: Command, account: FakePlatform
+    ) -> None:
+        missing = command("get", "62a17bf847f5678267ec10cc", platform=account)
+        assert (missing.code, missing.out) == (1, "")
+        assert "62a17bf847f5678267ec10cc" in missing.complaint
+
+    @pytest.mark.parametrize("arguments", [["get", "a/b"], ["delete", "--yes", ".."], ["wait", ""]])
+    def test_what_is_no_id_is_refused_before_any_request(
+        self, command: Command, account: FakePlatform, arguments: list[str]
+    ) -> None:
+        refused = command(*arguments, platform=account)
+        assert refused.code == 2
+        assert f"{arguments[-1]!r} is not the id of a task" in refused.complaint
+        assert account.requests == []
+
+
+class TestCreate:
+    @pytest.fixture
+    def video(self, tmp_path: Path) -> Path:
+        """A file of a few pieces."""
+        path = tmp_path / "keynote.mp4"
+        path.write_bytes(b"frames" * 200_000)
+        return path
+
+    @pytest.fixture
+    def indexing(self, fake_platform_factory: FakePlatformFactory) -> FakePlatform:
+        """A platform where a video is ready at the next look."""
+        return fake_platform_factory(api_key=KEY, indexing_time=0.0)
+
+    def test_a_file_is_uploaded_and_the_id_of_its_task_printed(
+        self, command: Command, account: FakePlatform, video: Path
+    ) -> None:
+        created = command("create", "--index-id", "i", "--file", str(video), platform=account)
+        [upload] = account.uploads
+        assert created == Outcome(0, f"{upload.task_id}\n", "")
+        assert upload.file is not None
+        assert (upload.file.filename, upload.file.size) == ("keynote.mp4", 1_200_000)
+        assert upload.index_id == "i"
+        assert upload.enable_video_stream
+        assert upload.user_metadata is None
+
+    def test_an_address_is_sent_with_everything_that_was_said_of_the_video(
+        self, command: Command, account: FakePlatform
+    ) -> None:
+        created = command(
+            *("create", "--index-id", "i", "--url", "https://example.com/a.mp4", "--no-stream"),
+            *("--metadata", "who=me=you", "--metadata", '{"year": 2025}', "--metadata", "none="),
+            platform=account,
+        )
+        [upload] = account.uploads
+        assert created == Outcome(0, f"{upload.task_id}\n", "")
+        assert upload.video_url == "https://example.com/a.mp4"
+        assert not upload.enable_video_stream
+        assert upload.user_metadata == {"who": "me=you", "year": 2025, "none": ""}
+
+    def test_a_terminal_sees_how_far_it_has_been_sent(
+        self, terminal: Terminal, account: FakePlatform, video: Path
+    ) -> None:
+        caught = io.StringIO()
+        arguments = ("create", "--index-id", "i", "--file", str(video), *at(account))
+        assert run_in(terminal, *arguments, stdout=caught) == 0
+        shown = terminal.close()
+        assert "Uploading" in shown
+        assert "1.2/1.2 MB" in shown
+        assert shown.rfind("\x1b[2K") > shown.rfind("Uploading")  # The line of the bar is empty.
+        assert caught.getvalue() == f"{account.uploads[0].task_id}\n"
+
+    def test_a_dumb_terminal_sees_no_bar(
+        self,
+        terminal: Terminal,
+        account: FakePlatform,
+        video: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("TERM", "dumb")
+        arguments = ("create", "--index-id", "i", "--file", str(video), *at(account))
+        assert run_in(terminal, *arguments) == 0
+        assert terminal.close() == f"{account.uploads[0].task_id}\n"
+
+    def test_it_waits_on_request_and_prints_the_task_that_has_ended(
+        self, command: Command, indexing: FakePlatform, video: Path
+    ) -> None:
+        created = command(
+            *("create", "--index-id", "i", "--file", str(video), "--wait"), platform=indexing
+        )
+        task_id = indexing.uploads[0].task_id
+        assert created.code == 0
+        assert created.complaint == f"created task {task_id}, waiting for its end"
+        [task] = created.tasks
+        assert (task["_id"], task["status"]) == (task_id, "ready")
+
+    def test_a_task_that_fails_is_printed_and_ends_the_wait_with_code_1(
+        self, command: Command, account: FakePlatform, video: Path
+    ) -> None:
+        def fail_it(platform: FakePlatform, request: web.Request) -> None:
+            if request.method == "GET":
+                platform.finish(platform.uploads[0].task_id, status="failed")
+
+        account.before_each(fail_it)
+        created = command(
+            *("create", "--index-id", "i", "--file", str(video), "--wait"), platform=account
+        )
+        assert created.code == 1
+        assert [task["status"] for task in created.tasks] == ["failed"]
+        assert f"1 of 1 tasks failed: {account.uploads[0].task_id}. " in created.err
+
+    @pytest.mark.parametrize(
+        ("flags", "named"),
+        [
+            ([], "either --url or --file"),
+            (["--url", "https://example.com/a.mp4", "--file", "a.mp4"], "either --url or --file"),
+            (["--url", "example.com"], "--url='example.com'"),
+            (["--file", "no/such.mp4"], "--file='no/such.mp4'"),
+            (["--url", "https://a.b/c", "--metadata", "year"], "neither KEY=VALUE nor"),
+            (["--url", "https://a.b/c", "--metadata", '{"year"'], "is not a JSON object"),
+            (["--url", "https://a.b/c", "--metadata", '{"year": NaN}'], "--metadata="),
+            (["--url", "https://a.b/c", "--index-id", ""], "--index-id="),
+        ],
+    )
+    def test_what_makes_no_upload_is_named_by_its_flag(
+        self, command: Command, account: FakePlatform, flags: list[str], named: str
+    ) -> None:
+        refused = command("create", "--index-id", "i", *flags, platform=account)
+        assert (refused.code, refused.out) == (2, "")
+        assert named in refused.complaint
+        assert account.requests == []
+
+    def test_a_refusal_of_the_platform_is_one_line(
+        self, command: Command, fake_platform_factory: FakePlatformFactory
+    ) -> None:
+        platform = fake_platform_factory(api_key=KEY, index_ids=["mine"])
+        refused = command(
+            *("create", "--index-id", "other", "--url", "https://example.com/a.mp4"),
+            platform=platform,
+        )
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.complaint
+
+
+class TestDelete:
+    @pytest.fixture
+    def chosen(self, account: FakePlatform) -> list[str]:
+        """Two tasks that can be deleted."""
+        return [task["_id"] for task in account.tasks(status="ready")[:2]]
+
+    @pytest.fixture
+    def keyboard(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+        """The terminal, with its keyboard for standard input."""
+        monkeypatch.setattr(sys, "stdin", terminal.keyboard)
+        return terminal
+
+    def test_yes_deletes_without_asking_and_prints_what_is_gone(
+        self, command: Command, account: FakePlatform, chosen: list[str]
+    ) -> None:
+        deleted = command("delete", *chosen, chosen[0], "--yes", platform=account)
+        assert deleted == Outcome(0, "".join(f"{task_id}\n" for task_id in chosen), "")
+        assert not {task["_id"] for task in account.tasks()} & set(chosen)
+
+    def test_it_asks_at_a_terminal_and_keeps_the_question_out_of_the_output(
+        self, keyboard: Terminal, account: FakePlatform, chosen: list[str]
+    ) -> None:
+        keyboard.type("y\n")
+        caught = io.StringIO()
+        assert run_in(keyboard, "delete", *chosen, *at(account), stdout=caught) == 0
+        assert "Delete these 2 tasks for good? [y/N]: " in keyboard.close()
+        assert caught.getvalue().splitlines() == chosen
+
+    @pytest.mark.parametrize(("typed", "code"), [("\n", 1), ("n\n", 1), ("\x04", 130)])
+    def test_anything_but_yes_deletes_nothing(
+        self, keyboard: Terminal, account: FakePlatform, chosen: list[str], typed: str, code: int
+    ) -> None:
+        keyboard.type(typed)
+        assert run_in(keyboard, "delete", chosen[0], *at(account)) == code
+        shown = keyboard.close()
+        assert "Delete this task for good" in shown
+        assert ("twelvetasks: Nothing was deleted\n" in shown) == (code == 1)
+        assert account.requests == []
+
+    def test_without_a_terminal_it_takes_a_yes_on_the_command_line(
+        self, command: Command, account: FakePlatform, chosen: list[str]
+    ) -> None:
+        refused = command("delete", *chosen, platform=account)
+        assert (refused.code, refused.out) == (2, "")
+        assert "--yes" in refused.complaint
+        assert account.requests == []
+
+    def test_what_cannot_be_deleted_is_named_and_ends_it(
+        self, command: Command, account: FakePlatform, chosen: list[str]
+    ) -> None:
+        busy = account.add(status="indexing")["_id"]
+        refused = command("delete", chosen[0], busy, chosen[1], "--yes", platform=account)
+        assert refused.code == 1
+        assert refused.out == f"{chosen[0]}\n"
+        assert refused.complaint.startswith(f"{busy} is not deleted: ")
+        assert chosen[1] in {task["_id"] for task in account.tasks()}
+
+
+class TestWait:
+    @pytest.fixture
+    def four(self, fake_platform_factory: FakePlatformFactory) -> FakePlatform:
+        """A task of each kind."""
+        states = {"r": "ready", "s": "ready", "f": "failed", "q": "queued"}
+        tasks = [{"_id": task_id, "status": status} for task_id, status in states.items()]
+        return fake_platform_factory(tasks, api_key=KEY)
+
+    def test_every_task_is_printed_once_it_has_ended(
+        self, command: Command, four: FakePlatform
+    ) -> None:
+        waited = command("wait", "r", "s", platform=four)
+        assert (waited.code, waited.err) == (0, "")
+        assert {task["_id"] for task in waited.tasks} == {"r", "s"}
+
+    def test_a_table_has_one_heading(self, command: Command, four: FakePlatform) -> None:
+        waited = command("wait", "r", "s", "--format", "table", platform=four)
+        heading, *rows = waited.out.splitlines()
+        assert heading == HEADING
+        assert {row.split()[0] for row in rows} == {"r", "s"}
+
+    def test_one_that_failed_makes_it_code_1_after_all_are_printed(
+        self, command: Command, four: FakePlatform
+    ) -> None:
+        waited = command("wait", "f", "r", platform=four)
+        assert waited.code == 1
+        assert {task["_id"] for task in waited.tasks} == {"f", "r"}
+        assert waited.complaint.startswith("1 of 2 tasks failed: f. ")
+
+    def test_one_that_is_not_there_is_named_after_all_others(
+        self, command: Command, four: FakePlatform
+    ) -> None:
+        waited = command("wait", "gone", "r", platform=four)
+        assert waited.code == 1
+        assert [task["_id"] for task in waited.tasks] == ["r"]
+        assert "gone" in waited.complaint
+
+    def test_one_that_does_not_end_in_time_is_named_with_the_flag_to_raise(
+        self, command: Command, four: FakePlatform
+    ) -> None:
+        waited = command("wait", "q", "r", "--timeout", "1", platform=four)
+        assert waited.code == 1
+        assert [task["_id"] for task in waited.tasks] == ["r"]
+        assert "not ended within 1 seconds: q (queued)" in waited.complaint
+        assert "twelvetasks wait --timeout" in waited.complaint
+
+    @pytest.mark.parametrize("flag", ["--timeout", "--request-timeout"])
+    @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+    def test_what_is_no_time_is_refused(
+        self, command: Command, four: FakePlatform, flag: str, value: str
+    ) -> None:
+        refused = command("wait", "r", flag, value, platform=four)
+        assert refused.code == 2
+        assert flag in refused.complaint
+        assert four.requests == []
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts this process, even in a test run that was started in the background."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def script(platform: FakePlatform, *actions: Callable[[], object]) -> None:
+    """Do one thing at every tenth request; after the last, press Ctrl-C in this process."""
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+
+    def press_ctrl_c() -> None:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+
+    due = iter([*actions, press_ctrl_c])
+
+    def act(_: FakePlatform, __: web.Request) -> None:
+        if len(platform.requests) % 10 == 0 and (action := next(due, None)) is not None:
+            action()
+
+    platform.before_each(act)
+
+
+@pytest.mark.usefixtures("interruptible")
+class TestWatch:
+    SINCE = ("--since", "2025-06-01T00:00:00Z")
+    OFTEN = ("--min-interval", "0.001", "--max-interval", "0.002")
+
+    @pytest.fixture
+    def one_task(self, fake_platform_factory: FakePlatformFactory) -> FakePlatform:
+        task = {
+            "_id": "62a17bf847f5678267ec10cc",
+            "status": "queued",
+            "created_at": "2025-06-02T02:50:00Z",
+            "updated_at": "2025-06-02T03:00:01Z",
+            "system_metadata": {"filename": "keynote.mp4"},
+        }
+        return fake_platform_factory([task], api_key=KEY)
+
+    ID = "62a17bf847f5678267ec10cc"
+
+    def test_every_change_is_a_line_until_ctrl_c(self, one_task: FakePlatform) -> None:
+        with spawn(["watch", *self.SINCE, *self.OFTEN, *at(one_task)]) as process:
+            assert process.stdout is not None
+            first = json.loads(process.stdout.readline())
+            one_task.finish(self.ID)
+            second = json.loads(process.stdout.readline())
+            os.kill(process.pid, signal.SIGINT)
+            out, err = process.communicate()
+        assert (process.returncode, out, err) == (130, b"", b"")
+        assert first["before"] is None
+        assert first["after"]["status"] == "queued"
+        assert second == {"before": first["after"], "after": one_task.tasks()[0]}
+
+    def test_without_since_it_begins_now(self, command: Command, one_task: FakePlatform) -> None:
+        script(one_task, lambda: one_task.finish(self.ID))
+        watched = command("watch", *self.OFTEN, platform=one_task)
+        assert (watched.code, watched.err) == (130, "")
+        [change] = watched.tasks
+        assert change["after"] == one_task.tasks()[0]
+
+    def test_the_filters_are_those_of_a_listing(
+        self, command: Command, one_task: FakePlatform
+    ) -> None:
+        script(one_task, lambda: one_task.advance(self.ID), lambda: one_task.finish(self.ID))
+        watched = command(
+            *("watch", "--status", "ready", "--status", "failed", *self.SINCE, *self.OFTEN),
+            platform=one_task,
+        )
+        [change] = watched.tasks
+        assert change["after"]["status"] == "ready"
+
+    def test_deletions_are_printed_on_request(
+        self, command: Command, one_task: FakePlatform
+    ) -> None:
+        script(one_task, lambda: one_task.delete(self.ID))
+        watched = command("watch", "--deletions", *self.OFTEN, platform=one_task)
+        assert [change["after"] for change in watched.tasks] == [None]
+        assert watched.tasks[0]["before"]["_id"] == self.ID
+
+    def test_a_terminal_gets_a_line_to_read(
+        self, terminal: Terminal, one_task: FakePlatform
+    ) -> None:
+        def rename() -> None:
+            one_task.update(
+                self.ID, updated_at="2025-06-03T00:00:00Z", system_metadata={"filename": "\x1b[2J"}
+            )
+
+        script(one_task, rename, lambda: one_task.delete(self.ID))
+        assert (
+            run_in(terminal, "watch", "--deletions", *self.SINCE, *self.OFTEN, *at(one_task)) == 130
+        )
+        shown = without_styles(terminal.close())
+        name = "\N{REPLACEMENT CHARACTER}[2J"
+        assert shown.splitlines()[:3] == [
+            f"2025-06-02 03:00:01  {self.ID}             -> queued      keynote.mp4",
+            f"2025-06-03 00:00:00  {self.ID}  queued     -> queued      {name}",
+            f"2025-06-03 00:00:00  {self.ID}  queued     -> deleted     {name}",
+        ]
+
+    def test_it_says_what_it_outlives(self, command: Command, one_task: FakePlatform) -> None:
+        script(one_task)
+        one_task.fail(status=500, times=5)
+        watched = command("watch", *self.OFTEN, platform=one_task)
+        assert watched.code == 130
+        assert watched.complaint.startswith("the watch goes on in ")
+
+    def test_a_checkpoint_leads_on_behind_the_last_change(
+        self, command: Command, one_task: FakePlatform, tmp_path: Path
+    ) -> None:
+        place = tmp_path / "place"
+        arguments = ("watch", *self.SINCE, *self.OFTEN, "--checkpoint", str(place))
+        with spawn([*arguments, *at(one_task)]) as process:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["after"]["status"] == "queued"
+            os.kill(process.pid, signal.SIGINT)
+        one_task.advance(self.ID)
+        script(one_task)
+        watched = command(*arguments, platform=one_task)
+        assert [change["after"]["status"] for change in watched.tasks] == ["indexing"]
+        assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+    def test_a_watch_that_saw_no_change_has_a_place_as_well(
+        self, command: Command, one_task: FakePlatform, tmp_path: Path
+    ) -> None:
+        arguments = ("watch", *self.OFTEN, "--checkpoint", str(tmp_path / "place"))
+        script(one_task)
+        assert command(*arguments, platform=one_task).out == ""
+        one_task.advance(self.ID)
+        script(one_task)
+        assert len(command(*arguments, platform=one_task).tasks) == 1
+
+    def test_a_change_that_could_not_be_printed_is_printed_next_time(
+        self, command: Command, one_task: FakePlatform, tmp_path: Path
+    ) -> None:
+        arguments = ("watch", *self.SINCE, *self.OFTEN, "--checkpoint", str(tmp_path / "place"))
+        reading, writing = os.pipe()
+        os.close(reading)
+        with suppress(BrokenPipeError), os.fdopen(writing, "w") as pipe, redirect_stdout(pipe):
+            assert run([*arguments, *at(one_task)]) == 141
+        script(one_task)
+        assert len(command(*arguments, platform=one_task).tasks) == 1
+
+    @pytest.mark.parametrize("held", [b"", b"nonsense", b"\xff"])
+    def test_a_file_that_holds_no_checkpoint_is_refused_and_kept(
+        self, command: Command, one_task: FakePlatform, tmp_path: Path, held: bytes
+    ) -> None:
+        place = tmp_path / "place"
+        place.write_bytes(held)
+        refused = command("watch", "--checkpoint", str(place), platform=one_task)
+        assert refused.code == 2
+        assert "--checkpoint" in refused.complaint
+        assert (place.read_bytes(), one_task.requests) == (held, [])
+
+    def test_a_checkpoint_that_cannot_be_kept_is_named_before_any_request(
+        self, command: Command, one_task: FakePlatform, tmp_path: Path
+    ) -> None:
+        place = str(tmp_path / "no" / "place")
+        failed = command("watch", "--checkpoint", place, platform=one_task)
+        assert failed.code == 1
+        assert place in failed.complaint
+        assert one_task.requests == []
+
+    def test_a_checkpoint_of_another_watch_is_refused(
+        self, command: Command, one_task: FakePlatform, tmp_path: Path
+    ) -> None:
+        arguments = ("watch", *self.OFTEN, "--checkpoint", str(tmp_path / "place"))
+        script(one_task)
+        command(*arguments, platform=one_task)
+        refused = command(*arguments, "--width", "1920", platform=one_task)
+        assert refused.code == 2
+        assert "same filters" in refused.complaint
+
+    def test_intervals_that_contradict_each_other_are_named(
+        self, command: Command, one_task: FakePlatform
+    ) -> None:
+        refused = command("watch", "--max-interval", "1", platform=one_task)
+        assert refused.code == 2
+        assert refused.complaint.startswith("--max-interval=1.0")
 
 
 class TestClosedPipe:

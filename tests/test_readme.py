@@ -214,7 +214,7 @@ class TestSnippets:
         async with TaskSession() as session, asyncio.timeout(30):
             watching = asyncio.ensure_future(eval(code, {"session": session}))
             # What is answered first is where the watch begins.
-            while not (account.requests and account.requests[0].status):
+            while not (account.requests and account.requests[0].status):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             account.update(promised.split()[0], status=promised.split()[-1])
             while printed.count("\n") < promised.count("\n"):

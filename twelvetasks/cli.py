@@ -10,31 +10,51 @@ from __future__ import annotations
 import asyncio
 import functools
 import io
+import json
+import logging
+import math
 import os
 import re
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
 import stamina.instrumentation
 from rich.cells import set_cell_size
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, OverflowMethod
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
-from twelvetasks.convert import to_json
-from twelvetasks.errors import AuthenticationError, InvalidArgumentError, TwelveTasksError
+from twelvetasks.checkpoint import Checkpoint
+from twelvetasks.convert import to_dict, to_json
+from twelvetasks.errors import (
+    ApiError,
+    AuthenticationError,
+    InvalidArgumentError,
+    TwelveTasksError,
+)
 from twelvetasks.listing import PageStream
 from twelvetasks.models import SortBy, SortOption, Task, TaskStatus
 from twelvetasks.query import MAX_PAGE_LIMIT
 from twelvetasks.report import ListingReport
 from twelvetasks.session import API_KEY_VARIABLE, DEFAULT_BASE_URL, TaskSession
+from twelvetasks.single import checked_id
 from twelvetasks.timestamps import parse_timestamp
+from twelvetasks.watching import TaskChange
 
 if TYPE_CHECKING:
     from twelvetasks.testing import FakePlatform
@@ -43,6 +63,9 @@ __all__ = ["cli", "run"]
 
 LONG_LISTING = 200
 """Tasks from which on a listing shows its progress."""
+
+LONGEST_WAIT = 3600.0
+"""Seconds that a command waits for tasks to end, unless it is told otherwise."""
 
 FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
@@ -66,14 +89,21 @@ def _ending() -> Iterator[None]:
     """Turn what ends a command early into its exit code and at most one line on stderr."""
     try:
         yield
-    except (click.ClickException, TwelveTasksError, OSError, KeyboardInterrupt) as error:
+    except (
+        *(click.ClickException, click.Abort, TwelveTasksError, OSError, KeyboardInterrupt),
+    ) as error:
         code, said = _verdict(error)
         with suppress(OSError):  # Where nobody can be told any more, the code still says it.
             if said is not None:
-                click.echo(f"twelvetasks: {' '.join(_printable(said).split())}", err=True)
+                _say(said)
             elif code == INTERRUPTED and _is_terminal(sys.stderr):
                 click.echo(err=True)  # The terminal has shown ^C: the prompt needs its own line.
         raise click.exceptions.Exit(code) from None
+
+
+def _say(message: str) -> None:
+    """Write one line to stderr."""
+    click.echo(f"twelvetasks: {' '.join(_printable(message).split())}", err=True)
 
 
 def _verdict(error: BaseException) -> tuple[int, str | None]:
@@ -91,7 +121,8 @@ def _verdict(error: BaseException) -> tuple[int, str | None]:
         case BrokenPipeError():
             return PIPE_CLOSED, None
         case OSError():
-            return FAILED, error.strerror or str(error)
+            fault = error.strerror or str(error)
+            return FAILED, f"{error.filename}: {fault}" if error.filename else fault
     return INTERRUPTED, None
 
 
@@ -104,6 +135,9 @@ def _with_usage_hint(error: click.ClickException) -> str:
 
 def _in_flags(message: str) -> str:
     """Say with the command's flags what the library says with its arguments."""
+    message = message.replace("a longer `timeout`", "a longer `twelvetasks wait --timeout`")
+    message = re.sub(r"\bvideo_(file|url)\b", r"--\1", message)
+    message = re.sub(r"^user_(?=metadata=)", "", message)
     return re.sub(
         r"^(\w+)(?==)|the session's `(\w+)`",
         lambda named: f"--{(named[1] or named[2]).replace('_', '-')}",
@@ -127,7 +161,41 @@ def _timestamp(text: str) -> datetime:
         raise click.BadParameter(str(error)) from None
 
 
-filter_options = _options(
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise click.BadParameter(f"{text!r} is not a positive number of seconds")
+    return seconds
+
+
+def _task_id(text: str) -> str:
+    try:
+        return checked_id(text)
+    except InvalidArgumentError:
+        raise click.BadParameter(f"{text!r} is not the id of a task") from None
+
+
+def _metadata(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Merge what is given as a JSON object with what is given as KEY=VALUE."""
+    metadata: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if text.lstrip().startswith("{"):
+            try:
+                metadata |= json.loads(text)
+            except (ValueError, RecursionError):
+                raise click.BadParameter(f"{text!r} is not a JSON object") from None
+        elif name and equals:
+            metadata[name] = value
+        else:
+            raise click.BadParameter(f"{text!r} is neither KEY=VALUE nor a JSON object")
+    return metadata
+
+
+watch_options = _options(
     click.option("--index-id", metavar="ID", help="Only the tasks of this index."),
     click.option(
         "--status",
@@ -145,6 +213,10 @@ filter_options = _options(
         metavar="TIME",
         help="Only tasks created on this date at or after this time, as 2024-05-01T00:00:00Z.",
     ),
+)
+
+filter_options = _options(
+    watch_options,
     click.option(
         "--updated-at",
         type=_timestamp,
@@ -188,6 +260,9 @@ class Connection:
 
     def run(self, use: Callable[[TaskSession], Awaitable[None]]) -> None:
         """Open a session, use it in an event loop of its own, and leave nothing behind."""
+        if sys.stdout is None:
+            raise click.ClickException("There is no standard output to write to")
+        _settle_encoding()
         # Made outside the loop, where Ctrl-C ends even a long computation at once.
         platform = None if self.demo is None else _demo_platform(self.demo)
         with _silent_retries():
@@ -222,45 +297,83 @@ def _silent_retries() -> Iterator[None]:
         stamina.instrumentation.set_on_retry_hooks(hooks)
 
 
-def connection_options(command: Callable[..., None]) -> Callable[..., None]:
+def _connected(
+    *options: Callable[[Any], Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options that say where and how to connect, as one `Connection`."""
 
-    @functools.wraps(command)
-    def connected(*, demo: int | None, base_url: str | None, **others: Any) -> None:
-        if demo is not None and base_url is not None:
-            raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
-        options = {name: others.pop(name) for name in ("concurrency", "timeout")}
-        command(connection=Connection(demo=demo, base_url=base_url, options=options), **others)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def connected(*, base_url: str | None, demo: int | None = None, **others: Any) -> None:
+            if demo is not None and base_url is not None:
+                raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
+            settings = {
+                setting: others.pop(name) for name, setting in _SETTINGS.items() if name in others
+            }
+            command(connection=Connection(demo=demo, base_url=base_url, options=settings), **others)
 
-    return _options(
-        click.option(
-            "--demo",
-            is_flag=False,
-            flag_value=1000,
-            type=click.IntRange(min=0),
-            metavar="[N]",
-            help="Use a made-up account of N tasks (1000 if not given) inside this command.",
-        ),
-        click.option(
-            "--concurrency",
-            type=click.IntRange(min=1),
-            default=8,
-            show_default=True,
-            metavar="N",
-            help="Requests under way at once.",
-        ),
-        click.option(
-            "--timeout",
-            type=float,
-            default=60.0,
-            show_default=True,
-            metavar="SECONDS",
-            help="For one request, from connecting to the last byte.",
-        ),
-        click.option(
-            "--base-url", metavar="URL", help=f"The API's address.  [default: {DEFAULT_BASE_URL}]"
-        ),
-    )(connected)
+        decorated: Callable[..., None] = _options(*options, _base_url_option)(connected)
+        return decorated
+
+    return decorate
+
+
+_SETTINGS = {"concurrency": "concurrency", "request_timeout": "timeout"}
+"""The parameters of a command that are a session's, and what they are called there."""
+
+_demo_option = click.option(
+    "--demo",
+    is_flag=False,
+    flag_value=1000,
+    type=click.IntRange(min=0),
+    metavar="[N]",
+    help="Use a made-up account of N tasks (1000 if not given) inside this command.",
+)
+
+_concurrency_option = click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Requests under way at once.",
+)
+
+_timeout_option = click.option(
+    "--timeout",
+    "request_timeout",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For one request, from connecting to the last byte.",
+)
+
+_upload_timeout_option = click.option(
+    "--timeout",
+    "request_timeout",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each piece of the video, and for the answer.",
+)
+
+_request_timeout_option = click.option(
+    "--request-timeout",
+    type=_seconds,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For one request, from connecting to the last byte.",
+)
+
+_base_url_option = click.option(
+    "--base-url", metavar="URL", help=f"The API's address.  [default: {DEFAULT_BASE_URL}]"
+)
+
+connection_options = _connected(_demo_option, _concurrency_option, _timeout_option)
+single_request_options = _connected(_demo_option, _timeout_option)
 
 
 @click.group(
@@ -275,8 +388,8 @@ def cli(context: click.Context) -> None:
 
     The API key is read from the environment variable TWELVE_LABS_API_KEY.
 
-    Exit codes: 0 done; 1 the platform, the network or the output failed; 2 the command was misused
-    or has no API key; 130 Ctrl-C; 141 the reader of the output went away.
+    Exit codes: 0 done; 1 the platform, the network, the output or a task waited for failed; 2 the
+    command was misused or has no API key; 130 Ctrl-C; 141 the reader of the output went away.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
@@ -319,17 +432,358 @@ def list_tasks(
                 if report:
                     click.echo(_sentence(pages.report), err=True)
 
-    if sys.stdout is None:
-        raise click.ClickException("There is no standard output to write to")
     connection.run(list_them)
+
+
+@cli.command("count")
+@filter_options
+@single_request_options
+def count_tasks(connection: Connection, status: tuple[str, ...], **filters: Any) -> None:
+    """Count tasks: one small request, one number."""
+
+    async def count_them(session: TaskSession) -> None:
+        click.echo(await session.tasks(status=status or None, **filters).count())
+
+    connection.run(count_them)
+
+
+@cli.command("get")
+@click.argument("task_id", metavar="ID", type=_task_id)
+@single_request_options
+def get_task(connection: Connection, task_id: str) -> None:
+    """Print one task with all there is of it.
+
+    It is JSON: indented in a terminal, one line in a pipe.
+    """
+
+    async def get_it(session: TaskSession) -> None:
+        _write_whole(await session.task(task_id))
+
+    connection.run(get_it)
+
+
+def _write_whole(task: Task) -> None:
+    if _is_terminal(sys.stdout):
+        text = json.dumps(to_dict(task), ensure_ascii=False, allow_nan=False, indent=2)
+    else:
+        text = to_json(task)
+    _write_json(_Console(), f"{text}\n")
+
+
+@cli.command("create")
+@click.option("--index-id", metavar="ID", required=True, help="The index to put the video into.")
+@click.option("--url", metavar="URL", help="Where the platform can fetch the video.")
+@click.option(
+    "--file", metavar="PATH", help="The video itself; a terminal shows how far it has been sent."
+)
+@click.option(
+    "--no-stream", is_flag=True, help="Do not let the platform keep the video for streaming."
+)
+@click.option(
+    "--metadata",
+    multiple=True,
+    callback=_metadata,
+    metavar="KEY=VALUE",
+    help="Kept with the video; repeat it for several, or give one JSON object.",
+)
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Wait, at most an hour, until the task has ended, and print all of it.",
+)
+@_connected(_demo_option, _upload_timeout_option)
+def create_task(
+    connection: Connection,
+    index_id: str,
+    url: str | None,
+    file: str | None,
+    metadata: dict[str, Any],
+    *,
+    no_stream: bool,
+    wait: bool,
+) -> None:
+    """Upload a video and print the id of its task.
+
+    Give either --file or --url. With --wait the id goes to stderr, and the task that has ended to
+    stdout; the exit code is 1 if it has failed.
+    """
+    if (url is None) == (file is None):
+        raise click.UsageError("Give the video by either --url or --file")
+
+    async def create_it(session: TaskSession) -> None:
+        with _upload_progress() as show:
+            task = await session.create(
+                index_id=index_id,
+                video_url=url,
+                video_file=file,
+                enable_video_stream=not no_stream,
+                user_metadata=metadata or None,
+                on_progress=show,
+            )
+        if not wait:
+            click.echo(_printable(task.id))
+            return
+        _say(f"created task {task.id}, waiting for its end")
+        ended = await session.wait(task, timeout=LONGEST_WAIT, raise_on_failure=False)
+        _write_whole(ended)
+        _refuse_failures([ended])
+
+    connection.run(create_it)
+
+
+def _refuse_failures(ended: list[Task]) -> None:
+    """End the command with code 1 if there are tasks among these that failed."""
+    failed = [task.id for task in ended if task.status == TaskStatus.FAILED]
+    if failed:
+        raise click.ClickException(
+            f"{len(failed)} of {len(ended)} tasks failed: {', '.join(failed)}. The API gives no "
+            "reason: check the video against the platform's requirements"
+        )
+
+
+@cli.command("delete")
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=_task_id)
+@click.option("--yes", is_flag=True, help="Do not ask first; needed where there is no terminal.")
+@single_request_options
+def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool) -> None:
+    """Delete tasks for good, after asking.
+
+    Only ready and failed tasks can be deleted. The id of each that is gone is printed. The first
+    that the platform does not delete ends the command with code 1, and those after it stay; so
+    does the answer no.
+    """
+    chosen = tuple(dict.fromkeys(task_ids))
+    if not yes:
+        them = "this task" if len(chosen) == 1 else f"these {len(chosen)} tasks"
+        _ask(f"Delete {them} for good?")
+
+    async def delete_them(session: TaskSession) -> None:
+        for task_id in chosen:
+            try:
+                await session.delete(task_id)
+            except ApiError as error:
+                raise click.ClickException(f"{task_id} is not deleted: {error}") from None
+            click.echo(task_id)
+
+    connection.run(delete_them)
+
+
+def _ask(question: str) -> None:
+    """End the command unless whoever sits at the terminal says yes."""
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise click.UsageError("There is no terminal to ask in, so it takes --yes")
+    # The prompt of `input` goes to stdout, in some versions of click even where `err` is given.
+    with redirect_stdout(sys.stderr):
+        agreed = click.confirm(question, err=True)
+    if not agreed:
+        raise click.ClickException("Nothing was deleted")
+
+
+@cli.command("wait")
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=_task_id)
+@click.option(
+    "--timeout",
+    type=_seconds,
+    default=LONGEST_WAIT,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait in all.",
+)
+@layout_option
+@_connected(_demo_option, _concurrency_option, _request_timeout_option)
+def wait_for_tasks(
+    connection: Connection, task_ids: tuple[str, ...], timeout: float, layout: str | None
+) -> None:
+    """Wait for tasks, and print each as it ends.
+
+    The exit code is 0 if all are ready; it is 1 if one has failed, is not there, or has not ended
+    in time.
+    """
+
+    async def wait_for_them(session: TaskSession) -> None:
+        out = _Console()
+        write = _table_writer(out, SortBy.UPDATED_AT) if _as_table(layout) else _json_writer(out)
+        ended: list[Task] = []
+        async with session.wait_all(task_ids, timeout=timeout) as waiting:
+            async for task in waiting:
+                write((task,))
+                ended.append(task)
+        _refuse_failures(ended)
+
+    connection.run(wait_for_them)
+
+
+@cli.command("watch")
+@watch_options
+@click.option(
+    "--since",
+    type=_timestamp,
+    metavar="TIME",
+    help="Begin with what was updated at or after this time; without it, with what comes from now.",
+)
+@click.option("--deletions", is_flag=True, help="Print deleted tasks, too; takes more requests.")
+@click.option(
+    "--min-interval",
+    type=float,
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two looks after a change.",
+)
+@click.option(
+    "--max-interval",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two looks while nothing changes.",
+)
+@click.option(
+    "--checkpoint",
+    "place",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep the place here after each change, and go on from it, instead of --since, next time.",
+)
+@layout_option
+@_connected(_timeout_option)
+def watch_tasks(
+    connection: Connection,
+    layout: str | None,
+    status: tuple[str, ...],
+    since: datetime | None,
+    place: Path | None,
+    **choices: Any,
+) -> None:
+    """Print each change of a task as it is seen, until Ctrl-C.
+
+    In a pipe a change is one line {"before": ..., "after": ...}: before is null for a task not seen
+    before, after is null for one that was deleted. Where the command ends in the middle, a change
+    may be printed again by the next that goes on from the same --checkpoint, but none is left out.
+    """
+    resume = None if place is None else _kept(place)
+
+    async def watch_them(session: TaskSession) -> None:
+        out = _Console()
+        watch = session.watch(
+            status=status or None, since=since if resume is None else None, resume=resume, **choices
+        )
+        keep = _keeper(place)
+        async with watch:
+            keep(watch.checkpoint)
+            while True:
+                try:
+                    change = await anext(watch)
+                except BaseException:
+                    # Every change so far has been printed; a quiet watch has a place to keep, too.
+                    keep(watch.checkpoint)
+                    raise
+                _write_change(out, change, as_line=_as_table(layout))
+                keep(watch.checkpoint)
+
+    with _warnings():
+        connection.run(watch_them)
+
+
+def _kept(place: Path) -> Checkpoint | None:
+    """Read the checkpoint that an earlier watch has kept, if one has."""
+    try:
+        text = place.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    try:
+        return Checkpoint.parse(text.strip())
+    except InvalidArgumentError:
+        raise click.BadParameter(
+            f"{str(place)!r} does not hold the checkpoint of a watch", param_hint="--checkpoint"
+        ) from None
+
+
+def _keeper(place: Path | None) -> Callable[[Checkpoint], None]:
+    """Give a function that keeps a checkpoint: the file is at any time the old or the new one."""
+    last: Checkpoint | None = None
+
+    def keep(checkpoint: Checkpoint) -> None:
+        nonlocal last
+        if place is None or checkpoint == last:
+            return
+        new = place.with_name(f"{place.name}.new")
+        new.write_text(f"{checkpoint}\n", encoding="utf-8")
+        new.replace(place)
+        last = checkpoint
+
+    return keep
+
+
+def _write_change(out: Console, change: TaskChange, *, as_line: bool) -> None:
+    before, after = change.before, change.after
+    if not as_line:
+        sides = (
+            f'"{name}":{to_json(task) if task else "null"}'
+            for name, task in (("before", before), ("after", after))
+        )
+        _write_json(out, f"{{{','.join(sides)}}}\n")
+        return
+    task = change.task
+    moment = (
+        task.updated_at.astimezone(UTC).isoformat(" ", "seconds")[:19] if task.updated_at else ""
+    )
+    was = before.status or "" if before else ""
+    now = "deleted" if after is None else after.status or ""
+    line = Text(f"{moment:19}  {_printable(task.id):24}  ")
+    line.append(f"{set_cell_size(_printable(was), 10)} -> ")
+    line.append(set_cell_size(_printable(now), 10), _status_colour(task) if after else "red")
+    line.append(f"  {_printable(_filename(task))}")
+    line.rstrip()
+    in_terminal = _is_terminal(sys.stdout)
+    overflow: OverflowMethod = "ellipsis" if in_terminal else "ignore"
+    out.print(line, no_wrap=True, overflow=overflow, crop=in_terminal)
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    """Say on stderr, in the manner of this command, what a watch outlives."""
+    told = _Telling(logging.WARNING)
+    logger = logging.getLogger("twelvetasks.watch")
+    logger.addHandler(told)
+    try:
+        yield
+    finally:
+        logger.removeHandler(told)
+
+
+class _Telling(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(record.getMessage())
+
+
+@contextmanager
+def _upload_progress() -> Iterator[Callable[[int, int | None], None]]:
+    """Give a function to report the bytes sent and their total to: a bar if stderr is a terminal.
+
+    The bar comes with the first bytes: a video that the platform fetches by itself has none.
+    """
+    console = _Console(stderr=True)
+    hidden = not (_is_terminal(console.file) and console.is_interactive)
+    bar: Progress | None = None
+    with ExitStack() as shown:
+
+        def show(sent: int, size: int | None) -> None:
+            nonlocal bar
+            if hidden:
+                return
+            if bar is None:
+                bar = shown.enter_context(_bar(console, DownloadColumn()))
+                bar.add_task("Uploading")
+            bar.update(bar.task_ids[0], completed=sent, total=size)
+
+        yield show
 
 
 async def _print(pages: PageStream, layout: str | None) -> None:
     """Print page after page, with their progress wherever that does not mix with the tasks."""
-    _settle_encoding()
     out = _Console()
-    as_table = layout == "table" if layout else _is_terminal(sys.stdout)
-    write = _table_writer(out, pages.query.sort_by) if as_table else _json_writer(out)
+    write = _table_writer(out, pages.query.sort_by) if _as_table(layout) else _json_writer(out)
     done = 0
     with _progress(out) as show:
         async for page in pages:
@@ -351,6 +805,10 @@ def _sentence(report: ListingReport) -> str:
         )
     )
     return f"twelvetasks: {', '.join(counts)}; consistency: {report.consistency}"
+
+
+def _as_table(layout: str | None) -> bool:
+    return layout == "table" if layout else _is_terminal(sys.stdout)
 
 
 def _settle_encoding() -> None:
@@ -382,18 +840,18 @@ def _progress(out: Console) -> Iterator[Callable[[int, int], None]]:
             if hidden or (bar is None and total < LONG_LISTING):
                 return
             if bar is None:
-                bar = shown.enter_context(_bar(console))
+                bar = shown.enter_context(_bar(console, MofNCompleteColumn()))
                 bar.add_task("Listing")
             bar.update(bar.task_ids[0], completed=done, total=total)
 
         yield show
 
 
-def _bar(console: Console) -> Progress:
+def _bar(console: Console, amount: ProgressColumn) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        amount,
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -406,17 +864,18 @@ Writer = Callable[[tuple[Task, ...]], None]
 
 
 def _json_writer(out: Console) -> Writer:
-    in_terminal = _is_terminal(sys.stdout)
-
     def write(tasks: tuple[Task, ...]) -> None:
-        lines = "".join(f"{to_json(task)}\n" for task in tasks)
-        if in_terminal:
-            out.out(lines.translate(_ESCAPED), end="", highlight=False)
-        else:
-            sys.stdout.write(lines)
-            sys.stdout.flush()
+        _write_json(out, "".join(f"{to_json(task)}\n" for task in tasks))
 
     return write
+
+
+def _write_json(out: Console, text: str) -> None:
+    if _is_terminal(sys.stdout):
+        out.out(text.translate(_ESCAPED), end="", highlight=False)
+    else:
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 _ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
@@ -538,8 +997,9 @@ def _is_pipe(stream: IO[str]) -> bool:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command and give its exit code.
 
-    0 done; 1 the platform, the network or the output failed; 2 the command was misused or has no
-    API key; 130 Ctrl-C; 141 the reader of the output went away. The last two say nothing.
+    0 done; 1 the platform, the network, the output or a task waited for failed; 2 the command was
+    misused or has no API key; 130 Ctrl-C; 141 the reader of the output went away. The last two say
+    nothing.
     """
     code = cli.main(arguments, prog_name="twelvetasks", standalone_mode=False)
     return code if isinstance(code, int) else 0
