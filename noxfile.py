@@ -44,7 +44,14 @@ def examples(session: nox.Session) -> None:
 def audit(session: nox.Session) -> None:
     """Look up known vulnerabilities of the versions that CI installs; needs the internet."""
     session.install("pip-audit>=2.7")
-    session.run("pip-audit", "--requirement", ".ci/constraints.txt", "--no-deps", "--disable-pip")
+    session.run(
+        "pip-audit",
+        "--requirement",
+        ".ci/constraints.txt",
+        "--no-deps",
+        "--disable-pip",
+        "--strict",
+    )
 
 
 @nox.session
