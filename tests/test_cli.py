@@ -199,6 +199,21 @@ def in_process_of_its_own(*arguments: str, program: Sequence[str] = AS_MODULE) -
     return Outcome(process.returncode, without_key(out.decode()), without_key(err.decode()))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts this process, even in a test run that was started in the background."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def press_ctrl_c() -> None:
+    """Interrupt this process, from whatever thread."""
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    signal.pthread_kill(main_thread, signal.SIGINT)
+
+
 def at(platform: FakePlatform) -> tuple[str, str]:
     return ("--base-url", str(platform.base_url))
 
@@ -964,6 +979,21 @@ class TestCreate:
         assert (refused.code, refused.out) == (1, "")
         assert refused.complaint
 
+    @pytest.mark.usefixtures("interruptible")
+    def test_ctrl_c_ends_an_upload_and_takes_the_bar_away(
+        self, terminal: Terminal, account: FakePlatform, video: Path
+    ) -> None:
+        def interrupted(_: web.Request) -> float:
+            press_ctrl_c()
+            return 0.0
+
+        account.latency = interrupted
+        account.hold()
+        arguments = ("create", "--index-id", "i", "--file", str(video), *at(account))
+        assert run_in(terminal, *arguments) == 130
+        assert account.uploads == []
+        assert terminal.close().endswith("\n")
+
 
 class TestDelete:
     @pytest.fixture
@@ -1020,6 +1050,7 @@ class TestDelete:
         assert refused.code == 1
         assert refused.out == f"{chosen[0]}\n"
         assert refused.complaint.startswith(f"{busy} is not deleted: ")
+        assert refused.complaint.endswith("see twelvetasks wait -h")
         assert chosen[1] in {task["_id"] for task in account.tasks()}
 
 
@@ -1080,22 +1111,8 @@ class TestWait:
         assert four.requests == []
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C interrupts this process, even in a test run that was started in the background."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
 def script(platform: FakePlatform, *actions: Callable[[], object]) -> None:
     """Do one thing at every tenth request; after the last, press Ctrl-C in this process."""
-    main_thread = threading.main_thread().ident
-    assert main_thread is not None
-
-    def press_ctrl_c() -> None:
-        signal.pthread_kill(main_thread, signal.SIGINT)
-
     due = iter([*actions, press_ctrl_c])
 
     def act(_: FakePlatform, __: web.Request) -> None:

@@ -40,7 +40,7 @@ KEY = "tlk_YOUR_KEY"
 COMMAND = """
 twelvetasks() {
     case "$*" in
-        "list "*--demo*) command twelvetasks "$@" ;;
+        *--demo*) command twelvetasks "$@" ;;
         *) command twelvetasks "$@" --base-url "$PLATFORM" ;;
     esac
 }

@@ -134,7 +134,8 @@ def _with_usage_hint(error: click.ClickException) -> str:
 
 
 def _in_flags(message: str) -> str:
-    """Say with the command's flags what the library says with its arguments."""
+    """Say with the command's flags what the library says with its arguments and methods."""
+    message = message.replace("see TaskSession.wait", "see twelvetasks wait -h")
     message = message.replace("a longer `timeout`", "a longer `twelvetasks wait --timeout`")
     message = re.sub(r"\bvideo_(file|url)\b", r"--\1", message)
     message = re.sub(r"^user_(?=metadata=)", "", message)
@@ -562,7 +563,8 @@ def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool
             try:
                 await session.delete(task_id)
             except ApiError as error:
-                raise click.ClickException(f"{task_id} is not deleted: {error}") from None
+                fault = _in_flags(str(error))
+                raise click.ClickException(f"{task_id} is not deleted: {fault}") from None
             click.echo(task_id)
 
     connection.run(delete_them)
