@@ -95,6 +95,8 @@ class Link:
     failed: bool = False
     joined: bool = False
     """Whether it is known that nothing is missing between it and what is before it."""
+    is_noted: bool = False
+    """Whether the edge before it has learned from it that it begins too late: once, when new."""
     page: TaskPage | None = None
     keys: list[datetime] = attrs.field(factory=list)
     """The sort keys of its tasks, in order."""
@@ -193,8 +195,9 @@ class Chain:
                     continue
                 right.joined = self._is_joined(left, right)
                 if left is not None and not right.joined:
-                    if right.seeks is left:
+                    if right.seeks is left and not right.is_noted:
                         left.begun_beyond(right.read.start)
+                    right.is_noted = True
                     self.links.insert(place, Link(left.bridge(total), seeks=left))
                     place += 1
             left, left_has_arrived = right.edge, right.page is not None and right.edge is not None
@@ -213,7 +216,7 @@ class Chain:
             left.key == last.key and not last.ids <= left.ids
         ):
             return False
-        if right.seeks is None or right.seeks is left:
+        if not right.is_noted and (right.seeks is None or right.seeks is left):
             left.ended_before(right.read.end)
         return True
 

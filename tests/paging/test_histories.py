@@ -101,7 +101,7 @@ def test_bursts_of_uploads_are_stepped_over(
     mode: Setting, concurrency: int, histories: int
 ) -> None:
     bursts = attrs.evolve(mode, rate=0.1, mix="bursts", concurrency=concurrency)
-    assert_right([judged(bursts, seed, LISTINGS["exact"], 300) for seed in range(histories // 10)])
+    assert_right([judged(bursts, seed, LISTINGS["exact"], 300) for seed in range(histories // 5)])
 
 
 @pytest.mark.parametrize("mode", modes(SortBy.CREATED_AT), ids=str)
