@@ -12,13 +12,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import attrs
 import stamina
 
 from twelvetasks.errors import RateLimitedError, SessionClosedError
-from twelvetasks.query import refuse, whole_number
+from twelvetasks.query import check_seconds, positive_seconds, refuse, whole_number
 from twelvetasks.ratelimits import Allowance, RateReport
 
 __all__ = ["Gate", "GatePolicy", "Gatekeeper", "Line", "Pacer", "Passage", "Place"]
@@ -65,17 +65,6 @@ class Gatekeeper(Protocol):
         ...
 
 
-def _check_seconds(parameter: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        refuse(parameter, value, "must be a number of seconds")
-    if not math.isfinite(value) or value <= 0:
-        refuse(parameter, value, "must be a positive, finite number of seconds")
-
-
-def _positive_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    _check_seconds(field.name, value)
-
-
 @attrs.frozen(kw_only=True)
 class GatePolicy:
     """How a gate pauses.
@@ -83,10 +72,10 @@ class GatePolicy:
     Raises InvalidArgumentError, which names parameter and value, for what makes no sense.
     """
 
-    pause: float = attrs.field(default=5.0, validator=_positive_seconds)
+    pause: float = attrs.field(default=5.0, validator=positive_seconds)
     """Seconds of pause after a 429 that names no time. They double each time the request that is
     then sent to try is refused as well, up to a minute."""
-    longest_pause: float = attrs.field(default=3600.0, validator=_positive_seconds)
+    longest_pause: float = attrs.field(default=3600.0, validator=positive_seconds)
     """The longest pause in seconds, whatever the platform asks for: one request is sent to try
     then, so that a single absurd answer does not stop a process for good."""
 
@@ -385,7 +374,7 @@ class Gate:
 
         Raises InvalidArgumentError unless they are a positive, finite number.
         """
-        _check_seconds("seconds", seconds)
+        check_seconds("seconds", seconds, positive=True)
         self._pacer.pause(seconds, self._clock())
         self._let_pass()
 

@@ -237,7 +237,7 @@ class Paging:
         if self._wanted is not None and end - begun >= self._wanted:
             return None
         if not self._totals.is_calm:
-            overlap = shared + 1 if self._keys_change else 1
+            overlap = shared + 1 if self._keys_change else OVERLAP
             return Link(straddling(max(end - overlap, 0), beyond=end))
         side_by_side = end % self._page_limit == 0
         return Link(

@@ -5,31 +5,17 @@ Pure: it is told the time and the chance, and never sleeps itself.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 
-from twelvetasks.query import refuse
+from twelvetasks.query import positive_seconds, refuse
 
-__all__ = ["Polling", "Schedule", "seconds"]
+__all__ = ["Polling", "Schedule"]
 
 MOST_STEPS = 100
 """Steps of growth after which `longest` has been reached, or growth is too small to matter."""
-
-
-def seconds(parameter: str, value: object) -> float:
-    """Return `value` if it is a positive, finite number, else raise InvalidArgumentError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        refuse(parameter, value, "must be a number of seconds")
-    if not math.isfinite(value) or value <= 0:
-        refuse(parameter, value, "must be a positive, finite number of seconds")
-    return float(value)
-
-
-def _seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    seconds(field.name, value)
 
 
 def _between(least: float, most: float) -> Callable[[object, attrs.Attribute[Any], object], None]:
@@ -51,11 +37,11 @@ class Polling:
     Raises InvalidArgumentError for a value out of range.
     """
 
-    first: float = attrs.field(default=2.0, validator=_seconds)
+    first: float = attrs.field(default=2.0, validator=positive_seconds)
     """Seconds between the first look and the second."""
     growth: float = attrs.field(default=1.5, validator=_between(1, 10))
     """How many times as long as the last each pause is, from 1 to 10."""
-    longest: float = attrs.field(default=30.0, validator=_seconds)
+    longest: float = attrs.field(default=30.0, validator=positive_seconds)
     """Seconds beyond which the pauses do not grow."""
     jitter: float = attrs.field(default=0.2, validator=_between(0, 1))
     """The share of a pause, from 0 to 1, by which it is lengthened or shortened at random."""

@@ -21,7 +21,16 @@ from twelvetasks.errors import InvalidArgumentError
 from twelvetasks.models import SortBy, SortOption, TaskStatus
 from twelvetasks.timestamps import utc_timestamp
 
-__all__ = ["MAX_PAGE_LIMIT", "StatusFilter", "TaskQuery", "whole_number"]
+__all__ = [
+    "MAX_PAGE_LIMIT",
+    "StatusFilter",
+    "TaskQuery",
+    "any_seconds",
+    "check_seconds",
+    "positive_seconds",
+    "refuse",
+    "whole_number",
+]
 
 MAX_PAGE_LIMIT = 50
 """The most tasks the platform puts on one page."""
@@ -47,6 +56,26 @@ def whole_number(parameter: str, value: object, *, least: int, most: int | None 
     if value < least or (most is not None and value > most):
         refuse(parameter, value, f"must be a whole number {bounds}")
     return value
+
+
+def check_seconds(parameter: str, value: object, *, positive: bool = False) -> None:
+    """Refuse what is no finite number of seconds, from 0 on, or above 0 if it has to be."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        refuse(parameter, value, "must be a number of seconds")
+    if positive and not (math.isfinite(value) and value > 0):
+        refuse(parameter, value, "must be a positive, finite number of seconds")
+    if not math.isfinite(value) or value < 0:
+        refuse(parameter, value, "must be a finite number of seconds that is not negative")
+
+
+def any_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate an attrs field that holds seconds, 0 included."""
+    check_seconds(field.name, value)
+
+
+def positive_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate an attrs field that holds more than 0 seconds."""
+    check_seconds(field.name, value, positive=True)
 
 
 def _member(kind: type[E], parameter: str, value: object) -> E:
@@ -83,13 +112,6 @@ def _words(_: object, field: attrs.Attribute[Any], value: object) -> None:
         value.encode()
     except UnicodeEncodeError:
         refuse(field.name, value, "must be text: it has half a character that UTF-8 cannot write")
-
-
-def _seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        refuse(field.name, value, "must be a number of seconds")
-    if not math.isfinite(value) or value < 0:
-        refuse(field.name, value, "must be a finite number of seconds that is not negative")
 
 
 def _pixels(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -133,7 +155,7 @@ class TaskQuery:
     status: tuple[TaskStatus, ...] | None = attrs.field(default=None, converter=_statuses)
     """Only tasks in one of these states. Takes one or many, as `TaskStatus` or str."""
     filename: str | None = _filter(_words)
-    duration: float | None = _filter(_seconds)
+    duration: float | None = _filter(any_seconds)
     """Seconds."""
     width: int | None = _filter(_pixels)
     """Pixels."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from twelvetasks.query import refuse, whole_number
+from twelvetasks.query import any_seconds, refuse, whole_number
 
 __all__ = ["Budget", "Failure", "RetryPolicy", "wait_before_retry"]
 
@@ -25,16 +25,9 @@ REPEATABLE_METHODS = frozenset({"DELETE", "GET", "HEAD"})
 """Sent twice, they do what they do once."""
 
 
-def _seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        refuse(field.name, value, "must be a number of seconds")
-    if not math.isfinite(value) or value < 0:
-        refuse(field.name, value, "must be a finite number of seconds that is not negative")
-
-
 def _seconds_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if value is not None:
-        _seconds(_, field, value)
+        any_seconds(_, field, value)
 
 
 def _attempts(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -64,13 +57,13 @@ class RetryPolicy:
 
     attempts: int = attrs.field(default=6, validator=_attempts)
     """The most times that one request is sent; 1 for no retries."""
-    wait_initial: float = attrs.field(default=0.5, validator=_seconds)
+    wait_initial: float = attrs.field(default=0.5, validator=any_seconds)
     """Seconds before the first retry; they double with each further one."""
-    wait_max: float = attrs.field(default=30.0, validator=_seconds)
+    wait_max: float = attrs.field(default=30.0, validator=any_seconds)
     """The most seconds before a retry, unless the platform asks for more."""
-    wait_jitter: float = attrs.field(default=1.0, validator=_seconds)
+    wait_jitter: float = attrs.field(default=1.0, validator=any_seconds)
     """Up to so many seconds are added by chance, so that clients do not come back in step."""
-    longest_wait: float = attrs.field(default=60.0, validator=_seconds)
+    longest_wait: float = attrs.field(default=60.0, validator=any_seconds)
     """The longest wait in seconds that the platform may ask for; asked for more, it is not waited
     for: the error, which carries `retry_after`, is raised at once."""
     budget: float | None = attrs.field(default=3600.0, validator=_seconds_or_none)

@@ -31,8 +31,8 @@ from twelvetasks.errors import (
 )
 from twelvetasks.generators import KeptPlace
 from twelvetasks.models import Task, TaskPage, TaskStatus
-from twelvetasks.polling import Polling, Schedule, seconds
-from twelvetasks.query import MAX_PAGE_LIMIT, TaskQuery, refuse
+from twelvetasks.polling import Polling, Schedule
+from twelvetasks.query import MAX_PAGE_LIMIT, TaskQuery, positive_seconds, refuse
 from twelvetasks.reads import Read
 from twelvetasks.single import checked_id
 
@@ -80,10 +80,6 @@ def _checked_callback(_: object, field: attrs.Attribute[Any], value: object) -> 
         refuse(field.name, value, "must be a function that takes a task")
 
 
-def _checked_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    seconds(field.name, value)
-
-
 def _default_policy(polling: Polling | None) -> Polling:
     return Polling() if polling is None else polling
 
@@ -97,7 +93,7 @@ def _checked_policy(_: object, field: attrs.Attribute[Any], value: object) -> No
 class WaitPlan:
     """How to wait. Raises InvalidArgumentError for a value out of range."""
 
-    timeout: float = attrs.field(validator=_checked_seconds)
+    timeout: float = attrs.field(validator=positive_seconds)
     """Seconds, from the first look."""
     polling: Polling = attrs.field(
         default=None, converter=_default_policy, validator=_checked_policy

@@ -7,7 +7,6 @@ the first of these reads, so a poll counts only up to there, and the next poll g
 
 from __future__ import annotations
 
-import math
 import operator
 import random as randomness
 from collections import OrderedDict, deque
@@ -32,7 +31,7 @@ from twelvetasks.errors import (
 from twelvetasks.evidence import Totals
 from twelvetasks.models import SortBy, SortOption, Task, TaskPage
 from twelvetasks.paging import Paging
-from twelvetasks.query import MAX_PAGE_LIMIT, TaskQuery, refuse
+from twelvetasks.query import MAX_PAGE_LIMIT, TaskQuery, positive_seconds, refuse
 from twelvetasks.reads import Read, straddling
 from twelvetasks.trust import sort_keys
 
@@ -98,13 +97,6 @@ def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
         refuse(field.name, value, "must be True or False")
 
 
-def _interval(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        refuse(field.name, value, "must be a number of seconds")
-    if not math.isfinite(value) or value <= 0:
-        refuse(field.name, value, "must be a positive, finite number of seconds")
-
-
 def _place(resume: Checkpoint | str | None) -> Checkpoint | None:
     return Checkpoint.parse(resume) if isinstance(resume, str) else resume
 
@@ -124,9 +116,9 @@ class WatchPlan:
     """Go on from here instead."""
     deletions: bool = attrs.field(default=False, validator=_flag)
     """Whether to know every task, and so to notice which of them are gone."""
-    min_interval: float = attrs.field(default=5.0, validator=_interval)
+    min_interval: float = attrs.field(default=5.0, validator=positive_seconds)
     """Seconds between two polls after a change."""
-    max_interval: float = attrs.field(default=60.0, validator=_interval)
+    max_interval: float = attrs.field(default=60.0, validator=positive_seconds)
     """Seconds to which the interval grows while nothing changes."""
 
     def __attrs_post_init__(self) -> None:
