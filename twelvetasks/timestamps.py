@@ -8,13 +8,13 @@ subclass that remembers its text; every calculation with it gives a plain dateti
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import SupportsIndex
 
 __all__ = ["format_timestamp", "parse_timestamp", "utc_timestamp"]
 
 _RFC_3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):\d\d:)(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)",
+    r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):\d\d:(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
 
@@ -39,31 +39,38 @@ def parse_timestamp(text: str) -> datetime:
 
     Digits beyond the microsecond and a leap second do not fit a `datetime`: its value is then the
     last microsecond that does, and the text is kept beside it. Raises ValueError for anything else
-    than RFC 3339, a missing offset included.
+    than RFC 3339, a missing offset included, and for a time that in UTC has no year from 1 to 9999.
     """
-    if (
-        len(text) == 24
-        and text[23] == "Z"
-        and text[19] == "."
-        and text[10] == "T"
-        and text[4] == text[7] == "-"
-        and text[11:13] != "24"
-        and text.isascii()
-    ):
-        return datetime.fromisoformat(text)
     match = _RFC_3339.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not an RFC 3339 date-time such as 2022-06-09T04:50:00.879Z")
-    date, clock, second, fraction, offset = match.groups()
-    if second == "60":
-        second, fraction = "59", "999999"
-    fraction = f".{fraction[:6]:0<6}" if fraction else ""
-    value = datetime.fromisoformat(f"{date}T{clock}{second}{fraction}{offset.upper()}")
-    if format_timestamp(value) == text:
-        return value
-    spelled = _SpelledDatetime.combine(value.date(), value.timetz())
-    spelled.text = text
-    return spelled
+    second, fraction, offset = match.groups()
+    is_leap = second == "60"
+    written = (f"{text[:17]}59.999999{offset}" if is_leap else text).upper()
+    if text[10] == "T" and not is_leap and _is_usual(fraction or "", offset):
+        value = datetime.fromisoformat(written)
+    else:
+        value = spelled = _SpelledDatetime.fromisoformat(written)
+        spelled.text = text
+    if value.year in (MINYEAR, MAXYEAR):
+        _check_year(value, text)
+    return value
+
+
+def _is_usual(fraction: str, offset: str) -> bool:
+    """Whether `format_timestamp` writes it so."""
+    digits = len(fraction)
+    return (digits == 3 or (digits == 6 and not fraction.endswith("000"))) and (
+        offset == "Z" or offset[1:] not in ("", "00:00")
+    )
+
+
+def _check_year(value: datetime, text: str) -> None:
+    """Refuse what could be read but not be written in UTC, as checkpoints and filters do."""
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is not of the years 1 to 9999 in UTC") from None
 
 
 def format_timestamp(value: datetime) -> str:
