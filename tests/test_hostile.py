@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
-import orjson
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -37,7 +37,7 @@ from twelvetasks.testing import FakePlatform
 
 CAP = 1024 * 1024
 MIB = 1024 * 1024
-PAGE = orjson.dumps(
+PAGE = msgspec.json.encode(
     {
         "data": [{"_id": "a"}],
         "page_info": {"page": 1, "limit_per_page": 1, "total_page": 1, "total_results": 1},
@@ -165,7 +165,7 @@ def page(**changes: Any) -> bytes:
     data = [{"_id": "a"}, {"_id": "b"}]
     info = {"page": 1, "limit_per_page": 50, "total_page": 1, "total_results": 2}
     body = {"data": changes.pop("data", data), "page_info": info | changes}
-    return orjson.dumps(body)
+    return msgspec.json.encode(body)
 
 
 DEEP = b"[" * 1000 + b"]" * 1000

@@ -139,7 +139,7 @@ def test_the_core_needs_little(metadata: Message) -> None:
         for requirement in requirements(metadata)
         if "extra ==" not in requirement
     }
-    assert core == {"aiohttp", "attrs", "cattrs", "orjson", "stamina", "yarl"}
+    assert core == {"aiohttp", "attrs", "cattrs", "msgspec", "stamina", "yarl"}
 
 
 def test_every_requirement_has_a_lower_bound_and_no_upper_one(metadata: Message) -> None:

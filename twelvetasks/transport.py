@@ -7,6 +7,7 @@ because those carry the request's headers and with them the API key.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 import aiohttp
 import attrs
-import orjson
+import msgspec
 import stamina
 from yarl import URL
 
@@ -47,6 +48,9 @@ MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body, on the wire or after decompression, above which it is refused."""
 
 ONLY_OK = frozenset({HTTPStatus.OK.value})
+
+UNANSWERED = RateReport()
+"""What is known of a request before there is an answer."""
 
 LONGEST_QUOTE = 500
 """Characters of what another machine said that an error repeats."""
@@ -212,7 +216,7 @@ class Transport:
         client = self._open_client(request.page)
         timeout = self.timeout if request.timeout is None else request.timeout
         known: dict[str, Any] = {"page": request.page}
-        report = RateReport()
+        report = UNANSWERED
         try:
             async with client.request(
                 request.method,
@@ -301,9 +305,9 @@ class Transport:
         if text is None:
             return None
         words = " ".join(self._api_key.redact(text).split())
-        printable = "".join(sign if sign.isprintable() else "\ufffd" for sign in words)
-        cut = len(printable) > LONGEST_QUOTE
-        return f"{printable[:LONGEST_QUOTE]}..." if cut else printable
+        if not words.isprintable():
+            words = "".join(sign if sign.isprintable() else "\ufffd" for sign in words)
+        return f"{words[:LONGEST_QUOTE]}..." if len(words) > LONGEST_QUOTE else words
 
 
 class Exchange:
@@ -316,9 +320,20 @@ class Exchange:
         self._failures = 0
         self._wait: float | None = None
         self._notice: asyncio.Handle | None = None
+        self._known: TwelveTasksError | None = None
 
     async def run(self) -> Answer:
-        """Make attempts, with stamina's waits between them, until one succeeds or is final."""
+        """Make attempts, with stamina's waits between them, until one succeeds or is final.
+
+        Only what fails is stamina's business: it is then told of the first failure as if it had
+        made that attempt itself.
+        """
+        try:
+            return await self._send_once()
+        except TwelveTasksError as error:
+            if self._wait is None:
+                raise
+            self._known = error
         attempts = stamina.retry(
             on=self._wait_before_retry, attempts=self._transport.retry.attempts, timeout=None
         )
@@ -329,7 +344,14 @@ class Exchange:
                 self._notice.cancel()
 
     async def attempt(self) -> Answer:
-        """Pass the gate and send the request once."""
+        """Make an attempt, or tell of the one that was made already."""
+        known, self._known = self._known, None
+        if known is not None:
+            raise known
+        return await self._send_once()
+
+    async def _send_once(self) -> Answer:
+        """Pass the gate and send the request."""
         request, transport = self._request, self._transport
         passage = transport.gate.passage(
             priority=request.priority, patience=transport.retry.longest_wait
@@ -399,13 +421,18 @@ class Exchange:
         )
 
 
+@functools.lru_cache(maxsize=16)
+def _whole(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds)
+
+
 def _limits(request: Request, timeout: float) -> aiohttp.ClientTimeout:
     """Bound the whole attempt; or its connecting and the wait for its answer, if it has a body.
 
     How long a body may take to be sent is for those to bound who make it.
     """
     if request.body is None:
-        return aiohttp.ClientTimeout(total=timeout)
+        return _whole(timeout)
     return aiohttp.ClientTimeout(total=None, connect=timeout, sock_read=timeout)
 
 
@@ -464,8 +491,8 @@ def _host(location: str) -> str | None:
 def _code_and_message(body: bytes) -> tuple[str | None, str | None]:
     """Read a refusal's body, flat or nested under ``error``; a proxy's may be no JSON at all."""
     try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        said = msgspec.json.decode(body)
+    except (RecursionError, ValueError):
         return None, None
     if isinstance(said, dict) and isinstance(said.get("error"), dict):
         said = said["error"]

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import attrs
-import orjson
+import msgspec
 
 from twelvetasks.testing import FakePlatform
 
@@ -21,7 +21,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        return msgspec.json.decode(self.body)
 
     @property
     def ids(self) -> list[str]:

@@ -6,6 +6,7 @@ own sorted view, which every change amends in place. All of it stands behind one
 
 from __future__ import annotations
 
+import json
 import threading
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import attrs
-import orjson
+import msgspec
 
 from twelvetasks.testing import instants
 from twelvetasks.testing.parameters import Filters, Selection
@@ -59,12 +60,12 @@ class Record:
     @property
     def fields(self) -> dict[str, Any]:
         """Decode what a list shows of the task."""
-        return cast("dict[str, Any]", orjson.loads(self.listed))
+        return cast("dict[str, Any]", msgspec.json.decode(self.listed))
 
     @property
     def all_fields(self) -> dict[str, Any]:
         """Decode what a single retrieval shows of the task."""
-        return self.fields | (orjson.loads(self.alone) if self.alone else {})
+        return self.fields | (msgspec.json.decode(self.alone) if self.alone else {})
 
     @property
     def whole(self) -> bytes:
@@ -234,9 +235,13 @@ def _sort_key(time: object) -> int:
 
 
 def _encoded(fields: dict[str, Any]) -> bytes:
-    encoded = orjson.dumps(fields, default=instants.written, option=orjson.OPT_PASSTHROUGH_DATETIME)
-    # A copy has its exact size; orjson's own bytes keep a far larger buffer from being used again.
-    return bytes(memoryview(encoded))
+    return json.dumps(
+        fields,
+        default=instants.written,
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    ).encode()
 
 
 def _by_created(record: Record) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
-import orjson
+import msgspec
 
 from twelvetasks.testing.account import Page
 from twelvetasks.testing.parameters import ParameterError, Selection
@@ -46,7 +46,7 @@ class Refusal:
         error = {"code": self.code, "message": self.message}
         if self.docs_url is not None:
             error["docs_url"] = self.docs_url
-        return orjson.dumps(error)
+        return msgspec.json.encode(error)
 
 
 def refusal_of_status(status: int) -> Refusal:
@@ -109,7 +109,7 @@ def not_deletable() -> Refusal:
 
 def created_body(task_id: str, video_id: str) -> bytes:
     """Return the JSON that answers an upload."""
-    return orjson.dumps({"_id": task_id, "video_id": video_id})
+    return msgspec.json.encode({"_id": task_id, "video_id": video_id})
 
 
 def page_body(page: Page, selection: Selection, total_page: int) -> bytes:
@@ -122,5 +122,5 @@ def page_body(page: Page, selection: Selection, total_page: int) -> bytes:
     }
     return b'{"data":[%b],"page_info":%b}' % (
         b",".join([record.listed for record in page.records]),
-        orjson.dumps(info),
+        msgspec.json.encode(info),
     )

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import attrs
-import orjson
+import msgspec
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 from yarl import URL
@@ -344,7 +344,7 @@ class FakePlatform:
         if body is None:
             body = b"" if status == 429 else answers.refusal_of_status(status).body
         elif not isinstance(body, bytes):
-            body = orjson.dumps(dict(body))
+            body = msgspec.json.encode(dict(body))
         self._script.plan(
             Failure(status=status, body=body, headers=dict(headers or {}), disconnect=disconnect),
             times=times,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import orjson
+import msgspec
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
@@ -164,8 +164,8 @@ def _metadata(text: str | None) -> Mapping[str, Any] | None:
     if text is None:
         return None
     try:
-        metadata = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        metadata = msgspec.json.decode(text)
+    except (RecursionError, ValueError):
         metadata = None
     if not isinstance(metadata, dict):
         raise _wrong("user_metadata", "it must be a JSON object, written as a string")
