@@ -107,12 +107,12 @@ class Link:
         """Take in what the read holds."""
         self.page, self.keys = page, keys
         if keys:
-            last = keys[-1]
+            last, first = keys[-1], len(keys) - 1
+            while first and keys[first - 1] == last:
+                first -= 1
             self.edge = Edge(
                 key=last,
-                ids=frozenset(
-                    task.id for task, key in zip(page.tasks, keys, strict=True) if key == last
-                ),
+                ids=frozenset(task.id for task in page.tasks[first:]),
                 rank=self.read.start + len(keys),
                 total=page.page_info.total_results,
                 answer=answer,

@@ -26,6 +26,10 @@ class KeptPlace(AsyncGenerator[T_co, None]):
     async def _next(self) -> T_co | None:
         """Give the next item, or None after the last. Cancelled, it can be called again."""
 
+    def _at_hand(self) -> T_co | None:
+        """Give the next item if it takes neither waiting nor a look at what else may be due."""
+        return None
+
     async def _stop(self) -> None:
         """End what is under way."""
 
@@ -33,6 +37,8 @@ class KeptPlace(AsyncGenerator[T_co, None]):
         return self
 
     async def __anext__(self) -> T_co:
+        if not (self._running or self._over) and (item := self._at_hand()) is not None:
+            return item
         return await self.asend(None)
 
     async def asend(self, value: None, /) -> T_co:  # noqa: ARG002 - the protocol's

@@ -12,6 +12,7 @@ import weakref
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Coroutine, Generator
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -24,8 +25,12 @@ from twelvetasks.paging import Paging
 from twelvetasks.query import TaskQuery
 from twelvetasks.reads import Read
 from twelvetasks.report import ListingReport
+from twelvetasks.transport import Answer
 
 __all__ = ["PageStream", "TaskListing", "TaskStream"]
+
+PAGES_A_TURN = 4
+"""Pages structured in one turn of the event loop, which takes well below a millisecond."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -51,22 +56,36 @@ class Source(Protocol):
         """Fetch, structure and check one page."""
         ...
 
-    def spawn(self, fetch: Coroutine[Any, Any, TaskPage]) -> asyncio.Task[TaskPage]:
+    async def fetch_page(self, query: TaskQuery, read: Read) -> Answer:
+        """Fetch one page, as it comes."""
+        ...
+
+    def structure_page(self, query: TaskQuery, read: Read, answer: Answer) -> TaskPage:
+        """Structure and check one page that was fetched."""
+        ...
+
+    def spawn(self, fetch: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
         """Start a fetch that ends with the session at the latest."""
         ...
 
 
 class _Window:
-    """The fetches of one listing, as far ahead of the reader as it has shown that it reads."""
+    """The fetches of one listing: page 1 alone, then as far ahead of the reader as is allowed.
 
-    def __init__(self, source: Source, query: TaskQuery, paging: Paging, *, eager: bool) -> None:
-        self.fetches: dict[Read, asyncio.Task[TaskPage]] = {}
+    Pages are structured when the reader gets to them, a few in each turn of the event loop: so
+    neither the next request has to wait for all that has arrived, nor whatever else runs there.
+    """
+
+    def __init__(self, source: Source, query: TaskQuery, paging: Paging) -> None:
+        self.fetches: dict[Read, asyncio.Task[Answer]] = {}
         self.paging = paging
         self.pages_done = 0
+        self._arrivals: deque[Read] = deque()
+        self._arrived = asyncio.Event()
         self._source = source.for_one_listing()
         self._query = query
-        self._eager = eager
         self._pages_asked = 0
+        self._structured = 0
         self._failed: dict[Read, Exception] = {}
 
     async def next_page(self) -> TaskPage | None:
@@ -74,7 +93,6 @@ class _Window:
         if self._pages_asked == self.pages_done:
             self._pages_asked += 1
         while True:
-            self._collect()
             if (page := self.paging.take()) is not None:
                 self.pages_done += 1
                 self._fill()
@@ -85,8 +103,23 @@ class _Window:
                 raise self._failed[self.paging.head]
             if self.paging.stuck is not None:
                 raise self.paging.stuck
-            self._fill()
-            await asyncio.wait(self.fetches.values(), return_when=asyncio.FIRST_COMPLETED)
+            if self._arrivals and self._structured < PAGES_A_TURN:
+                self._structured += 1
+                self._collect(self._arrivals.popleft())
+            else:
+                await self._turn()
+                self._structured = 0
+
+    async def _turn(self) -> None:
+        """Let the event loop go on, until there is something to structure."""
+        if self._arrivals:
+            await asyncio.sleep(0)
+            return
+        self._fill()
+        if not self.fetches:
+            raise AssertionError("the listing waits for nothing")
+        self._arrived.clear()
+        await self._arrived.wait()
 
     async def close(self) -> None:
         """End every fetch and wait until it has ended."""
@@ -96,46 +129,51 @@ class _Window:
             await asyncio.wait(fetches)
 
     def _size(self) -> int:
-        """Give the number of pages to have under way: it doubles with every page consumed."""
-        if self.pages_done and self._eager:
-            return self._source.concurrency
-        return min(self._source.concurrency, 1 if self._pages_asked <= 1 else 2**self._pages_asked)
+        """Give the number of pages to have under way: all, as soon as one is not enough."""
+        return self._source.concurrency if self._pages_asked > 1 else 1
 
     def _fill(self) -> None:
         size = self._size()
         while len(self.fetches) < size and (read := self.paging.next_read(size)) is not None:
-            fetch = self._source.read_page(self._query, read)
-            self.fetches[read] = self._source.spawn(fetch)
+            fetch = self._source.spawn(self._source.fetch_page(self._query, read))
+            fetch.add_done_callback(partial(_announce, read, self._arrivals, self._arrived))
+            self.fetches[read] = fetch
 
-    def _collect(self) -> None:
+    def _collect(self, read: Read) -> None:
         """Hand what has arrived to `paging`; an error waits for its turn."""
-        for read, fetch in tuple(self.fetches.items()):
-            if fetch.done():
-                del self.fetches[read]
-                try:
-                    self._hand_over(read, fetch)
-                except asyncio.CancelledError:
-                    self._fail(
-                        read, SessionClosedError("the request was cancelled", page=read.page)
-                    )
-                except Exception as error:  # noqa: BLE001 - raised again at its place in the order
-                    self._fail(read, error)
-
-    def _hand_over(self, read: Read, fetch: asyncio.Task[TaskPage]) -> None:
         try:
-            page = fetch.result()
+            self._hand_over(read, self.fetches.pop(read))
+        except asyncio.CancelledError:
+            self._fail(read, SessionClosedError("the request was cancelled", page=read.page))
+        except Exception as error:  # noqa: BLE001 - raised again at its place in the order
+            self._fail(read, error)
+
+    def _hand_over(self, read: Read, fetch: asyncio.Task[Answer]) -> None:
+        try:
+            answer = fetch.result()
         except BadRequestError:
             if not self.paging.receive_nothing(read):
                 raise
         else:
-            self.paging.receive(read, page)
+            self.paging.receive(read, self._source.structure_page(self._query, read, answer))
 
     def _fail(self, read: Read, error: Exception) -> None:
         self._failed[read] = error
         self.paging.fail(read)
 
 
-def _cancel(fetches: dict[Read, asyncio.Task[TaskPage]]) -> None:
+def _announce(
+    read: Read,
+    arrivals: deque[Read],
+    arrived: asyncio.Event,
+    _: asyncio.Task[Answer],
+) -> None:
+    """Tell the window of an answer. Called by a fetch, which is to know nothing of the stream."""
+    arrivals.append(read)
+    arrived.set()
+
+
+def _cancel(fetches: dict[Read, asyncio.Task[Answer]]) -> None:
     """End the fetches; called, too, when a stream is collected, perhaps after its loop closed."""
     for fetch in fetches.values():
         if not fetch.get_loop().is_closed():
@@ -160,14 +198,14 @@ class Plan:
 class _Stream(KeptPlace[T_co]):
     """An async generator over a window of fetches."""
 
-    def __init__(self, source: Source, plan: Plan, *, eager: bool = False) -> None:
+    def __init__(self, source: Source, plan: Plan) -> None:
         self.query = plan.query
         """The filters and the order."""
         self.max_items = plan.max_items
         """The most tasks that are yielded; None for all."""
         self._source = source
         self._paging = plan.paging()
-        self._window = _Window(source, plan.query, self._paging, eager=eager)
+        self._window = _Window(source, plan.query, self._paging)
         self._failure: Exception | None = None
         backstop = weakref.finalize(self, _cancel, self._window.fetches)
         backstop.atexit = False
@@ -240,12 +278,17 @@ class TaskStream(_Stream[Task]):
     that could not be had. After that it raises the same error again and never ends as if complete.
     """
 
-    def __init__(self, source: Source, plan: Plan, *, eager: bool = False) -> None:
-        super().__init__(source, plan, eager=eager)
+    def __init__(self, source: Source, plan: Plan) -> None:
+        super().__init__(source, plan)
         self._tasks: deque[Task] = deque()
 
     def _unread(self) -> int:
         return len(self._tasks)
+
+    def _at_hand(self) -> Task | None:
+        if self._tasks and self._failure is None and not self._source.closed:
+            return self._tasks.popleft()
+        return None
 
     async def _item(self) -> Task | None:
         while not self._tasks:
@@ -311,6 +354,5 @@ class TaskListing:
             return await anext(stream, None)
 
     async def _all(self) -> list[Task]:
-        stream = TaskStream(self._source, self._plan, eager=True)
-        async with stream:
+        async with TaskStream(self._source, self._plan) as stream:
             return [task async for task in stream]

@@ -11,7 +11,7 @@ import os
 from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Any, NoReturn, Self, SupportsIndex
+from typing import Any, NoReturn, Self, SupportsIndex, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -28,7 +28,7 @@ from twelvetasks.query import MAX_PAGE_LIMIT, StatusFilter, TaskQuery, refuse, w
 from twelvetasks.reads import Read
 from twelvetasks.retries import Budget, RetryPolicy
 from twelvetasks.secret import ApiKey
-from twelvetasks.transport import Transport
+from twelvetasks.transport import Answer, Transport
 from twelvetasks.trust import check_page
 from twelvetasks.uploads import OnProgress, VideoFile, checked_upload
 from twelvetasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way, wait_for
@@ -36,6 +36,8 @@ from twelvetasks.watch import TaskWatch
 from twelvetasks.watching import WatchPlan
 
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
+
+T = TypeVar("T")
 
 API_KEY_VARIABLE = "TWELVE_LABS_API_KEY"
 """The environment variable that the official SDK reads, too."""
@@ -360,7 +362,7 @@ class _Requests:
         self._base_url = base_url
         self.closing = asyncio.Event()
         self._budget: Budget | None = None
-        self._fetches: set[asyncio.Task[TaskPage]] = set()
+        self._fetches: set[asyncio.Task[Any]] = set()
 
     def for_one_listing(self) -> _Requests:
         """Give the same for one iteration of a listing, with a budget for failures of its own."""
@@ -383,11 +385,18 @@ class _Requests:
         return self._transport.closed
 
     async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
-        """Fetch one page of a query: one request, and its retries."""
+        """Fetch, structure and check one page of a query: one request, and its retries."""
+        return self.structure_page(query, read, await self.fetch_page(query, read))
+
+    async def fetch_page(self, query: TaskQuery, read: Read) -> Answer:
+        """Fetch one page of a query, as it comes."""
         url = query.url(self._base_url, page=read.page, page_limit=read.page_limit)
-        answer = await self._transport.get(
+        return await self._transport.get(
             url, page=read.page, priority=read.start, budget=self._budget
         )
+
+    def structure_page(self, query: TaskQuery, read: Read, answer: Answer) -> TaskPage:
+        """Structure one page that was fetched, and check it."""
         try:
             page = read_json(answer.body, TaskPage, page=read.page)
             check_page(page, query, read)
@@ -398,7 +407,7 @@ class _Requests:
         # Out here the decoder's own error, which quotes the body, is not its context.
         raise fault
 
-    def spawn(self, fetch: Coroutine[Any, Any, TaskPage]) -> asyncio.Task[TaskPage]:
+    def spawn(self, fetch: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a fetch as a task that ends, at the latest, when the session is closed."""
         task = asyncio.get_running_loop().create_task(fetch)
         self._fetches.add(task)
@@ -412,7 +421,7 @@ class _Requests:
         if self._fetches:
             await asyncio.wait(self._fetches)
 
-    def _ended(self, fetch: asyncio.Task[TaskPage]) -> None:
+    def _ended(self, fetch: asyncio.Task[Any]) -> None:
         self._fetches.discard(fetch)
         if not fetch.cancelled():
             # Marks the error as seen: asyncio complains of a page that nobody came to read.

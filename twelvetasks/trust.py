@@ -15,6 +15,8 @@ from twelvetasks.reads import Read
 
 __all__ = ["check_page", "sort_keys"]
 
+_id = operator.attrgetter("id")
+
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
@@ -24,8 +26,8 @@ def sort_keys(page: TaskPage, query: TaskQuery) -> list[datetime]:
     No field of a task is required; a task without that time counts as if it shared its neighbour's.
     """
     sort_key = operator.attrgetter(query.sort_by.value)
-    given: list[datetime | None] = [sort_key(task) for task in page.tasks]
-    if None not in given:
+    given: list[datetime | None] = list(map(sort_key, page.tasks))
+    if type(None) not in map(type, given):
         return given  # type: ignore[return-value]
     key = next((key for key in given if key is not None), _NO_TIME)
     return [key := key if own is None else own for own in given]
@@ -48,7 +50,7 @@ def check_page(page: TaskPage, query: TaskQuery, read: Read) -> None:
         )
     if len(page.tasks) > read.page_limit:
         _refuse(read.page, "$.data", f"{len(page.tasks)} tasks are more than were asked for")
-    if len({task.id for task in page.tasks}) != len(page.tasks):
+    if len(set(map(_id, page.tasks))) != len(page.tasks):
         _refuse(read.page, "$.data", "a task is there twice")
     keys = sort_keys(page, query)
     if keys != sorted(keys, reverse=query.sort_option is SortOption.DESC):

@@ -82,15 +82,21 @@ class Yielded:
         last: datetime | None,
         ids: frozenset[str],
     ) -> tuple[tuple[Task, ...], list[datetime]]:
+        doubtful = len(keys)
+        if self._all is None and last is not None:
+            # Where keys never change, all that comes strictly behind the last is new.
+            behind = (at for at, key in enumerate(keys) if self._precedes(last, key))
+            doubtful = next(behind, doubtful)
         kept: list[tuple[Task, datetime]] = []
-        for task, key in zip(tasks, keys, strict=True):
+        for task, key in zip(tasks[:doubtful], keys[:doubtful], strict=True):
             if task.id in ids or self._is_known(task.id):
                 self.duplicates += 1
             elif last is None or key == last or self._precedes(last, key):
                 kept.append((task, key))
             else:
                 self.late += 1
-        return tuple(task for task, _ in kept), [key for _, key in kept]
+        sifted = tuple(task for task, _ in kept)
+        return sifted + tasks[doubtful:], [key for _, key in kept] + keys[doubtful:]
 
     def _is_known(self, id: str) -> bool:  # noqa: A002
         if self._all is not None:
