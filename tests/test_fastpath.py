@@ -13,13 +13,13 @@ from hypothesis import example, given
 from tests.test_convert import SEED, hls, pages, tasks
 from tests.test_fuzz import BODIES, encoded
 from twelvetasks import HlsStream, PageInfo, ResponseError, Task, TaskPage, TaskStatus, to_dict
-from twelvetasks.convert import _EXACT, _FAST_PATH, read_json, structure
+from twelvetasks.convert import converters, read_json, structure
 
 
 def read_in_general(body: bytes, kind: type[Any]) -> Any:
     """Read a body with what cattrs generates alone; None if it is refused."""
     try:
-        return _EXACT.structure(msgspec.json.decode(body), kind)
+        return converters().exact.structure(msgspec.json.decode(body), kind)
     except (BaseValidationError, KeyError, RecursionError, TypeError, ValueError):
         return None
 
@@ -84,13 +84,13 @@ def test_a_stream_is_read_as_the_general_converter_reads_it(sent: dict[str, Any]
     ],
 )
 def test_what_the_api_documents_takes_the_fast_path(task: dict[str, Any]) -> None:
-    read = _FAST_PATH.read(encoded(task), Task)
+    read = converters().fast_path.read(encoded(task), Task)
     assert to_dict(read) == task
 
 
 @pytest.mark.parametrize("task", [{"_id": "1", "new": 1}, {"_id": 1}, {}, {"_id": "1", "id": "2"}])
 def test_what_it_does_not_document_is_left_to_the_general_converter(task: dict[str, Any]) -> None:
-    assert _FAST_PATH.read(encoded(task), Task) is None
+    assert converters().fast_path.read(encoded(task), Task) is None
 
 
 def test_what_took_the_fast_path_is_frozen_and_like_any_other() -> None:

@@ -14,6 +14,7 @@ import struct
 import traceback
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from typing import Any, TypeVar
 
@@ -212,7 +213,7 @@ class TestARequest:
 
         async with raw(answer(body=EMPTY_PAGE)) as server:
             await count(server.base_url)
-            monkeypatch.setattr(transport, "version", no_metadata)
+            monkeypatch.setattr(metadata, "version", no_metadata)
             await count(server.base_url)
         assert b"\r\nUser-Agent: twelvetasks/" in server.heard[0]
         assert b"\r\nUser-Agent: twelvetasks\r\n" in server.heard[1]

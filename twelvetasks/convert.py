@@ -7,6 +7,7 @@ path of the fault. Both take the same and read it alike.
 
 from __future__ import annotations
 
+import functools
 import json
 import reprlib
 import types
@@ -33,7 +34,7 @@ from twelvetasks.models import (
 )
 from twelvetasks.timestamps import format_timestamp, parse_timestamp
 
-__all__ = ["read_json", "structure", "to_dict", "to_json"]
+__all__ = ["converters", "read_json", "structure", "to_dict", "to_json"]
 
 T = TypeVar("T")
 Model = HlsStream | PageInfo | SystemMetadata | Task | TaskPage
@@ -255,16 +256,27 @@ def _overrides(model: type[Any]) -> dict[str, Any]:
     return renamed | {name: override(omit=True) for name in _OUR_OWN}
 
 
-_FAST_PATH = FastPath()
-_FAST = _converter(_FAST_PATH)
-_EXACT = _converter()
+@attrs.frozen(kw_only=True)
+class Converters:
+    """The two converters, and the fast path of the first."""
+
+    fast_path: FastPath
+    fast: Converter
+    exact: Converter
+
+
+@functools.cache
+def converters() -> Converters:
+    """Make the converters when they are first needed: importing the package does no such work."""
+    fast_path = FastPath()
+    return Converters(fast_path=fast_path, fast=_converter(fast_path), exact=_converter())
 
 
 def read_json(
     body: bytes, kind: type[T], *, request_id: str | None = None, page: int | None = None
 ) -> T:
     """Structure a response's body as `kind`, or raise ResponseError with the place of the fault."""
-    if (read := _FAST_PATH.read(body, kind)) is not None:
+    if (read := converters().fast_path.read(body, kind)) is not None:
         return cast("T", read)
     try:
         sent = msgspec.json.decode(body)
@@ -285,11 +297,11 @@ def structure(sent: Any, kind: type[T]) -> T:
     Raises ResponseError, with `json_path`, if the value is not of that shape.
     """
     try:
-        return _FAST.structure(sent, kind)
+        return converters().fast.structure(sent, kind)
     except (KeyError, TypeError, ValueError):
         pass
     try:
-        return _EXACT.structure(sent, kind)
+        return converters().exact.structure(sent, kind)
     except (BaseValidationError, KeyError, TypeError, ValueError) as error:
         path, fault = _first_fault(error, sent)
     malformed = ResponseError(f"the answer is malformed at {path}: {fault}", advice=_ADVICE)
@@ -321,7 +333,7 @@ def to_dict(model: Model) -> dict[str, Any]:
 
     Timestamps are strings, `Task.id` is ``_id``, and what the platform had left out stays out.
     """
-    written: dict[str, Any] = _FAST.unstructure(model)
+    written: dict[str, Any] = converters().fast.unstructure(model)
     return written
 
 

@@ -15,7 +15,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import attrs
-import stamina
 
 from twelvetasks.errors import RateLimitedError, SessionClosedError
 from twelvetasks.query import check_seconds, positive_seconds, refuse, whole_number
@@ -427,7 +426,7 @@ class Gate:
         self._refuse_the_impatient(now)
         while self._line:
             ready_at = self._pacer.ready_at(now)
-            if now < ready_at < math.inf and stamina.is_testing():
+            if now < ready_at < math.inf and _pauses_are_skipped():
                 self._pacer.skip_pause(now)
             elif now < ready_at:
                 if ready_at < math.inf and self._loop is not None:
@@ -461,6 +460,12 @@ class Gate:
                 advice="Make a Gate in each event loop, such as in each thread",
             )
         self._loop = loop
+
+
+def _pauses_are_skipped() -> bool:
+    import stamina  # noqa: PLC0415 - see `Exchange.run`: it is slow to import, and needed rarely
+
+    return stamina.is_testing()
 
 
 class _GatePassage:

@@ -18,7 +18,7 @@ from yarl import URL
 
 from twelvetasks import single
 from twelvetasks.checkpoint import Checkpoint
-from twelvetasks.convert import read_json
+from twelvetasks.convert import converters, read_json
 from twelvetasks.errors import AuthenticationError, ResponseError, SessionClosedError
 from twelvetasks.listing import Plan, TaskListing
 from twelvetasks.models import SortBy, SortOption, Task, TaskPage
@@ -90,6 +90,8 @@ class TaskSession:
             client_session=client_session,
         )
         self._requests = _Requests(transport, self._base_url, concurrency)
+        # Made here, so that the first page does not hold up whatever else runs in the loop.
+        converters()
 
     @property
     def base_url(self) -> URL:

@@ -13,13 +13,11 @@ import random
 import time
 from collections.abc import Callable, Container
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import aiohttp
 import attrs
 import msgspec
-import stamina
 from yarl import URL
 
 from twelvetasks.bodies import ACCEPTED, BodyFault, read_body
@@ -334,6 +332,9 @@ class Exchange:
             if self._wait is None:
                 raise
             self._known = error
+        # Most programs never need it, and with tenacity it takes as long to import as all of ours.
+        import stamina  # noqa: PLC0415
+
         attempts = stamina.retry(
             on=self._wait_before_retry, attempts=self._transport.retry.attempts, timeout=None
         )
@@ -459,6 +460,8 @@ async def _read_words(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _user_agent() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it is slow
+
     try:
         return f"twelvetasks/{version('twelvetasks')}"
     except PackageNotFoundError:
