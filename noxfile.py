@@ -64,6 +64,6 @@ def nightly(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the benchmarks; each prints a table of ratios taken in this one run."""
-    session.install("-e", ".[dev]")
+    """Run the benchmarks, and write their tables and plots to tests/benchmarks/results."""
+    session.install("-e", ".[bench]")
     session.run("python", "-m", "tests.benchmarks", *session.posargs)

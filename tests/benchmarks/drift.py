@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from tests.benchmarks._tables import print_table
+from tests.benchmarks._report import Report
 from tests.paging.histories import Listed, Verdict, by_paging, judged, modes, naively
 from twelvetasks import SortBy
 
@@ -24,8 +24,9 @@ LISTINGS: dict[str, Listed] = {
 }
 
 
-def main() -> None:
+def main(report: Report) -> None:
     """Print what each listing lost in the same histories, and what it asked for."""
+    histories = report.either(HISTORIES, 1)
     for sort_by in SortBy:
         rows = []
         for name, listed in LISTINGS.items():
@@ -33,11 +34,11 @@ def main() -> None:
                 verdicts = [
                     judged(attrs.evolve(mode, rate=rate), seed, listed, TASKS)
                     for mode in modes(sort_by)
-                    for seed in range(HISTORIES)
+                    for seed in range(histories)
                 ]
                 rows.append((name, rate, *_figures(verdicts)))
-        print_table(
-            f"sort_by={sort_by}, {len(modes(sort_by)) * HISTORIES} histories a row",
+        report.table(
+            f"sort_by={sort_by}, {len(modes(sort_by)) * histories} histories a row",
             ("listing", "changes/request", "short lists", "lost", "repeated", "requests/page"),
             rows,
         )
