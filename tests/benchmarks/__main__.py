@@ -38,8 +38,9 @@ def run(names: list[str], report: Report) -> None:
     for name in names or NAMES:
         report.say(f"## {name}")
         importlib.import_module(f"tests.benchmarks.{name}").main(report)
-    report.say("## Summary")
-    report.say(report.summary())
+    if summary := report.summary():
+        report.say("## Summary")
+        report.say(summary)
     report.write()
 
 

@@ -23,6 +23,7 @@ COLOURS = {
 }
 """Ours are blue and green, the others warm, the floors grey."""
 
+OURS = COLOURS[_peers.ITERATED]
 OTHER = "#7d8590"
 TARGET = "#c62828"
 
@@ -30,7 +31,9 @@ TARGET = "#c62828"
 def bars(axes: Axes, values: Mapping[str, float], label: str) -> None:
     """Draw a bar for each peer, the first at the top, with its value behind it."""
     names = list(values)
-    colours = [COLOURS.get(name, OTHER) for name in names]
+    colours = [
+        COLOURS.get(name, OURS if name.startswith("twelvetasks") else OTHER) for name in names
+    ]
     drawn = axes.barh(names, list(values.values()), color=colours, height=0.7)
     axes.bar_label(drawn, fmt="%.3g", padding=4, fontsize=9)
     axes.invert_yaxis()

@@ -76,15 +76,15 @@ class Report:
         """Hold a figure against its target, for the summary."""
         targets = []
         if at_most is not None:
-            targets.append(f"at most {at_most:g}{unit if unit == '%' else f' {unit}'}")
+            targets.append(f"at most {at_most:g}{_spaced(unit)}")
         if at_least is not None:
-            targets.append(f"at least {at_least:g}{unit if unit == '%' else f' {unit}'}")
+            targets.append(f"at least {at_least:g}{_spaced(unit)}")
         met = (at_most is None or measured <= at_most) and (
             at_least is None or measured >= at_least
         )
         shown = f"{measured:.3g}" if abs(measured) < 100 else f"{measured:.0f}"
-        shown = f"{shown}{unit if unit == '%' else f' {unit}'}"
-        self._judged.append((figure, " and ".join(targets), shown, "yes" if met else "**no**"))
+        judged = (figure, " and ".join(targets), f"{shown}{_spaced(unit)}")
+        self._judged.append((*judged, "yes" if met else "**no**"))
 
     @contextmanager
     def plot(self, name: str, *, height: float = 3.2) -> Iterator[Axes]:
@@ -101,13 +101,19 @@ class Report:
             self.texts.append(f"![{name}]({name}.png)")
 
     def summary(self) -> str:
-        """Give the table of all that has a target."""
+        """Give the table of all that has a target; nothing if nothing has."""
+        if not self._judged:
+            return ""
         return table(("figure", "target", "measured", "met"), self._judged)
 
     def write(self, name: str = "results.md") -> None:
         """Write down all that was said."""
         if self.folder is not None:
             (self.folder / name).write_text("\n\n".join(self.texts) + "\n", "utf-8")
+
+
+def _spaced(unit: str) -> str:
+    return f" {unit}" if unit.isalpha() else unit
 
 
 def surroundings() -> str:

@@ -33,7 +33,8 @@ def main(report: Report) -> None:
     rows, own = [], {}
     with platforms(Account(tasks)) as served:
         for peer in PEERS:
-            runs = [served.measure(peer, heartbeat=True) for _ in range(rounds)]
+            times = 1 if peer == _peers.SDK else rounds  # Its one listing has the most beats.
+            runs = [served.measure(peer, heartbeat=True) for _ in range(times)]
             late = sorted(1000 * pause for run in runs for pause in run.late)
             busy = [1000 * pause for run in runs for pause in run.busy]
             collecting = 1000 * max(run.collecting for run in runs)
