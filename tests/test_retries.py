@@ -33,7 +33,7 @@ from twelvetasks import (
     TransportError,
     TwelveTasksError,
 )
-from twelvetasks.ratelimits import Allowance, RateReport, read_report
+from twelvetasks.ratelimits import LARGEST_SKEW, Allowance, RateReport, read_report
 from twelvetasks.retries import Budget, Failure, wait_before_retry
 from twelvetasks.secret import ApiKey
 from twelvetasks.testing import FakePlatform
@@ -272,7 +272,13 @@ class TestHowLong:
         assert wait(failure(429, pause=5.0)) == 5.0
         assert wait(failure(429, pause=5.0, retry_after=9.0)) == 9.0
         assert wait(failure(503, pause=5.0)) == 0.5
-        assert wait(failure(429, pause=61.0)) is None
+        assert wait(failure(429, pause=91.0)) is None
+
+    def test_by_default_a_limit_per_minute_is_waited_for_and_one_per_day_is_not(self) -> None:
+        rounded_up, other_clock = 1.0, LARGEST_SKEW
+        asked = 60.0 + rounded_up + other_clock
+        assert wait(failure(429, retry_after=asked)) == asked
+        assert wait(failure(429, retry_after=300.0)) is None
 
     def test_to_come_back_at_once_is_no_time(self) -> None:
         assert wait(failure(503, retry_after=0.0)) == 0.5

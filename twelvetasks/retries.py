@@ -63,9 +63,10 @@ class RetryPolicy:
     """The most seconds before a retry, unless the platform asks for more."""
     wait_jitter: float = attrs.field(default=1.0, validator=any_seconds)
     """Up to so many seconds are added by chance, so that clients do not come back in step."""
-    longest_wait: float = attrs.field(default=60.0, validator=any_seconds)
+    longest_wait: float = attrs.field(default=90.0, validator=any_seconds)
     """The longest wait in seconds that the platform may ask for; asked for more, it is not waited
-    for: the error, which carries `retry_after`, is raised at once."""
+    for: the error, which carries `retry_after`, is raised at once. The default is enough for limits
+    per minute, whose ends are told in whole seconds and by another clock; not for those per day."""
     budget: float | None = attrs.field(default=3600.0, validator=_seconds_or_none)
     """Seconds that one listing may lose to failures in all, to failed attempts and to the waits
     after them, those of requests at the same time counted once; then the next failure is final.
