@@ -12,7 +12,7 @@ import weakref
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Coroutine, Generator
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
@@ -25,7 +25,17 @@ from twelvetasks.query import TaskQuery
 from twelvetasks.reads import Read
 from twelvetasks.report import ListingReport
 
-__all__ = ["PageStream", "TaskListing", "TaskStream"]
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from twelvetasks.frames import BatchStream
+
+__all__ = ["BATCH_SIZE", "PageStream", "TaskListing", "TaskStream"]
+
+BATCH_SIZE = 10_000
+"""Tasks in a record batch, unless another number is asked for."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -310,7 +320,49 @@ class TaskListing:
         async with TaskStream(self._source, attrs.evolve(self._plan, max_items=wanted)) as stream:
             return await anext(stream, None)
 
+    async def to_arrow(self) -> pa.Table:
+        """Read all tasks into an Arrow table, which is of one schema whatever the data.
+
+        The tasks become columns as they come, so they are never all held as Python objects.
+        Needs ``pip install 'twelvetasks[arrow]'``; ImportError says so.
+        """
+        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
+
+        return await frames.to_arrow(self._eager_stream())
+
+    async def to_pandas(self) -> pd.DataFrame:
+        """Read all tasks into a pandas data frame.
+
+        `status` is categorical, times are ``datetime64[us, UTC]``, structs keep their Arrow type.
+        Needs ``pip install 'twelvetasks[pandas]'``; ImportError says so.
+        """
+        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
+
+        return await frames.to_pandas(self._eager_stream())
+
+    async def to_polars(self) -> pl.DataFrame:
+        """Read all tasks into a polars data frame.
+
+        Needs ``pip install 'twelvetasks[polars]'``; ImportError says so.
+        """
+        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
+
+        return await frames.to_polars(self._eager_stream())
+
+    def arrow_batches(self, *, size: int = BATCH_SIZE) -> BatchStream:
+        """Iterate over the same tasks in Arrow record batches of `size` tasks, the last of fewer.
+
+        For listings that memory does not hold. Needs ``pip install 'twelvetasks[arrow]'``;
+        ImportError says so.
+        """
+        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
+
+        return frames.BatchStream(TaskStream(self._source, self._plan), size)
+
     async def _all(self) -> list[Task]:
-        stream = TaskStream(self._source, self._plan, eager=True)
+        stream = self._eager_stream()
         async with stream:
             return [task async for task in stream]
+
+    def _eager_stream(self) -> TaskStream:
+        return TaskStream(self._source, self._plan, eager=True)
