@@ -11,7 +11,7 @@ import asyncio
 import weakref
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sized
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
@@ -24,6 +24,7 @@ from twelvetasks.paging import Paging
 from twelvetasks.query import TaskQuery
 from twelvetasks.reads import Read
 from twelvetasks.report import ListingReport
+from twelvetasks.telemetry import ListingFacts, ListingObservation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +58,10 @@ class Source(Protocol):
         """Give the source for one iteration, which has its own time to lose to failures."""
         ...
 
+    def observe(self, plan: Plan, facts: Callable[[], ListingFacts]) -> ListingObservation | None:
+        """Tell the session's telemetry, if it has one, of the iteration that begins."""
+        ...
+
     async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
         """Fetch, structure and check one page."""
         ...
@@ -69,12 +74,16 @@ class Source(Protocol):
 class _Window:
     """The fetches of one listing, as far ahead of the reader as it has shown that it reads."""
 
-    def __init__(self, source: Source, query: TaskQuery, paging: Paging, *, eager: bool) -> None:
+    def __init__(self, source: Source, plan: Plan, paging: Paging, *, eager: bool) -> None:
         self.fetches: dict[Read, asyncio.Task[TaskPage]] = {}
         self.paging = paging
         self.pages_done = 0
+        self.unread: Sized = ()
+        """Tasks of the pages given that have not reached the reader yet."""
         self._source = source.for_one_listing()
-        self._query = query
+        self._plan = plan
+        self._query = plan.query
+        self._observation: ListingObservation | None = None
         self._eager = eager
         self._pages_asked = 0
         self._failed: dict[Read, Exception] = {}
@@ -82,6 +91,8 @@ class _Window:
     async def next_page(self) -> TaskPage | None:
         """Give the next page, or None after the last. Cancelled, it can be called again."""
         if self._pages_asked == self.pages_done:
+            if not self._pages_asked:
+                self._observation = self._source.observe(self._plan, self._facts)
             self._pages_asked += 1
         while True:
             self._collect()
@@ -90,6 +101,7 @@ class _Window:
                 self._fill()
                 return page
             if self.paging.finished:
+                self._end_observation(complete=True)
                 return None
             if self.paging.head in self._failed:
                 raise self._failed[self.paging.head]
@@ -98,12 +110,28 @@ class _Window:
             self._fill()
             await asyncio.wait(self.fetches.values(), return_when=asyncio.FIRST_COMPLETED)
 
-    async def close(self) -> None:
+    async def close(self, error: Exception | None = None) -> None:
         """End every fetch and wait until it has ended."""
         fetches = tuple(self.fetches.values())
-        _cancel(self.fetches)
+        self.abandon(error)
         if fetches:
             await asyncio.wait(fetches)
+
+    def abandon(self, error: Exception | None = None) -> None:
+        """End every fetch; done, too, when a stream is collected."""
+        _cancel(self.fetches)
+        self._end_observation(error=error)
+
+    def _end_observation(self, *, complete: bool = False, error: Exception | None = None) -> None:
+        if self._observation is not None:
+            self._observation.end(complete=complete, error=error)
+
+    def _facts(self) -> ListingFacts:
+        return ListingFacts(
+            report=self.paging.report,
+            total_results=self.paging.total_results,
+            tasks=self.paging.taken - len(self.unread),
+        )
 
     def _size(self) -> int:
         """Give the number of pages to have under way: it doubles with every page consumed."""
@@ -177,9 +205,9 @@ class _Stream(KeptPlace[T_co]):
         """The most tasks that are yielded; None for all."""
         self._source = source
         self._paging = plan.paging()
-        self._window = _Window(source, plan.query, self._paging, eager=eager)
+        self._window = _Window(source, plan, self._paging, eager=eager)
         self._failure: Exception | None = None
-        backstop = weakref.finalize(self, _cancel, self._window.fetches)
+        backstop = weakref.finalize(self, self._window.abandon)
         backstop.atexit = False
 
     @property
@@ -229,7 +257,7 @@ class _Stream(KeptPlace[T_co]):
             self._failure = error
             if isinstance(error, TwelveTasksError):
                 error.checkpoint = self.checkpoint
-            await self._window.close()
+            await self._window.close(error)
             raise
 
     async def _stop(self) -> None:
@@ -253,6 +281,7 @@ class TaskStream(_Stream[Task]):
     def __init__(self, source: Source, plan: Plan, *, eager: bool = False) -> None:
         super().__init__(source, plan, eager=eager)
         self._tasks: deque[Task] = deque()
+        self._window.unread = self._tasks
 
     def _unread(self) -> int:
         return len(self._tasks)
