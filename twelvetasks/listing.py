@@ -11,9 +11,9 @@ import asyncio
 import weakref
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sized
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
@@ -25,9 +25,20 @@ from twelvetasks.paging import Paging
 from twelvetasks.query import TaskQuery
 from twelvetasks.reads import Read
 from twelvetasks.report import ListingReport
+from twelvetasks.telemetry import ListingFacts, ListingObservation
 from twelvetasks.transport import Answer
 
-__all__ = ["PageStream", "TaskListing", "TaskStream"]
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from twelvetasks.frames import BatchStream
+
+__all__ = ["BATCH_SIZE", "PageStream", "TaskListing", "TaskStream"]
+
+BATCH_SIZE = 10_000
+"""Tasks in a record batch, unless another number is asked for."""
 
 PAGES_A_TURN = 4
 """Pages structured in one turn of the event loop, which takes well below a millisecond."""
@@ -50,6 +61,10 @@ class Source(Protocol):
 
     def for_one_listing(self) -> Source:
         """Give the source for one iteration, which has its own time to lose to failures."""
+        ...
+
+    def observe(self, plan: Plan, facts: Callable[[], ListingFacts]) -> ListingObservation | None:
+        """Tell the session's telemetry, if it has one, of the iteration that begins."""
         ...
 
     async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
@@ -76,14 +91,18 @@ class _Window:
     neither the next request has to wait for all that has arrived, nor whatever else runs there.
     """
 
-    def __init__(self, source: Source, query: TaskQuery, paging: Paging) -> None:
+    def __init__(self, source: Source, plan: Plan, paging: Paging) -> None:
         self.fetches: dict[Read, asyncio.Task[Answer]] = {}
         self.paging = paging
         self.pages_done = 0
+        self.unread: Sized = ()
+        """Tasks of the pages given that have not reached the reader yet."""
         self._arrivals: deque[Read] = deque()
         self._arrived = asyncio.Event()
         self._source = source.for_one_listing()
-        self._query = query
+        self._plan = plan
+        self._query = plan.query
+        self._observation: ListingObservation | None = None
         self._pages_asked = 0
         self._structured = 0
         self._failed: dict[Read, Exception] = {}
@@ -91,6 +110,8 @@ class _Window:
     async def next_page(self) -> TaskPage | None:
         """Give the next page, or None after the last. Cancelled, it can be called again."""
         if self._pages_asked == self.pages_done:
+            if not self._pages_asked:
+                self._observation = self._source.observe(self._plan, self._facts)
             self._pages_asked += 1
         while True:
             if (page := self.paging.take()) is not None:
@@ -98,6 +119,7 @@ class _Window:
                 self._fill()
                 return page
             if self.paging.finished:
+                self._end_observation(complete=True)
                 return None
             if self.paging.head in self._failed:
                 raise self._failed[self.paging.head]
@@ -121,12 +143,28 @@ class _Window:
         self._arrived.clear()
         await self._arrived.wait()
 
-    async def close(self) -> None:
+    async def close(self, error: Exception | None = None) -> None:
         """End every fetch and wait until it has ended."""
         fetches = tuple(self.fetches.values())
-        _cancel(self.fetches)
+        self.abandon(error)
         if fetches:
             await asyncio.wait(fetches)
+
+    def abandon(self, error: Exception | None = None) -> None:
+        """End every fetch; done, too, when a stream is collected."""
+        _cancel(self.fetches)
+        self._end_observation(error=error)
+
+    def _end_observation(self, *, complete: bool = False, error: Exception | None = None) -> None:
+        if self._observation is not None:
+            self._observation.end(complete=complete, error=error)
+
+    def _facts(self) -> ListingFacts:
+        return ListingFacts(
+            report=self.paging.report,
+            total_results=self.paging.total_results,
+            tasks=self.paging.taken - len(self.unread),
+        )
 
     def _size(self) -> int:
         """Give the number of pages to have under way: all, as soon as one is not enough."""
@@ -205,9 +243,9 @@ class _Stream(KeptPlace[T_co]):
         """The most tasks that are yielded; None for all."""
         self._source = source
         self._paging = plan.paging()
-        self._window = _Window(source, plan.query, self._paging)
+        self._window = _Window(source, plan, self._paging)
         self._failure: Exception | None = None
-        backstop = weakref.finalize(self, _cancel, self._window.fetches)
+        backstop = weakref.finalize(self, self._window.abandon)
         backstop.atexit = False
 
     @property
@@ -257,7 +295,7 @@ class _Stream(KeptPlace[T_co]):
             self._failure = error
             if isinstance(error, TwelveTasksError):
                 error.checkpoint = self.checkpoint
-            await self._window.close()
+            await self._window.close(error)
             raise
 
     async def _stop(self) -> None:
@@ -281,6 +319,7 @@ class TaskStream(_Stream[Task]):
     def __init__(self, source: Source, plan: Plan) -> None:
         super().__init__(source, plan)
         self._tasks: deque[Task] = deque()
+        self._window.unread = self._tasks
 
     def _unread(self) -> int:
         return len(self._tasks)
@@ -352,6 +391,45 @@ class TaskListing:
         wanted = 1 if self.max_items is None else min(self.max_items, 1)
         async with TaskStream(self._source, attrs.evolve(self._plan, max_items=wanted)) as stream:
             return await anext(stream, None)
+
+    async def to_arrow(self) -> pa.Table:
+        """Read all tasks into an Arrow table, which is of one schema whatever the data.
+
+        The tasks become columns as they come, so they are never all held as Python objects.
+        Needs ``pip install 'twelvetasks[arrow]'``; ImportError says so.
+        """
+        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
+
+        return await frames.to_arrow(TaskStream(self._source, self._plan))
+
+    async def to_pandas(self) -> pd.DataFrame:
+        """Read all tasks into a pandas data frame.
+
+        `status` is categorical, times are ``datetime64[us, UTC]``, structs keep their Arrow type.
+        Needs ``pip install 'twelvetasks[pandas]'``; ImportError says so.
+        """
+        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
+
+        return await frames.to_pandas(TaskStream(self._source, self._plan))
+
+    async def to_polars(self) -> pl.DataFrame:
+        """Read all tasks into a polars data frame.
+
+        Needs ``pip install 'twelvetasks[polars]'``; ImportError says so.
+        """
+        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
+
+        return await frames.to_polars(TaskStream(self._source, self._plan))
+
+    def arrow_batches(self, *, size: int = BATCH_SIZE) -> BatchStream:
+        """Iterate over the same tasks in Arrow record batches of `size` tasks, the last of fewer.
+
+        For listings that memory does not hold. Needs ``pip install 'twelvetasks[arrow]'``;
+        ImportError says so.
+        """
+        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
+
+        return frames.BatchStream(TaskStream(self._source, self._plan), size)
 
     async def _all(self) -> list[Task]:
         async with TaskStream(self._source, self._plan) as stream:

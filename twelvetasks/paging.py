@@ -148,6 +148,11 @@ class Paging:
         return None if total is None else -(-total // self._page_limit)
 
     @property
+    def taken(self) -> int:
+        """How many tasks have been taken."""
+        return self._yielded.count
+
+    @property
     def head(self) -> Read | None:
         """The read whose answer is needed for anything more to be taken."""
         return self._chain.links[0].read if self._chain.links else None

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, NoReturn, Self, SupportsIndex, TypeVar
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -28,6 +29,7 @@ from twelvetasks.query import MAX_PAGE_LIMIT, StatusFilter, TaskQuery, refuse, w
 from twelvetasks.reads import Read
 from twelvetasks.retries import Budget, RetryPolicy
 from twelvetasks.secret import ApiKey
+from twelvetasks.telemetry import ListingFacts, ListingObservation, Telemetry
 from twelvetasks.transport import Answer, Transport
 from twelvetasks.trust import check_page
 from twelvetasks.uploads import OnProgress, VideoFile, checked_upload
@@ -58,6 +60,9 @@ class TaskSession:
     one, and then the gate's `concurrency` says how many of their requests are under way at once.
     `client_session`: an `aiohttp.ClientSession` to send through (for proxies, TLS, tracing). It
     stays the caller's to close, and the key is never stored on it.
+    `trace_configs`: `aiohttp.TraceConfig` objects for the session's own `ClientSession`. Their
+    hooks see the headers of each request, and so the key.
+    `telemetry`: a `twelvetasks.otel.Telemetry`, for spans and metrics.
 
     Raises AuthenticationError if there is no key, InvalidArgumentError for an argument out of
     range.
@@ -73,6 +78,8 @@ class TaskSession:
         retry: RetryPolicy | None = None,
         gate: Gatekeeper | None = None,
         client_session: aiohttp.ClientSession | None = None,
+        trace_configs: Iterable[aiohttp.TraceConfig] | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         # Rebound before anything is refused: a traceback that shows locals must not show the key.
         api_key = _found_api_key(api_key)
@@ -88,6 +95,8 @@ class TaskSession:
             gate=_checked_gate(gate, concurrency),
             retry=_checked_policy(retry),
             client_session=client_session,
+            trace_configs=_checked_trace_configs(trace_configs, client_session),
+            telemetry=_checked_telemetry(telemetry),
         )
         self._requests = _Requests(transport, self._base_url, concurrency)
         # Made here, so that the first page does not hold up whatever else runs in the loop.
@@ -365,14 +374,30 @@ class _Requests:
         self.closing = asyncio.Event()
         self._budget: Budget | None = None
         self._fetches: set[asyncio.Task[Any]] = set()
+        self._observations: WeakSet[ListingObservation] = WeakSet()
+        self._observation: ListingObservation | None = None
 
     def for_one_listing(self) -> _Requests:
         """Give the same for one iteration of a listing, with a budget for failures of its own."""
         requests = _Requests(self._transport, self._base_url, self.concurrency)
         requests._budget = Budget(self._transport.retry.budget)
         requests._fetches = self._fetches
+        requests._observations = self._observations
         requests.closing = self.closing
         return requests
+
+    def observe(self, plan: Plan, facts: Callable[[], ListingFacts]) -> ListingObservation | None:
+        """Tell the telemetry of an iteration that begins; its fetches run in its context."""
+        if (telemetry := self._transport.telemetry) is not None:
+            self._observation = telemetry.listing(
+                plan.query,
+                exact=plan.exact,
+                max_items=plan.max_items,
+                resumed=plan.resume is not None,
+                facts=facts,
+            )
+            self._observations.add(self._observation)
+        return self._observation
 
     @property
     def transport(self) -> Transport:
@@ -411,7 +436,8 @@ class _Requests:
 
     def spawn(self, fetch: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a fetch as a task that ends, at the latest, when the session is closed."""
-        task = asyncio.get_running_loop().create_task(fetch)
+        context = None if self._observation is None else self._observation.context.copy()
+        task = asyncio.get_running_loop().create_task(fetch, context=context)
         self._fetches.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -422,6 +448,8 @@ class _Requests:
         await self._transport.close()
         if self._fetches:
             await asyncio.wait(self._fetches)
+        for observation in tuple(self._observations):
+            observation.end()
 
     def _ended(self, fetch: asyncio.Task[Any]) -> None:
         self._fetches.discard(fetch)
@@ -487,6 +515,27 @@ def _checked_gate(gate: Any, concurrency: int) -> Gatekeeper:
     if not isinstance(gate, Gatekeeper) or isinstance(gate, type):
         refuse("gate", gate, "must be a Gate, or have its methods `passage` and `pause_left`")
     return gate
+
+
+def _checked_trace_configs(given: Any, client_session: object) -> list[aiohttp.TraceConfig]:
+    if given is None:
+        return []
+    if client_session is not None:
+        refuse(
+            "trace_configs",
+            given,
+            "cannot be given with `client_session`: pass them to that aiohttp.ClientSession",
+        )
+    configs = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(config, aiohttp.TraceConfig) for config in configs):
+        refuse("trace_configs", given, "must be aiohttp.TraceConfig objects, in a list")
+    return configs
+
+
+def _checked_telemetry(telemetry: Any) -> Telemetry | None:
+    if isinstance(telemetry, type) or not isinstance(telemetry, Telemetry | None):
+        refuse("telemetry", telemetry, "must be a twelvetasks.otel.Telemetry")
+    return telemetry
 
 
 def _checked_policy(retry: Any) -> RetryPolicy:

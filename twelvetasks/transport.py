@@ -11,7 +11,7 @@ import functools
 import logging
 import random
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -37,6 +37,7 @@ from twelvetasks.pacing import Gatekeeper
 from twelvetasks.ratelimits import RateReport, read_report
 from twelvetasks.retries import Budget, Failure, RetryPolicy, wait_before_retry
 from twelvetasks.secret import ApiKey
+from twelvetasks.telemetry import Telemetry
 
 __all__ = ["Answer", "Request", "Transport"]
 
@@ -106,12 +107,16 @@ class Transport:
         gate: Gatekeeper,
         retry: RetryPolicy,
         client_session: aiohttp.ClientSession | None,
+        trace_configs: Iterable[aiohttp.TraceConfig] = (),
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.gate = gate
         self.retry = retry
+        self.telemetry = telemetry
         self._api_key = api_key
         self.timeout = timeout
         self._client = client_session
+        self._trace_configs = list(trace_configs)
         self._owns_client = client_session is None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scopes: set[asyncio.Timeout] = set()
@@ -191,6 +196,7 @@ class Transport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 connector=aiohttp.TCPConnector(limit=0),
                 headers={"User-Agent": _user_agent()},
+                trace_configs=self._trace_configs,
             )
         if self._loop not in (None, loop):
             raise SessionClosedError(
@@ -358,10 +364,14 @@ class Exchange:
             priority=request.priority, patience=transport.retry.longest_wait
         )
         self._wait = None
+        came = time.monotonic()
         try:
             async with passage as place:
                 began = time.monotonic()
-                outcome = await transport.ask(request)
+                if transport.telemetry is None:
+                    outcome = await transport.ask(request)
+                else:
+                    outcome = await self._observed(transport.telemetry, waited=began - came)
                 place.report(outcome.report)
         except RateLimitedError as refused:
             # The gate's own: nothing was sent.
@@ -371,6 +381,20 @@ class Exchange:
             return outcome.result
         self._note(outcome, began)
         raise outcome.result
+
+    async def _observed(self, telemetry: Telemetry, *, waited: float) -> _Outcome:
+        request = self._request
+        with telemetry.attempt(
+            request.method, request.url, page=request.page, resends=self._failures, waited=waited
+        ) as attempt:
+            outcome = await self._transport.ask(request)
+            result = outcome.result
+            attempt.answered(
+                status=result.status,
+                request_id=result.request_id,
+                error=None if isinstance(result, Answer) else result,
+            )
+        return outcome
 
     def _note(self, outcome: _Outcome, began: float) -> None:
         """Decide, as long as all is known of it, what the failure of an attempt leads to."""

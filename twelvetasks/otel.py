@@ -1,0 +1,236 @@
+"""`Telemetry`: the spans and metrics of a session, by OpenTelemetry's conventions.
+
+A span per iteration over a listing, below it a client span for each time that a request is sent.
+The listing's span is never left attached to the reader's context: its requests run in a context of
+their own, where it is the current one. This module alone imports opentelemetry, and only its API.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import attrs
+from yarl import URL
+
+from twelvetasks.errors import TwelveTasksError
+from twelvetasks.query import TaskQuery
+from twelvetasks.telemetry import AttemptObservation, ListingFacts, ListingObservation
+from twelvetasks.timestamps import utc_timestamp
+
+try:
+    from opentelemetry import context, metrics, trace
+    from opentelemetry.trace import Span, SpanKind, StatusCode
+except ModuleNotFoundError as missing:
+    raise ImportError(
+        "twelvetasks.otel needs its extra: pip install 'twelvetasks[otel]'", name=missing.name
+    ) from None
+
+__all__ = ["Telemetry"]
+
+SCOPE = "twelvetasks"
+"""The instrumentation scope of all spans and metrics."""
+
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.27.0"
+"""The version of the semantic conventions that the names are from."""
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""The bucket boundaries that the conventions advise for ``http.client.request.duration``."""
+
+WAITED = (0.001, 0.01, 0.1, 1, 5, 10, 30, 60, 300, 3600)
+
+
+class Telemetry:
+    """Tells OpenTelemetry of a session: ``TaskSession(telemetry=Telemetry())``.
+
+    `tracer_provider`, `meter_provider`: where spans and metrics go; by default to those that the
+    application has set for itself. Several sessions may share one.
+
+    Spans: ``twelvetasks.listing`` for each iteration over a listing, with its filters, its order
+    and what came of it, and below it a client span for each time that a request is sent.
+    Metrics: ``http.client.request.duration``, ``twelvetasks.tasks`` (yielded),
+    ``twelvetasks.requests.resent`` and ``twelvetasks.gate.wait.duration``.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
+    ) -> None:
+        self._tracer = trace.get_tracer(
+            SCOPE, tracer_provider=tracer_provider, schema_url=SCHEMA_URL
+        )
+        meter = metrics.get_meter(SCOPE, meter_provider=meter_provider, schema_url=SCHEMA_URL)
+        self._duration = meter.create_histogram(
+            "http.client.request.duration",
+            unit="s",
+            description="Duration of HTTP client requests.",
+            explicit_bucket_boundaries_advisory=SECONDS,
+        )
+        self._waited = meter.create_histogram(
+            "twelvetasks.gate.wait.duration",
+            unit="s",
+            description="How long requests waited at the gate.",
+            explicit_bucket_boundaries_advisory=WAITED,
+        )
+        self._resent = meter.create_counter(
+            "twelvetasks.requests.resent",
+            unit="{request}",
+            description="Requests that were sent again after a failure.",
+        )
+        self._tasks = meter.create_counter(
+            "twelvetasks.tasks",
+            unit="{task}",
+            description="Tasks that listings gave to their readers, counted when each is over.",
+        )
+
+    def listing(
+        self,
+        query: TaskQuery,
+        *,
+        exact: bool,
+        max_items: int | None,
+        resumed: bool,
+        facts: Callable[[], ListingFacts],
+    ) -> ListingObservation:
+        """Begin the span of an iteration over a listing."""
+        options = {"exact": exact, "max_items": max_items, "resumed": resumed}
+        span = self._tracer.start_span(
+            "twelvetasks.listing",
+            attributes=_query_attributes(query) | _attributes("twelvetasks.listing", options),
+        )
+        return _Listing(span, facts, self._tasks)
+
+    @contextmanager
+    def attempt(
+        self, method: str, url: URL, *, page: int | None, resends: int, waited: float
+    ) -> Iterator[AttemptObservation]:
+        """Surround a request that is sent once with a span, and measure it."""
+        measured: dict[str, Any] = {
+            "http.request.method": method,
+            "server.address": url.host,
+            "server.port": url.port,
+        }
+        self._waited.record(waited, {"server.address": url.host or ""})
+        if resends:
+            self._resent.add(1, measured)
+        told = {"url.full": str(url), "twelvetasks.page": page}
+        told["http.request.resend_count"] = resends or None
+        attempt = _Attempt()
+        began = time.perf_counter()
+        with self._tracer.start_as_current_span(
+            method,
+            kind=SpanKind.CLIENT,
+            attributes=measured | _present(told),
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield attempt
+            finally:
+                measured |= attempt.outcome()
+                self._duration.record(time.perf_counter() - began, measured)
+                attempt.conclude(span)
+
+
+class _Attempt:
+    """What came of a request."""
+
+    def __init__(self) -> None:
+        self._status: int | None = None
+        self._request_id: str | None = None
+        self._error: Exception | None = None
+        self._answered = False
+
+    def answered(
+        self, *, status: int | None, request_id: str | None, error: Exception | None
+    ) -> None:
+        self._status, self._request_id, self._error = status, request_id, error
+        self._answered = True
+
+    def outcome(self) -> dict[str, Any]:
+        """Give the attributes that span and metric share."""
+        return _present(
+            {"http.response.status_code": self._status, "error.type": self._error_type()}
+        )
+
+    def conclude(self, span: Span) -> None:
+        """Write down what the span does not know yet."""
+        span.set_attributes(self.outcome() | _present({"twelvetasks.request_id": self._request_id}))
+        if self._error is not None:
+            # A status above 399 says all by itself, as the conventions have it.
+            is_refusal = self._status is not None and self._status >= 400
+            span.set_status(StatusCode.ERROR, None if is_refusal else _reason(self._error))
+
+    def _error_type(self) -> str | None:
+        if not self._answered:
+            return "cancelled"
+        if self._error is None:
+            return None
+        if self._status is not None and self._status >= 400:
+            return str(self._status)
+        return type(self._error).__name__
+
+
+class _Listing:
+    """The span of an iteration over a listing, until it has ended."""
+
+    def __init__(
+        self, span: Span, facts: Callable[[], ListingFacts], tasks: metrics.Counter
+    ) -> None:
+        self._span = span
+        self._facts = facts
+        self._tasks = tasks
+        self._over = False
+        self.context = contextvars.copy_context()
+        self.context.run(context.attach, trace.set_span_in_context(span))
+
+    def end(self, *, complete: bool = False, error: Exception | None = None) -> None:
+        if self._over:
+            return
+        self._over = True
+        facts = self._facts()
+        # They hold all that the listing holds, and that holds this.
+        del self._facts
+        self._tasks.add(facts.tasks)
+        told = attrs.asdict(facts.report) | {
+            "consistency": str(facts.report.consistency),
+            "tasks": facts.tasks,
+            "total_results": facts.total_results,
+            "complete": complete,
+        }
+        self._span.set_attributes(_attributes("twelvetasks.listing", told))
+        if error is not None:
+            self._span.set_attribute("error.type", type(error).__name__)
+            self._span.set_status(StatusCode.ERROR, _reason(error))
+        self._span.end()
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, TwelveTasksError) else type(error).__name__
+
+
+def _query_attributes(query: TaskQuery) -> dict[str, Any]:
+    return _attributes("twelvetasks.query", attrs.asdict(query, recurse=False))
+
+
+def _attributes(prefix: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}.{name}": _plain(value) for name, value in _present(values).items()}
+
+
+def _present(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Make an attribute's value of one of ours: what OpenTelemetry takes, and no subclass of it."""
+    if isinstance(value, datetime):
+        return utc_timestamp(value)
+    if isinstance(value, str):
+        return str(value)
+    return tuple(map(str, value)) if isinstance(value, tuple) else value
