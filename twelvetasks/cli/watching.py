@@ -1,0 +1,174 @@
+"""`watch`: each change of a task as it is seen, and the place kept in a file."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.cells import set_cell_size
+from rich.console import OverflowMethod
+from rich.text import Text
+
+from twelvetasks.checkpoint import Checkpoint
+from twelvetasks.cli.connection import Connection, connected, timeout_option
+from twelvetasks.cli.endings import say
+from twelvetasks.cli.json_lines import write_json
+from twelvetasks.cli.options import layout_option, watch_options
+from twelvetasks.cli.table import filename, status_colour
+from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.cli.values import as_timestamp
+from twelvetasks.cli.writers import as_table
+from twelvetasks.convert import to_json
+from twelvetasks.errors import InvalidArgumentError
+from twelvetasks.session import TaskSession
+from twelvetasks.watching import TaskChange
+
+
+@click.command("watch")
+@watch_options
+@click.option(
+    "--since",
+    type=as_timestamp,
+    metavar="TIME",
+    help="Begin with what was updated at or after this time; without it, with what comes from now.",
+)
+@click.option("--deletions", is_flag=True, help="Print deleted tasks, too; takes more requests.")
+@click.option(
+    "--min-interval",
+    type=float,
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two looks after a change.",
+)
+@click.option(
+    "--max-interval",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two looks while nothing changes.",
+)
+@click.option(
+    "--checkpoint",
+    "place",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep the place here after each change, and go on from it, instead of --since, next time.",
+)
+@layout_option
+@connected(timeout_option)
+def watch_tasks(
+    connection: Connection,
+    layout: str | None,
+    status: tuple[str, ...],
+    since: datetime | None,
+    place: Path | None,
+    **choices: Any,
+) -> None:
+    """Print each change of a task as it is seen, until Ctrl-C.
+
+    In a pipe a change is one line {"before": ..., "after": ...}: before is null for a task not seen
+    before, after is null for one that was deleted. Where the command ends in the middle, a change
+    may be printed again by the next that goes on from the same --checkpoint, but none is left out.
+    """
+    resume = None if place is None else _kept(place)
+
+    async def watch_them(session: TaskSession) -> None:
+        out = Console()
+        watch = session.watch(
+            status=status or None, since=since if resume is None else None, resume=resume, **choices
+        )
+        keep = _keeper(place)
+        async with watch:
+            keep(watch.checkpoint)
+            while True:
+                try:
+                    change = await anext(watch)
+                except BaseException:
+                    # Every change so far has been printed; a quiet watch has a place to keep, too.
+                    keep(watch.checkpoint)
+                    raise
+                _write_change(out, change, as_line=as_table(layout))
+                keep(watch.checkpoint)
+
+    with _warnings():
+        connection.run(watch_them)
+
+
+def _kept(place: Path) -> Checkpoint | None:
+    """Read the checkpoint that an earlier watch has kept, if one has."""
+    try:
+        text = place.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    try:
+        return Checkpoint.parse(text.strip())
+    except InvalidArgumentError:
+        raise click.BadParameter(
+            f"{str(place)!r} does not hold the checkpoint of a watch", param_hint="--checkpoint"
+        ) from None
+
+
+def _keeper(place: Path | None) -> Callable[[Checkpoint], None]:
+    """Give a function that keeps a checkpoint: the file is at any time the old or the new one."""
+    last: Checkpoint | None = None
+
+    def keep(checkpoint: Checkpoint) -> None:
+        nonlocal last
+        if place is None or checkpoint == last:
+            return
+        new = place.with_name(f"{place.name}.new")
+        new.write_text(f"{checkpoint}\n", encoding="utf-8")
+        new.replace(place)
+        last = checkpoint
+
+    return keep
+
+
+def _write_change(out: Console, change: TaskChange, *, as_line: bool) -> None:
+    before, after = change.before, change.after
+    if not as_line:
+        sides = (
+            f'"{name}":{to_json(task) if task else "null"}'
+            for name, task in (("before", before), ("after", after))
+        )
+        write_json(out, f"{{{','.join(sides)}}}\n")
+        return
+    task = change.task
+    moment = (
+        task.updated_at.astimezone(UTC).isoformat(" ", "seconds")[:19] if task.updated_at else ""
+    )
+    was = before.status or "" if before else ""
+    now = "deleted" if after is None else after.status or ""
+    line = Text(f"{moment:19}  {printable(task.id):24}  ")
+    line.append(f"{set_cell_size(printable(was), 10)} -> ")
+    line.append(set_cell_size(printable(now), 10), status_colour(task) if after else "red")
+    line.append(f"  {printable(filename(task))}")
+    line.rstrip()
+    in_terminal = is_terminal(sys.stdout)
+    overflow: OverflowMethod = "ellipsis" if in_terminal else "ignore"
+    out.print(line, no_wrap=True, overflow=overflow, crop=in_terminal)
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    """Say on stderr, in the manner of this command, what a watch outlives."""
+    told = _Telling(logging.WARNING)
+    logger = logging.getLogger("twelvetasks.watch")
+    logger.addHandler(told)
+    try:
+        yield
+    finally:
+        logger.removeHandler(told)
+
+
+class _Telling(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
