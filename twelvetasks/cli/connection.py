@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 import stamina.instrumentation
+from click.core import ParameterSource
 
-from twelvetasks.cli.options import combined
+from twelvetasks.cli.commands import combined, option
+from twelvetasks.cli.key import asked_key
 from twelvetasks.cli.terminal import settle_encoding
-from twelvetasks.cli.values import as_seconds
+from twelvetasks.cli.values import as_positive_seconds, as_seconds
 from twelvetasks.session import DEFAULT_BASE_URL, TaskSession
 
 if TYPE_CHECKING:
     from twelvetasks.testing import FakePlatform
+
+
+CONNECTION = "Connection"
 
 
 @attrs.frozen(kw_only=True)
@@ -30,21 +35,32 @@ class Connection:
     base_url: str | None
     options: dict[str, Any]
 
+    @property
+    def account(self) -> dict[str, Any]:
+        """What tells this account from others, but for the key."""
+        if self.demo is not None:
+            return {"demo": self.demo}
+        return {"base_url": self.base_url or DEFAULT_BASE_URL}
+
     def run(self, use: Callable[[TaskSession], Awaitable[None]]) -> None:
         """Open a session, use it in an event loop of its own, and leave nothing behind."""
         if sys.stdout is None:
             raise click.ClickException("There is no standard output to write to")
         settle_encoding()
+        api_key = asked_key() if self.demo is None else None
         # Made outside the loop, where Ctrl-C ends even a long computation at once.
         platform = None if self.demo is None else _demo_platform(self.demo)
         with _silent_retries():
-            asyncio.run(self._use_session(platform, use))
+            asyncio.run(self._use_session(platform, use, api_key))
 
     async def _use_session(
-        self, platform: FakePlatform | None, use: Callable[[TaskSession], Awaitable[None]]
+        self,
+        platform: FakePlatform | None,
+        use: Callable[[TaskSession], Awaitable[None]],
+        api_key: str | None,
     ) -> None:
         async with AsyncExitStack() as opened:
-            api_key, base_url = None, self.base_url or DEFAULT_BASE_URL
+            base_url = self.base_url or DEFAULT_BASE_URL
             if platform is not None:
                 await opened.enter_async_context(platform)
                 api_key, base_url = platform.api_key, platform.base_url
@@ -77,8 +93,7 @@ def connected(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def connected(*, base_url: str | None, demo: int | None = None, **others: Any) -> None:
-            if demo is not None and base_url is not None:
-                raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
+            demo, base_url = _one_of(demo, base_url)
             settings = {
                 setting: others.pop(name) for name, setting in _SETTINGS.items() if name in others
             }
@@ -90,64 +105,89 @@ def connected(
     return decorate
 
 
+def _one_of(demo: int | None, base_url: str | None) -> tuple[int | None, str | None]:
+    """Decide between two platforms: what was typed comes before what a variable says."""
+    if demo is None or base_url is None:
+        return demo, base_url
+    source = click.get_current_context().get_parameter_source
+    if source("base_url") is not ParameterSource.COMMANDLINE:
+        return demo, None
+    if source("demo") is not ParameterSource.COMMANDLINE:
+        return None, base_url
+    raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
+
+
 _SETTINGS = {"concurrency": "concurrency", "request_timeout": "timeout"}
 """The parameters of a command that are a session's, and what they are called there."""
 
 
-demo_option = click.option(
+demo_option = option(
     "--demo",
     is_flag=False,
     flag_value=1000,
     type=click.IntRange(min=0),
     metavar="[N]",
+    group=CONNECTION,
     help="Use a made-up account of N tasks (1000 if not given) inside this command.",
 )
 
 
-concurrency_option = click.option(
+concurrency_option = option(
     "--concurrency",
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
     metavar="N",
+    group=CONNECTION,
+    every=True,
     help="Requests under way at once.",
 )
 
 
-timeout_option = click.option(
+timeout_option = option(
     "--timeout",
     "request_timeout",
-    type=float,
-    default=60.0,
+    type=as_seconds,
+    default="60s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
+    group=CONNECTION,
+    every=True,
     help="For one request, from connecting to the last byte.",
 )
 
 
-upload_timeout_option = click.option(
+upload_timeout_option = option(
     "--timeout",
     "request_timeout",
-    type=float,
-    default=60.0,
+    type=as_seconds,
+    default="60s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
+    group=CONNECTION,
+    every=True,
     help="For each piece of the video, and for the answer.",
 )
 
 
-request_timeout_option = click.option(
+request_timeout_option = option(
     "--request-timeout",
-    type=as_seconds,
-    default=60.0,
+    type=as_positive_seconds,
+    default="60s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
+    group=CONNECTION,
+    every=True,
     help="For one request, from connecting to the last byte.",
 )
 
 
-_base_url_option = click.option(
-    "--base-url", metavar="URL", help=f"The API's address.  [default: {DEFAULT_BASE_URL}]"
+_base_url_option = option(
+    "--base-url",
+    metavar="URL",
+    group=CONNECTION,
+    every=True,
+    help=f"The API's address.  [default: {DEFAULT_BASE_URL}]",
 )
 
 

@@ -1,31 +1,70 @@
-"""Tasks as JSON Lines: one object a line, as the API sent it."""
+"""Tasks as JSON: one object a line, or one array of them all."""
 
 from __future__ import annotations
 
-import sys
+import json
 
+import attrs
+
+from twelvetasks.cli.columns import subset
 from twelvetasks.cli.terminal import Console, is_terminal
-from twelvetasks.cli.writers import Writer
 from twelvetasks.convert import to_json
 from twelvetasks.models import Task
 
+__all__ = ["JsonArray", "JsonLines", "write_json"]
 
-def json_writer(out: Console) -> Writer:
-    """Give what writes a line for every task."""
 
-    def write(tasks: tuple[Task, ...]) -> None:
-        write_json(out, "".join(f"{to_json(task)}\n" for task in tasks))
+def _object(task: Task, columns: tuple[str, ...] | None) -> str:
+    """Write a task as the API sent it, or as much of it as was asked for."""
+    if columns is None:
+        return to_json(task)
+    chosen = subset(task, columns)
+    return json.dumps(chosen, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
-    return write
+
+@attrs.frozen
+class JsonLines:
+    """A line for every task."""
+
+    out: Console
+    columns: tuple[str, ...] | None = None
+
+    def write(self, tasks: tuple[Task, ...]) -> None:
+        """Write a line for each."""
+        write_json(self.out, "".join(f"{_object(task, self.columns)}\n" for task in tasks))
+
+    def finish(self) -> None:
+        """Write nothing: lines need no end."""
+
+
+@attrs.define
+class JsonArray:
+    """An array with an element a line; without its end it is not JSON."""
+
+    out: Console
+    columns: tuple[str, ...] | None = None
+    _before: str = attrs.field(default="[\n", init=False)
+
+    def write(self, tasks: tuple[Task, ...]) -> None:
+        """Write an element for each."""
+        written = []
+        for task in tasks:
+            written.append(f"{self._before}{_object(task, self.columns)}")
+            self._before = ",\n"
+        write_json(self.out, "".join(written))
+
+    def finish(self) -> None:
+        """Close the array."""
+        write_json(self.out, "[]\n" if self._before == "[\n" else "\n]\n")
 
 
 def write_json(out: Console, text: str) -> None:
     """Write JSON, with nothing in it that a terminal would obey."""
-    if is_terminal(sys.stdout):
+    if is_terminal(out.file):
         out.out(text.translate(_ESCAPED), end="", highlight=False)
     else:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        out.file.write(text)
+        out.file.flush()
 
 
 _ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}

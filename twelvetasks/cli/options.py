@@ -2,80 +2,99 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from twelvetasks.cli.values import as_timestamp
+from twelvetasks.cli.commands import combined, option
+from twelvetasks.cli.values import Moment, as_moment, as_seconds
 from twelvetasks.models import SortBy, SortOption, TaskStatus
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def combined(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Make one decorator of several options, which `--help` shows in this order."""
-
-    def decorate(command: F) -> F:
-        return functools.reduce(lambda decorated, option: option(decorated), options[::-1], command)
-
-    return decorate
-
+FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 
 watch_options = combined(
-    click.option("--index-id", metavar="ID", help="Only the tasks of this index."),
-    click.option(
+    option("--index-id", metavar="ID", group=FILTERS, help="Only the tasks of this index."),
+    option(
         "--status",
         multiple=True,
         type=click.Choice([status.value for status in TaskStatus]),
+        group=FILTERS,
         help="Only tasks in this state; repeat it for several.",
     ),
-    click.option("--filename", metavar="NAME", help="Only the video with this file name."),
-    click.option("--duration", type=float, metavar="SECONDS", help="Only videos of this duration."),
-    click.option("--width", type=int, metavar="PIXELS", help="Only videos of this width."),
-    click.option("--height", type=int, metavar="PIXELS", help="Only videos of this height."),
-    click.option(
+    option("--filename", metavar="NAME", group=FILTERS, help="Only the video with this file name."),
+    option(
+        "--duration",
+        type=as_seconds,
+        metavar="DURATION",
+        group=FILTERS,
+        help="Only videos that last so long: 12.5 (seconds), 90s, 1h30m.",
+    ),
+    option("--width", type=int, metavar="PIXELS", group=FILTERS, help="Only videos of this width."),
+    option(
+        "--height", type=int, metavar="PIXELS", group=FILTERS, help="Only videos of this height."
+    ),
+    option(
         "--created-at",
-        type=as_timestamp,
+        type=as_moment,
         metavar="TIME",
-        help="Only tasks created on this date at or after this time, as 2024-05-01T00:00:00Z.",
+        group=FILTERS,
+        help="Only tasks created on this date at or after this time, as the platform understands "
+        "it: 2024-05-01T00:00:00Z, 2024-05-01 (UTC), or so long ago as 36h or 2d.",
     ),
 )
 
-
 filter_options = combined(
     watch_options,
-    click.option(
+    option(
         "--updated-at",
-        type=as_timestamp,
+        type=as_moment,
         metavar="TIME",
+        group=FILTERS,
         help="Only tasks updated on this date at or after this time.",
     ),
 )
 
-
 order_options = combined(
-    click.option(
+    option(
         "--sort-by",
         type=click.Choice([field.value for field in SortBy]),
         default=SortBy.CREATED_AT.value,
         show_default=True,
+        group=ORDER,
         help="What to order by.",
     ),
-    click.option(
+    option(
         "--sort-option",
         type=click.Choice([direction.value for direction in SortOption]),
         default=SortOption.DESC.value,
         show_default=True,
+        group=ORDER,
         help="Newest first (desc) or oldest first (asc).",
     ),
 )
 
-
-layout_option = click.option(
+layout_option = option(
     "--format",
     "layout",
     type=click.Choice(["table", "jsonl"]),
+    group=OUTPUT,
     help="How to print them.  [default: table in a terminal, else jsonl]",
 )
+
+progress_option = option(
+    "--progress/--no-progress",
+    "progress",
+    default=None,
+    group=OUTPUT,
+    every=True,
+    help="Whether a terminal shows how far it has come.  [default: if it takes long]",
+)
+
+
+def in_time(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Put for each time that was written the one that it meant."""
+    return {
+        name: chosen.at if isinstance(chosen, Moment) else chosen
+        for name, chosen in choices.items()
+    }

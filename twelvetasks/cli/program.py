@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from twelvetasks.cli.commands import without_key
 from twelvetasks.cli.endings import MISUSED, ending
 from twelvetasks.cli.listing import count_tasks, list_tasks
 from twelvetasks.cli.single import create_task, delete_tasks, get_task
@@ -37,7 +38,12 @@ class Program(click.Group):
 def cli(context: click.Context) -> None:
     """TwelveLabs' video indexing tasks: every one that matches, once, in order.
 
-    The API key is read from the environment variable TWELVE_LABS_API_KEY.
+    The API key is read from the environment variable TWELVE_LABS_API_KEY; without it, a terminal is
+    asked for it. It is never an argument.
+
+    Any option can come from a variable instead: that of `list --format` is TWELVETASKS_LIST_FORMAT.
+    What every command knows has one for all: TWELVETASKS_BASE_URL, TWELVETASKS_CONCURRENCY,
+    TWELVETASKS_REQUEST_TIMEOUT, TWELVETASKS_PROGRESS. NO_COLOR turns colours off.
 
     Exit codes: 0 done; 1 the platform, the network, the output or a task waited for failed; 2 the
     command was misused or has no API key; 130 Ctrl-C; 141 the reader of the output went away.
@@ -58,6 +64,7 @@ def run(arguments: list[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+without_key(cli)
 for command in (
     list_tasks,
     count_tasks,

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from twelvetasks.cli.commands import command, option
 from twelvetasks.cli.connection import (
     Connection,
     connected,
@@ -18,6 +19,7 @@ from twelvetasks.cli.connection import (
 )
 from twelvetasks.cli.endings import in_flags, say
 from twelvetasks.cli.json_lines import write_json
+from twelvetasks.cli.options import progress_option
 from twelvetasks.cli.progress import upload_progress
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.cli.values import as_metadata, as_task_id
@@ -28,7 +30,16 @@ from twelvetasks.models import Task
 from twelvetasks.session import TaskSession
 
 
-@click.command("get")
+@command(
+    "get",
+    examples=[
+        ("twelvetasks get 62a17bf847f5678267ec10cc", "All that the platform shows of one task."),
+        (
+            "twelvetasks get 62a17bf847f5678267ec10cc | jq -r .hls.video_url",
+            "The address of its stream.",
+        ),
+    ],
+)
 @click.argument("task_id", metavar="ID", type=as_task_id)
 @single_request_options
 def get_task(connection: Connection, task_id: str) -> None:
@@ -51,27 +62,38 @@ def _write_whole(task: Task) -> None:
     write_json(Console(), f"{text}\n")
 
 
-@click.command("create")
-@click.option("--index-id", metavar="ID", required=True, help="The index to put the video into.")
-@click.option("--url", metavar="URL", help="Where the platform can fetch the video.")
-@click.option(
+@command(
+    "create",
+    examples=[
+        (
+            "twelvetasks create --index-id 62a0906d47f5678267ec10a6 --file keynote.mp4",
+            "Upload a video, and print the id of its task.",
+        ),
+        (
+            "twelvetasks create --index-id 62a0906d47f5678267ec10a6 --url https://a.org/b --wait",
+            "Let the platform fetch it, and wait until it is ready.",
+        ),
+    ],
+)
+@option("--index-id", metavar="ID", required=True, help="The index to put the video into.")
+@option("--url", metavar="URL", help="Where the platform can fetch the video.")
+@option(
     "--file", metavar="PATH", help="The video itself; a terminal shows how far it has been sent."
 )
-@click.option(
-    "--no-stream", is_flag=True, help="Do not let the platform keep the video for streaming."
-)
-@click.option(
+@option("--no-stream", is_flag=True, help="Do not let the platform keep the video for streaming.")
+@option(
     "--metadata",
     multiple=True,
     callback=as_metadata,
     metavar="KEY=VALUE",
     help="Kept with the video; repeat it for several, or give one JSON object.",
 )
-@click.option(
+@option(
     "--wait",
     is_flag=True,
     help="Wait, at most an hour, until the task has ended, and print all of it.",
 )
+@progress_option
 @connected(demo_option, upload_timeout_option)
 def create_task(
     connection: Connection,
@@ -82,6 +104,7 @@ def create_task(
     *,
     no_stream: bool,
     wait: bool,
+    progress: bool | None,
 ) -> None:
     """Upload a video and print the id of its task.
 
@@ -92,7 +115,7 @@ def create_task(
         raise click.UsageError("Give the video by either --url or --file")
 
     async def create_it(session: TaskSession) -> None:
-        with upload_progress() as show:
+        with upload_progress(asked=progress) as show:
             task = await session.create(
                 index_id=index_id,
                 video_url=url,
@@ -112,9 +135,18 @@ def create_task(
     connection.run(create_it)
 
 
-@click.command("delete")
+@command(
+    "delete",
+    examples=[
+        ("twelvetasks delete 62a17bf847f5678267ec10cc", "Delete one task, after asking."),
+        (
+            "twelvetasks list --status failed | jq -r ._id | xargs twelvetasks delete --yes",
+            "Delete all that failed.",
+        ),
+    ],
+)
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
-@click.option("--yes", is_flag=True, help="Do not ask first; needed where there is no terminal.")
+@option("--yes", is_flag=True, help="Do not ask first; needed where there is no terminal.")
 @single_request_options
 def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool) -> None:
     """Delete tasks for good, after asking.

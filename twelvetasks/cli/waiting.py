@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from twelvetasks.cli.commands import command, option
 from twelvetasks.cli.connection import (
     Connection,
     concurrency_option,
@@ -11,12 +12,12 @@ from twelvetasks.cli.connection import (
     demo_option,
     request_timeout_option,
 )
-from twelvetasks.cli.json_lines import json_writer
+from twelvetasks.cli.json_lines import JsonLines
 from twelvetasks.cli.options import layout_option
-from twelvetasks.cli.table import table_writer
+from twelvetasks.cli.table import Table
 from twelvetasks.cli.terminal import Console
-from twelvetasks.cli.values import as_seconds, as_task_id
-from twelvetasks.cli.writers import as_table
+from twelvetasks.cli.values import as_positive_seconds, as_task_id
+from twelvetasks.cli.writers import chosen_format
 from twelvetasks.models import SortBy, Task, TaskStatus
 from twelvetasks.session import TaskSession
 
@@ -24,14 +25,26 @@ LONGEST_WAIT = 3600.0
 """Seconds that a command waits for tasks to end, unless it is told otherwise."""
 
 
-@click.command("wait")
+@command(
+    "wait",
+    examples=[
+        (
+            "twelvetasks wait 62a17bf847f5678267ec10cc --timeout 10m && echo ready",
+            "Go on once the task is ready.",
+        ),
+        (
+            "twelvetasks list --status indexing | jq -r ._id | xargs twelvetasks wait",
+            "Wait for all that are being indexed.",
+        ),
+    ],
+)
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
-@click.option(
+@option(
     "--timeout",
-    type=as_seconds,
-    default=LONGEST_WAIT,
+    type=as_positive_seconds,
+    default="1h",
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long to wait in all.",
 )
 @layout_option
@@ -47,11 +60,12 @@ def wait_for_tasks(
 
     async def wait_for_them(session: TaskSession) -> None:
         out = Console()
-        write = table_writer(out, SortBy.UPDATED_AT) if as_table(layout) else json_writer(out)
+        as_table = chosen_format(layout) == "table"
+        writer = Table(out, SortBy.UPDATED_AT) if as_table else JsonLines(out)
         ended: list[Task] = []
         async with session.wait_all(task_ids, timeout=timeout) as waiting:
             async for task in waiting:
-                write((task,))
+                writer.write((task,))
                 ended.append(task)
         refuse_failures(ended)
 

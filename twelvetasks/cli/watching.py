@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -16,46 +16,61 @@ from rich.console import OverflowMethod
 from rich.text import Text
 
 from twelvetasks.checkpoint import Checkpoint
+from twelvetasks.cli.commands import command, option
 from twelvetasks.cli.connection import Connection, connected, timeout_option
 from twelvetasks.cli.endings import say
 from twelvetasks.cli.json_lines import write_json
-from twelvetasks.cli.options import layout_option, watch_options
+from twelvetasks.cli.options import in_time, layout_option, watch_options
 from twelvetasks.cli.table import filename, status_colour
 from twelvetasks.cli.terminal import Console, is_terminal, printable
-from twelvetasks.cli.values import as_timestamp
-from twelvetasks.cli.writers import as_table
+from twelvetasks.cli.values import Moment, as_moment, as_seconds
+from twelvetasks.cli.writers import chosen_format
 from twelvetasks.convert import to_json
 from twelvetasks.errors import InvalidArgumentError
 from twelvetasks.session import TaskSession
 from twelvetasks.watching import TaskChange
 
 
-@click.command("watch")
-@watch_options
-@click.option(
-    "--since",
-    type=as_timestamp,
-    metavar="TIME",
-    help="Begin with what was updated at or after this time; without it, with what comes from now.",
+@command(
+    "watch",
+    examples=[
+        ("twelvetasks watch", "Look on while videos are indexed, until Ctrl-C."),
+        (
+            "twelvetasks watch --since 2d --status failed | jq -r .after._id",
+            "The ids of what failed since the day before yesterday, and of what fails from now on.",
+        ),
+        (
+            "twelvetasks watch --checkpoint place >> changes.jsonl",
+            "A journal that goes on where it stopped, however often it is started.",
+        ),
+    ],
 )
-@click.option("--deletions", is_flag=True, help="Print deleted tasks, too; takes more requests.")
-@click.option(
+@watch_options
+@option(
+    "--since",
+    type=as_moment,
+    metavar="TIME",
+    help="Begin with what was updated at or after this time, or so long ago as 36h or 2d; without "
+    "it, with what comes from now.",
+)
+@option("--deletions", is_flag=True, help="Print deleted tasks, too; takes more requests.")
+@option(
     "--min-interval",
-    type=float,
-    default=5.0,
+    type=as_seconds,
+    default="5s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="Between two looks after a change.",
 )
-@click.option(
+@option(
     "--max-interval",
-    type=float,
-    default=60.0,
+    type=as_seconds,
+    default="60s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="Between two looks while nothing changes.",
 )
-@click.option(
+@option(
     "--checkpoint",
     "place",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -68,7 +83,7 @@ def watch_tasks(
     connection: Connection,
     layout: str | None,
     status: tuple[str, ...],
-    since: datetime | None,
+    since: Moment | None,
     place: Path | None,
     **choices: Any,
 ) -> None:
@@ -83,7 +98,10 @@ def watch_tasks(
     async def watch_them(session: TaskSession) -> None:
         out = Console()
         watch = session.watch(
-            status=status or None, since=since if resume is None else None, resume=resume, **choices
+            status=status or None,
+            since=since.at if since and resume is None else None,
+            resume=resume,
+            **in_time(choices),
         )
         keep = _keeper(place)
         async with watch:
@@ -95,7 +113,7 @@ def watch_tasks(
                     # Every change so far has been printed; a quiet watch has a place to keep, too.
                     keep(watch.checkpoint)
                     raise
-                _write_change(out, change, as_line=as_table(layout))
+                _write_change(out, change, as_line=chosen_format(layout) == "table")
                 keep(watch.checkpoint)
 
     with _warnings():
