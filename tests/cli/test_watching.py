@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
@@ -95,7 +96,7 @@ class TestWatch:
         assert [change["after"] for change in watched.tasks] == [None]
         assert watched.tasks[0]["before"]["_id"] == self.ID
 
-    def test_a_terminal_gets_a_line_to_read(
+    def test_a_terminal_gets_lines_to_read_on_request(
         self, terminal: Terminal, one_task: FakePlatform
     ) -> None:
         def rename() -> None:
@@ -104,9 +105,8 @@ class TestWatch:
             )
 
         script(one_task, rename, lambda: one_task.delete(self.ID))
-        assert (
-            run_in(terminal, "watch", "--deletions", *self.SINCE, *self.OFTEN, *at(one_task)) == 130
-        )
+        arguments = ("watch", "--format", "table", "--deletions", *self.SINCE, *self.OFTEN)
+        assert run_in(terminal, *arguments, *at(one_task)) == 130
         shown = without_styles(terminal.close())
         name = "\N{REPLACEMENT CHARACTER}[2J"
         assert shown.splitlines()[:3] == [
@@ -194,3 +194,50 @@ class TestWatch:
         refused = command("watch", "--max-interval", "1", platform=one_task)
         assert refused.code == 2
         assert refused.complaint.startswith("--max-interval=1.0")
+
+
+@pytest.mark.usefixtures("interruptible")
+class TestLiveView:
+    ID = TestWatch.ID
+    one_task = TestWatch.one_task
+    ARGUMENTS = ("watch", "--deletions", *TestWatch.SINCE, *TestWatch.OFTEN)
+
+    def test_a_terminal_sees_the_latest_changes_their_counts_and_the_next_poll(
+        self, terminal: Terminal, one_task: FakePlatform
+    ) -> None:
+        script(one_task, lambda: one_task.finish(self.ID), lambda: one_task.delete(self.ID))
+        assert run_in(terminal, *self.ARGUMENTS, *at(one_task)) == 130
+        shown = terminal.close()
+        assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # The cursor is back.
+        last = shown[shown.rindex("3 changes") :]
+        assert re.search(r"deleted.* 1.*polls", last)
+        rows = [line for line in last.splitlines() if self.ID in line]
+        assert ["deleted" in row for row in rows] == [True, False, False]
+        assert all("keynote.mp4" in row for row in rows)
+
+    def test_it_shows_what_it_outlives_and_nothing_the_terminal_would_obey(
+        self, terminal: Terminal, one_task: FakePlatform
+    ) -> None:
+        one_task.update(
+            self.ID, updated_at="2025-06-03T00:00:00Z", system_metadata={"filename": "\x1b[2J"}
+        )
+        script(one_task)
+        one_task.fail(status=500, times=5)
+        assert run_in(terminal, *self.ARGUMENTS, *at(one_task)) == 130
+        shown = terminal.close()
+        assert "the watch goes on in" in shown
+        assert "\x1b[2J" not in shown
+
+    def test_a_dumb_terminal_gets_lines(
+        self, terminal: Terminal, one_task: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TERM", "dumb")
+        script(one_task)
+        assert run_in(terminal, *self.ARGUMENTS, *at(one_task)) == 130
+        assert terminal.close().startswith(f"2025-06-02 03:00:01  {self.ID}")
+
+    def test_a_pipe_is_no_place_for_it(self, command: Command, one_task: FakePlatform) -> None:
+        refused = command("watch", "--format", "live", platform=one_task)
+        assert refused.code == 2
+        assert "--format live needs a terminal" in refused.complaint
+        assert one_task.requests == []

@@ -59,7 +59,9 @@ __all__ = ["count_tasks", "list_tasks"]
     "this reads from the newest task down to the time, and no further.",
 )
 @order_options
-@option("--max-items", type=click.IntRange(min=0), metavar="N", group=ORDER, help="Stop after N tasks.")
+@option(
+    "--max-items", type=click.IntRange(min=0), metavar="N", group=ORDER, help="Stop after N tasks."
+)
 @option(
     "--exact",
     is_flag=True,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from twelvetasks.cli.commands import without_key
+from twelvetasks.cli.completion import print_completion
 from twelvetasks.cli.endings import MISUSED, ending
 from twelvetasks.cli.listing import count_tasks, list_tasks
 from twelvetasks.cli.single import create_task, delete_tasks, get_task
@@ -73,5 +74,6 @@ for command in (
     delete_tasks,
     wait_for_tasks,
     watch_tasks,
+    print_completion,
 ):
     cli.add_command(command)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from twelvetasks.cli.commands import command, option
 from twelvetasks.cli.connection import Connection, connected, timeout_option
 from twelvetasks.cli.endings import say
 from twelvetasks.cli.json_lines import write_json
-from twelvetasks.cli.options import in_time, layout_option, watch_options
+from twelvetasks.cli.live import LiveView
+from twelvetasks.cli.options import OUTPUT, in_time, watch_options
+from twelvetasks.cli.replacing import replace_text
 from twelvetasks.cli.table import filename, status_colour
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.cli.values import Moment, as_moment, as_seconds
@@ -28,7 +31,11 @@ from twelvetasks.cli.writers import chosen_format
 from twelvetasks.convert import to_json
 from twelvetasks.errors import InvalidArgumentError
 from twelvetasks.session import TaskSession
+from twelvetasks.watch import TaskWatch
 from twelvetasks.watching import TaskChange
+
+TICK = 0.5
+"""Seconds between two looks at the clock of the live view."""
 
 
 @command(
@@ -77,7 +84,14 @@ from twelvetasks.watching import TaskChange
     metavar="FILE",
     help="Keep the place here after each change, and go on from it, instead of --since, next time.",
 )
-@layout_option
+@option(
+    "--format",
+    "layout",
+    type=click.Choice(["live", "table", "jsonl"]),
+    group=OUTPUT,
+    help="How to print them; live is one view that changes.  [default: live in a terminal, else "
+    "jsonl]",
+)
 @connected(timeout_option)
 def watch_tasks(
     connection: Connection,
@@ -94,9 +108,11 @@ def watch_tasks(
     may be printed again by the next that goes on from the same --checkpoint, but none is left out.
     """
     resume = None if place is None else _kept(place)
+    out = Console()
+    layout = _layout(layout, out)
+    view = LiveView(out) if layout == "live" else None
 
     async def watch_them(session: TaskSession) -> None:
-        out = Console()
         watch = session.watch(
             status=status or None,
             since=since.at if since and resume is None else None,
@@ -106,18 +122,43 @@ def watch_tasks(
         keep = _keeper(place)
         async with watch:
             keep(watch.checkpoint)
-            while True:
-                try:
-                    change = await anext(watch)
-                except BaseException:
-                    # Every change so far has been printed; a quiet watch has a place to keep, too.
+            with view.shown() if view is not None else nullcontext():
+                while True:
+                    try:
+                        change = await (anext(watch) if view is None else _shown(view, watch))
+                    except BaseException:
+                        # All changes so far have been printed; a quiet watch has a place, too.
+                        keep(watch.checkpoint)
+                        raise
+                    if view is not None:
+                        view.change(change)
+                    else:
+                        _write_change(out, change, as_line=layout == "table")
                     keep(watch.checkpoint)
-                    raise
-                _write_change(out, change, as_line=chosen_format(layout) == "table")
-                keep(watch.checkpoint)
 
-    with _warnings():
+    with _warnings(say if view is None else view.warn):
         connection.run(watch_them)
+
+
+def _layout(layout: str | None, out: Console) -> str:
+    can_live = is_terminal(out.file) and out.is_interactive
+    if layout == "live" and not can_live:
+        raise click.UsageError("--format live needs a terminal that can move its cursor")
+    if layout is not None:
+        return layout
+    return "live" if can_live else chosen_format(None)
+
+
+async def _shown(view: LiveView, watch: TaskWatch) -> TaskChange:
+    """Wait for the next change, and keep the view up to date meanwhile."""
+    while True:
+        view.look(watch.polls, watch.next_poll)
+        try:
+            async with asyncio.timeout(TICK) as tick:
+                return await anext(watch)
+        except TimeoutError:
+            if not tick.expired():
+                raise
 
 
 def _kept(place: Path) -> Checkpoint | None:
@@ -142,9 +183,7 @@ def _keeper(place: Path | None) -> Callable[[Checkpoint], None]:
         nonlocal last
         if place is None or checkpoint == last:
             return
-        new = place.with_name(f"{place.name}.new")
-        new.write_text(f"{checkpoint}\n", encoding="utf-8")
-        new.replace(place)
+        replace_text(place, f"{checkpoint}\n")
         last = checkpoint
 
     return keep
@@ -176,9 +215,9 @@ def _write_change(out: Console, change: TaskChange, *, as_line: bool) -> None:
 
 
 @contextmanager
-def _warnings() -> Iterator[None]:
-    """Say on stderr, in the manner of this command, what a watch outlives."""
-    told = _Telling(logging.WARNING)
+def _warnings(tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell, in the manner of this command, what a watch outlives."""
+    told = _Telling(tell)
     logger = logging.getLogger("twelvetasks.watch")
     logger.addHandler(told)
     try:
@@ -188,5 +227,9 @@ def _warnings() -> Iterator[None]:
 
 
 class _Telling(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
+        self._tell(record.getMessage())
