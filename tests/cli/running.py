@@ -25,8 +25,6 @@ from twelvetasks.cli import run
 from twelvetasks.testing import FakePlatform
 
 KEY = "tlk_PLANTED0KEY0THAT0MUST0NEVER0SHOW"
-
-
 LONGEST_WAIT = 20.0
 """Seconds after which whatever a test waits for is a failure."""
 

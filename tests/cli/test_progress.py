@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Terminal, at, run_in, spawn
+from tests.cli.running import KEY, Terminal, at, run_in, spawn
 from twelvetasks.testing import FakePlatform
+from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 
 
 class TestProgress:
@@ -50,6 +52,35 @@ class TestProgress:
             process.communicate()
         assert process.returncode == 0
         assert terminal.close() == ""
+
+    def test_it_tells_the_rate_and_the_time_left(
+        self, terminal: Terminal, fake_platform_factory: FakePlatformFactory, tmp_path: Path
+    ) -> None:
+        platform = fake_platform_factory(300, api_key=KEY, latency=0.05)
+        arguments = ("list", "--page-limit", "10", "--output", str(tmp_path / "t.jsonl"))
+        assert run_in(terminal, *arguments, *at(platform)) == 0
+        shown = terminal.close()
+        assert re.search(r"\d tasks/s", shown)
+        assert "0:00:0" in shown
+
+    def test_it_can_be_asked_for_and_turned_off(
+        self, account: FakePlatform, long_account: FakePlatform, tmp_path: Path
+    ) -> None:
+        for platform, flag in ((account, "--progress"), (long_account, "--no-progress")):
+            terminal = Terminal()
+            assert run_in(terminal, "list", flag, *at(platform)) == 0
+            assert ("Listing" in terminal.close()) == (flag == "--progress")
+
+    def test_stderr_that_goes_elsewhere_leaves_the_terminal_without_one(
+        self, terminal: Terminal, long_account: FakePlatform, tmp_path: Path
+    ) -> None:
+        with (tmp_path / "log").open("w") as log:
+            arguments = ["list", *at(long_account)]
+            with spawn(arguments, stdout=terminal.stream, stderr=log) as process:
+                process.wait()
+        assert process.returncode == 0
+        assert "Listing" not in terminal.close()
+        assert (tmp_path / "log").read_text() == ""
 
     def test_a_dumb_terminal_is_spared(
         self, terminal: Terminal, long_account: FakePlatform, monkeypatch: pytest.MonkeyPatch

@@ -94,6 +94,14 @@ class TestTable:
         assert "\x1b[3" not in shown
         assert "failed" in shown
 
+    def test_a_pipe_gets_colours_only_where_they_are_forced(
+        self, command: Command, one_task: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arguments = ("list", "--format", "table")
+        assert "\x1b" not in command(*arguments, platform=one_task).out
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert "\x1b[31mfailed" in command(*arguments, platform=one_task).out
+
     @pytest.mark.parametrize(
         ("columns", "shown"),
         [

@@ -153,8 +153,9 @@ async def _shown(view: LiveView, watch: TaskWatch) -> TaskChange:
     """Wait for the next change, and keep the view up to date meanwhile."""
     while True:
         view.look(watch.polls, watch.next_poll)
+        tick = asyncio.timeout(TICK)
         try:
-            async with asyncio.timeout(TICK) as tick:
+            async with tick:
                 return await anext(watch)
         except TimeoutError:
             if not tick.expired():
