@@ -10,10 +10,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import attrs
+import click
 import pytest
 from aiohttp import web
 
-from tests.cli.running import KEY, Command, at, press_ctrl_c, spawn
+from tests.cli.running import AS_MODULE, KEY, Command, at, press_ctrl_c, spawn
+from twelvetasks.cli.output import OutputFile, kept_part
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 
@@ -160,6 +163,45 @@ class TestInterruption:
         assert ended.code == 130
         assert "tasks are kept in" in ended.complaint
         assert set(ids(part)) < {task["_id"] for task in long_account.tasks()}
+
+    def test_a_full_disk_keeps_what_had_room(
+        self, long_account: FakePlatform, output: Path, part: Path
+    ) -> None:
+        limited = ("bash", "-c", 'ulimit -f 40; exec "$0" "$@"', *AS_MODULE)
+        arguments = ["list", *at(long_account), "--output", str(output)]
+        with spawn(arguments, program=limited) as process:
+            _, err = process.communicate()
+        kept, error = err.decode().splitlines()
+        assert process.returncode == 1
+        assert error == "twelvetasks: File too large"
+        assert "100 tasks are kept in" in kept
+        with spawn([*arguments, "--resume"]) as process:
+            process.communicate()
+        assert process.returncode == 0
+        assert ids(output) == [task["_id"] for task in long_account.tasks()]
+
+    @pytest.mark.parametrize(("layout", "left"), [("jsonl", True), ("json", False)])
+    def test_a_place_that_is_taken_meanwhile_is_left_to_what_took_it(
+        self, command: Command, account: FakePlatform, output: Path, layout: str, left: bool
+    ) -> None:
+        account.before_each(lambda _, __: output.mkdir(exist_ok=True))
+        failed = command("list", "--format", layout, "--output", str(output), platform=account)
+        assert failed.code == 1
+        assert "Is a directory" in failed.err
+        assert output.is_dir()
+        names = {path.name for path in output.parent.iterdir()} - {output.name}
+        assert names == ({"tasks.jsonl.part", "tasks.jsonl.part.checkpoint"} if left else set())
+
+    def test_a_part_that_another_command_has_gone_on_with_is_not_touched(
+        self, command: Command, long_account: FakePlatform, output: Path, part: Path
+    ) -> None:
+        long_account.fail(status=500, page=3, times=5)
+        assert command("list", "--output", str(output), platform=long_account).code == 1
+        kept, held = kept_part(output), part.read_bytes()
+        assert kept is not None
+        with pytest.raises(click.ClickException, match="Another command has gone on with"):
+            OutputFile(output, {}, attrs.evolve(kept, length=1))
+        assert part.read_bytes() == held
 
     def test_a_time_ago_means_what_it_meant_at_first(
         self, command: Command, long_account: FakePlatform, output: Path, checkpoint: Path

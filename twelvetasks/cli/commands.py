@@ -28,7 +28,7 @@ class Option(click.Option):
     `every` command has TWELVETASKS_CONCURRENCY as well.
     """
 
-    def __init__(self, *args: Any, group: str = "Options", every: bool = False, **kwargs: Any):
+    def __init__(self, *args: Any, group: str | None = None, every: bool = False, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.group = group
         self._every = every
@@ -103,14 +103,18 @@ class Command(click.Command):
         without_key(self)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, group by group."""
+        """Write the options, group by group, and last those of none, such as `--help`."""
         groups: dict[str, list[tuple[str, str]]] = {}
+        others: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None and not isinstance(parameter, click.Argument):
-                group = parameter.group if isinstance(parameter, Option) else "Options"
-                groups.setdefault(group, []).append(record)
-        for group, records in groups.items():
+            if record is None or isinstance(parameter, click.Argument):
+                continue
+            if isinstance(parameter, Option) and parameter.group is not None:
+                groups.setdefault(parameter.group, []).append(record)
+            else:
+                others.append(record)
+        for group, records in (*groups.items(), ("Options", others)):
             with formatter.section(group):
                 formatter.write_dl(records)
 

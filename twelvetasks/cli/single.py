@@ -29,6 +29,8 @@ from twelvetasks.errors import ApiError
 from twelvetasks.models import Task
 from twelvetasks.session import TaskSession
 
+VIDEO = "The video"
+
 
 @command(
     "get",
@@ -75,22 +77,34 @@ def _write_whole(task: Task) -> None:
         ),
     ],
 )
-@option("--index-id", metavar="ID", required=True, help="The index to put the video into.")
-@option("--url", metavar="URL", help="Where the platform can fetch the video.")
 @option(
-    "--file", metavar="PATH", help="The video itself; a terminal shows how far it has been sent."
+    "--index-id", metavar="ID", required=True, group=VIDEO, help="The index to put the video into."
 )
-@option("--no-stream", is_flag=True, help="Do not let the platform keep the video for streaming.")
+@option("--url", metavar="URL", group=VIDEO, help="Where the platform can fetch the video.")
+@option(
+    "--file",
+    metavar="PATH",
+    group=VIDEO,
+    help="The video itself; a terminal shows how far it has been sent.",
+)
+@option(
+    "--no-stream",
+    is_flag=True,
+    group=VIDEO,
+    help="Do not let the platform keep the video for streaming.",
+)
 @option(
     "--metadata",
     multiple=True,
     callback=as_metadata,
     metavar="KEY=VALUE",
+    group=VIDEO,
     help="Kept with the video; repeat it for several, or give one JSON object.",
 )
 @option(
     "--wait",
     is_flag=True,
+    group=VIDEO,
     help="Wait, at most an hour, until the task has ended, and print all of it.",
 )
 @progress_option

@@ -34,6 +34,8 @@ from twelvetasks.session import TaskSession
 from twelvetasks.watch import TaskWatch
 from twelvetasks.watching import TaskChange
 
+WATCHING = "What to watch, how often"
+
 TICK = 0.5
 """Seconds between two looks at the clock of the live view."""
 
@@ -57,16 +59,23 @@ TICK = 0.5
     "--since",
     type=as_moment,
     metavar="TIME",
+    group=WATCHING,
     help="Begin with what was updated at or after this time, or so long ago as 36h or 2d; without "
     "it, with what comes from now.",
 )
-@option("--deletions", is_flag=True, help="Print deleted tasks, too; takes more requests.")
+@option(
+    "--deletions",
+    is_flag=True,
+    group=WATCHING,
+    help="Print deleted tasks, too; takes more requests.",
+)
 @option(
     "--min-interval",
     type=as_seconds,
     default="5s",
     show_default=True,
     metavar="DURATION",
+    group=WATCHING,
     help="Between two looks after a change.",
 )
 @option(
@@ -75,6 +84,7 @@ TICK = 0.5
     default="60s",
     show_default=True,
     metavar="DURATION",
+    group=WATCHING,
     help="Between two looks while nothing changes.",
 )
 @option(
@@ -82,6 +92,7 @@ TICK = 0.5
     "place",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
+    group=WATCHING,
     help="Keep the place here after each change, and go on from it, instead of --since, next time.",
 )
 @option(
