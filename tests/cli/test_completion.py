@@ -42,29 +42,26 @@ def asked(shell: str, script: str, words: str, last: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "last", "offered"),
+    ("shell", "words", "last", "offered"),
     [
-        ("", "wa", ["wait", "watch"]),
-        ("list", "--st", ["--status"]),
-        ("list --status", "re", ["ready"]),
-        ("list --format", "", ["table", "jsonl", "json", "csv", "parquet"]),
-        ("list --columns", "sta", ["status"]),
-        ("list --columns", "id,status,cre", ["id,status,created_at"]),
-        ("list --columns", "index_id,i", ["index_id,id"]),
-        ("completion", "z", ["zsh"]),
-        ("list", "--api", []),
+        ("bash", "", "wa", ["wait", "watch"]),
+        ("bash", "list", "--st", ["--status"]),
+        ("bash", "list", "--api", []),
+        ("bash", "list --status", "re", ["ready"]),
+        ("bash", "list --columns", "id,status,cre", ["id,status,created_at"]),
+        ("bash", "list --columns", "index_id,i", ["index_id,id"]),
+        ("fish", "list", "--st", ["--status"]),
+        ("fish", "list --format", "", ["table", "jsonl", "json", "csv", "parquet"]),
+        # Not behind a comma: click's script for fish takes one for the end of a value.
+        ("fish", "list --columns", "sta", ["status"]),
     ],
 )
-@pytest.mark.parametrize(
-    ("shell", "script"), [("bash", BASH), ("fish", FISH)], ids=["bash", "fish"]
-)
 def test_a_shell_completes_commands_flags_and_values(
-    shell: str, script: str, words: str, last: str, offered: list[str]
+    shell: str, words: str, last: str, offered: list[str]
 ) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell}")
-    if shell == "fish" and "," in last:
-        offered = []  # Click's script for fish takes a comma for the end of a value.
+    script = {"bash": BASH, "fish": FISH}[shell]
     given = [word for word in asked(shell, script, words, last) if word]
     assert sorted(given) == sorted(offered)
 
