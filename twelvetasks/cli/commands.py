@@ -18,6 +18,9 @@ from twelvetasks.session import API_KEY_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+Decorator = Callable[[Any], Any]
+"""What adds options to a command."""
+
 PREFIX = "TWELVETASKS"
 
 
@@ -54,7 +57,7 @@ class Option(click.Option):
         return [f"{PREFIX}_{name.upper()}" for name in names]
 
 
-option = functools.partial(click.option, cls=Option)
+option: Callable[..., Decorator] = functools.partial(click.option, cls=Option)
 """`click.option`, with a `group` of the help."""
 
 

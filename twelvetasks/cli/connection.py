@@ -14,7 +14,7 @@ import click
 import stamina.instrumentation
 from click.core import ParameterSource
 
-from twelvetasks.cli.commands import combined, option
+from twelvetasks.cli.commands import Decorator, combined, option
 from twelvetasks.cli.key import asked_key
 from twelvetasks.cli.terminal import settle_encoding
 from twelvetasks.cli.values import as_positive_seconds, as_seconds
@@ -121,7 +121,7 @@ _SETTINGS = {"concurrency": "concurrency", "request_timeout": "timeout"}
 """The parameters of a command that are a session's, and what they are called there."""
 
 
-demo_option = option(
+demo_option: Decorator = option(
     "--demo",
     is_flag=False,
     flag_value=1000,
@@ -132,7 +132,7 @@ demo_option = option(
 )
 
 
-concurrency_option = option(
+concurrency_option: Decorator = option(
     "--concurrency",
     type=click.IntRange(min=1),
     default=8,
@@ -144,7 +144,7 @@ concurrency_option = option(
 )
 
 
-timeout_option = option(
+timeout_option: Decorator = option(
     "--timeout",
     "request_timeout",
     type=as_seconds,
@@ -157,7 +157,7 @@ timeout_option = option(
 )
 
 
-upload_timeout_option = option(
+upload_timeout_option: Decorator = option(
     "--timeout",
     "request_timeout",
     type=as_seconds,
@@ -170,7 +170,7 @@ upload_timeout_option = option(
 )
 
 
-request_timeout_option = option(
+request_timeout_option: Decorator = option(
     "--request-timeout",
     type=as_positive_seconds,
     default="60s",
@@ -182,7 +182,7 @@ request_timeout_option = option(
 )
 
 
-_base_url_option = option(
+_base_url_option: Decorator = option(
     "--base-url",
     metavar="URL",
     group=CONNECTION,
@@ -191,7 +191,7 @@ _base_url_option = option(
 )
 
 
-connection_options = connected(demo_option, concurrency_option, timeout_option)
+connection_options: Decorator = connected(demo_option, concurrency_option, timeout_option)
 
 
-single_request_options = connected(demo_option, timeout_option)
+single_request_options: Decorator = connected(demo_option, timeout_option)

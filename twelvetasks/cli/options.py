@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from twelvetasks.cli.commands import combined, option
+from twelvetasks.cli.commands import Decorator, combined, option
 from twelvetasks.cli.values import Moment, as_moment, as_seconds
 from twelvetasks.models import SortBy, SortOption, TaskStatus
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 
-watch_options = combined(
+watch_options: Decorator = combined(
     option("--index-id", metavar="ID", group=FILTERS, help="Only the tasks of this index."),
     option(
         "--status",
@@ -44,7 +44,7 @@ watch_options = combined(
     ),
 )
 
-filter_options = combined(
+filter_options: Decorator = combined(
     watch_options,
     option(
         "--updated-at",
@@ -55,7 +55,7 @@ filter_options = combined(
     ),
 )
 
-order_options = combined(
+order_options: Decorator = combined(
     option(
         "--sort-by",
         type=click.Choice([field.value for field in SortBy]),
@@ -74,7 +74,7 @@ order_options = combined(
     ),
 )
 
-layout_option = option(
+layout_option: Decorator = option(
     "--format",
     "layout",
     type=click.Choice(["table", "jsonl"]),
@@ -82,7 +82,7 @@ layout_option = option(
     help="How to print them.  [default: table in a terminal, else jsonl]",
 )
 
-progress_option = option(
+progress_option: Decorator = option(
     "--progress/--no-progress",
     "progress",
     default=None,
