@@ -75,6 +75,11 @@ class TaskWatch(KeptPlace[TaskChange]):
         """How often it has been seen what was updated last."""
         return self._watching.polls
 
+    @property
+    def next_poll(self) -> float | None:
+        """When it looks again, by its event loop's `time()`; None before it has looked."""
+        return self._due
+
     async def _next(self) -> TaskChange:
         if self._failure is not None:
             raise self._failure

@@ -1,0 +1,85 @@
+"""With whom the command speaks: an account, or a demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import stamina.instrumentation
+
+from tests.cli.running import KEY, Command, Outcome
+from twelvetasks.testing import FakePlatform
+from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+
+
+class TestConnection:
+    def test_the_key_comes_from_the_environment(
+        self, command: Command, account: FakePlatform
+    ) -> None:
+        command("list", platform=account)
+        assert {request.headers["x-api-key"] for request in account.requests} == {KEY}
+
+    def test_concurrency_bounds_the_requests_under_way(
+        self, command: Command, fake_platform_factory: FakePlatformFactory
+    ) -> None:
+        platform = fake_platform_factory(100, api_key=KEY, latency=0.002)
+        command("list", "--page-limit", "5", "--concurrency", "2", platform=platform)
+        assert len(platform.requests) == 20
+        assert platform.most_in_flight == 2
+
+    def test_timeout_bounds_a_request(self, command: Command, account: FakePlatform) -> None:
+        account.hold()
+        late = command("list", "--timeout", "0.05", platform=account)
+        assert late.code == 1
+        assert "no answer within 0.05 seconds" in late.complaint
+        assert "Raise --timeout" in late.complaint
+
+    @pytest.fixture
+    def reports(self) -> Iterator[list[stamina.instrumentation.RetryDetails]]:
+        """What stamina reports to the program around the command."""
+        reported: list[stamina.instrumentation.RetryDetails] = []
+
+        def report(details: stamina.instrumentation.RetryDetails) -> None:
+            reported.append(details)
+
+        stamina.instrumentation.set_on_retry_hooks([report])
+        yield reported
+        stamina.instrumentation.set_on_retry_hooks(None)
+
+    def test_retries_are_made_and_not_reported(
+        self,
+        command: Command,
+        account: FakePlatform,
+        reports: list[stamina.instrumentation.RetryDetails],
+    ) -> None:
+        reporters = stamina.instrumentation.get_on_retry_hooks()
+        account.fail(times=2)
+        listed = command("list", platform=account)
+        assert (listed.code, listed.tasks, listed.err) == (0, account.tasks(), "")
+        assert len(account.requests) == 4
+        assert reports == []
+        assert stamina.instrumentation.get_on_retry_hooks() == reporters
+
+
+class TestDemo:
+    @pytest.fixture(autouse=True)
+    def no_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("TWELVE_LABS_API_KEY")
+
+    def test_it_lists_as_many_made_up_tasks_as_asked(self, command: Command) -> None:
+        assert command("list", "--demo", "120").tasks == FakePlatform.demo(120).tasks()
+
+    def test_without_a_number_there_are_a_thousand(self, command: Command) -> None:
+        assert len(command("list", "--demo").tasks) == 1000
+
+    def test_a_flag_may_follow_it(self, command: Command) -> None:
+        listed = command("list", "--demo", "--status", "failed")
+        assert listed.tasks == FakePlatform.demo(1000).tasks(status="failed")
+
+    def test_there_may_be_none(self, command: Command) -> None:
+        assert command("list", "--demo", "0") == Outcome(0, "", "")
+
+    def test_it_cannot_be_had_at_another_address(self, command: Command) -> None:
+        refused = command("list", "--demo", "--base-url", "https://example.com")
+        assert refused.code == 2
+        assert "--base-url" in refused.complaint

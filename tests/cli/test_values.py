@@ -1,0 +1,170 @@
+"""Durations, times and variables: what may be written, and what it means."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.cli.running import Command, at
+from twelvetasks.cli.values import as_moment, as_seconds
+from twelvetasks.testing import FakePlatform
+
+
+class TestDurations:
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("90", 90.0),
+            ("12.5", 12.5),
+            ("90s", 90.0),
+            ("10m", 600.0),
+            ("1h30m", 5400.0),
+            ("1h 30m", 5400.0),
+            ("1.5H", 5400.0),
+            ("2d", 172_800.0),
+            ("1w2d3h4m5s", 788_645.0),
+            ("250ms", 0.25),
+        ],
+    )
+    def test_each_form_means_seconds(self, text: str, seconds: float) -> None:
+        assert as_seconds(text) == seconds
+
+    @pytest.mark.parametrize("text", ["", " ", "m", "10 parsecs", "30m1h", "1h1h", "-5m", "1:30"])
+    def test_what_is_none_is_refused(self, text: str) -> None:
+        with pytest.raises(click.BadParameter, match="not a duration such as"):
+            as_seconds(text)
+
+    @given(st.integers(0, 99), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+    def test_any_sum_of_units_is_its_sum(self, days: int, hours: int, minutes: int, s: int) -> None:
+        whole = timedelta(days=days, hours=hours, minutes=minutes, seconds=s)
+        assert as_seconds(f"{days}d{hours}h{minutes}m{s}s") == whole.total_seconds()
+
+    def test_a_filter_takes_one(self, command: Command, account: FakePlatform) -> None:
+        assert command("count", "--duration", "1m30s", platform=account).code == 0
+        assert account.requests[0].query["duration"] == "90"
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("text", "at"),
+        [
+            ("2025-06-01T02:00:00+02:00", datetime(2025, 6, 1, tzinfo=UTC)),
+            ("2025-06-01", datetime(2025, 6, 1, tzinfo=UTC)),
+        ],
+    )
+    def test_a_date_and_a_date_time_are_that_moment(self, text: str, at: datetime) -> None:
+        assert as_moment(text).at == at
+
+    @pytest.mark.parametrize(
+        ("text", "ago"), [("36h", timedelta(hours=36)), ("2d", timedelta(2)), ("0s", timedelta(0))]
+    )
+    def test_a_duration_is_so_long_ago(self, text: str, ago: timedelta) -> None:
+        before = datetime.now(UTC).replace(microsecond=0)
+        at = as_moment(text).at
+        assert before - ago <= at <= datetime.now(UTC) - ago
+
+    @pytest.mark.parametrize("text", ["yesterday", "36", "2025-02-30", "2025-06-01T00:00:00", ""])
+    def test_what_is_none_is_refused(self, text: str) -> None:
+        with pytest.raises(click.BadParameter):
+            as_moment(text)
+
+    def test_what_is_before_all_dates_is_refused(self) -> None:
+        with pytest.raises(click.BadParameter, match="before all dates"):
+            as_moment("999999w")
+
+    def test_since_reads_down_to_that_time_and_no_further(
+        self, command: Command, long_account: FakePlatform
+    ) -> None:
+        since = long_account.tasks()[60]["created_at"]
+        listed = command("list", "--since", since, "--concurrency", "1", platform=long_account)
+        assert listed.tasks == long_account.tasks()[:61]
+        assert len(long_account.requests) == 2
+
+    @pytest.mark.parametrize(
+        "flags", [("--sort-by", "updated_at"), ("--sort-option", "asc")], ids=" ".join
+    )
+    def test_since_goes_by_creation_from_the_newest(
+        self, command: Command, account: FakePlatform, flags: tuple[str, str]
+    ) -> None:
+        refused = command("list", "--since", "2d", *flags, platform=account)
+        assert refused.code == 2
+        assert "--since reads the newest first" in refused.complaint
+        assert account.requests == []
+
+
+class TestVariables:
+    def test_one_sets_an_option_of_one_command(
+        self, command: Command, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TWELVETASKS_LIST_FORMAT", "csv")
+        monkeypatch.setenv("TWELVETASKS_LIST_STATUS", "failed ready")
+        assert command("list", platform=account).out.startswith("id,")
+        assert set(account.requests[0].query.getall("status")) == {"failed", "ready"}
+
+    def test_a_flag_comes_before_it(
+        self, command: Command, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TWELVETASKS_LIST_FORMAT", "csv")
+        assert command("list", "--format", "jsonl", platform=account).tasks == account.tasks()
+
+    def test_one_sets_what_all_commands_share(
+        self, command: Command, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TWELVETASKS_BASE_URL", str(account.base_url))
+        assert command("count").out == "100\n"
+        monkeypatch.setenv("TWELVETASKS_LIST_BASE_URL", "http://127.0.0.1:9/v1.3")
+        assert command("count").out == "100\n"
+        assert command("list").code == 1
+
+    def test_a_wrong_one_is_named(
+        self, command: Command, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TWELVETASKS_CONCURRENCY", "0")
+        refused = command("list", platform=account)
+        assert refused.code == 2
+        assert "Invalid value for TWELVETASKS_CONCURRENCY" in refused.complaint
+
+    def test_what_is_typed_decides_between_an_address_and_the_demo(
+        self, command: Command, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TWELVETASKS_BASE_URL", str(account.base_url))
+        assert command("count", "--demo", "7").out == "7\n"
+        monkeypatch.setenv("TWELVETASKS_COUNT_DEMO", "5")
+        assert command("count", *at(account)).out == "100\n"
+
+    @pytest.mark.parametrize("variable", ["TWELVETASKS_VERSION", "TWELVETASKS_API_KEY"])
+    def test_others_change_nothing(
+        self,
+        command: Command,
+        account: FakePlatform,
+        monkeypatch: pytest.MonkeyPatch,
+        variable: str,
+    ) -> None:
+        monkeypatch.setenv(variable, "1")
+        assert command("count", platform=account).out == "100\n"
+
+
+class TestHelp:
+    @pytest.mark.parametrize(
+        "name", ["list", "count", "get", "create", "delete", "wait", "watch", "completion"]
+    )
+    def test_every_command_shows_examples_to_copy(self, command: Command, name: str) -> None:
+        examples = command(name, "--help").out.partition("\nExamples:\n")[2].splitlines()
+        assert any(f"twelvetasks {name}" in line for line in examples)
+
+    def test_options_are_in_groups(self, command: Command) -> None:
+        shown = command("list", "-h").out
+        groups = ["Which tasks:", "In which order:", "Output:", "Connection:", "Options:"]
+        assert sorted(groups, key=shown.index) == groups
+
+    def test_it_names_the_variables(self, command: Command) -> None:
+        shown = command("-h").out
+        for variable in ("TWELVE_LABS_API_KEY", "TWELVETASKS_CONCURRENCY", "NO_COLOR"):
+            assert variable in shown
+
+    def test_the_version_is_a_result(self, command: Command) -> None:
+        assert command("--version").out.startswith("twelvetasks, version ")

@@ -1,0 +1,197 @@
+"""With whom a command speaks, and how: the options of a session, and the loop it runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+import stamina.instrumentation
+from click.core import ParameterSource
+
+from twelvetasks.cli.commands import Decorator, combined, option
+from twelvetasks.cli.key import asked_key
+from twelvetasks.cli.terminal import settle_encoding
+from twelvetasks.cli.values import as_positive_seconds, as_seconds
+from twelvetasks.session import DEFAULT_BASE_URL, TaskSession
+
+if TYPE_CHECKING:
+    from twelvetasks.testing import FakePlatform
+
+
+CONNECTION = "Connection"
+
+
+@attrs.frozen(kw_only=True)
+class Connection:
+    """With whom a command speaks: the user's account, or a demo platform that lives as long."""
+
+    demo: int | None
+    base_url: str | None
+    options: dict[str, Any]
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """What tells this account from others, but for the key."""
+        if self.demo is not None:
+            return {"demo": self.demo}
+        return {"base_url": self.base_url or DEFAULT_BASE_URL}
+
+    def run(self, use: Callable[[TaskSession], Awaitable[None]]) -> None:
+        """Open a session, use it in an event loop of its own, and leave nothing behind."""
+        if sys.stdout is None:
+            raise click.ClickException("There is no standard output to write to")
+        settle_encoding()
+        api_key = asked_key() if self.demo is None else None
+        # Made outside the loop, where Ctrl-C ends even a long computation at once.
+        platform = None if self.demo is None else _demo_platform(self.demo)
+        with _silent_retries():
+            asyncio.run(self._use_session(platform, use, api_key))
+
+    async def _use_session(
+        self,
+        platform: FakePlatform | None,
+        use: Callable[[TaskSession], Awaitable[None]],
+        api_key: str | None,
+    ) -> None:
+        async with AsyncExitStack() as opened:
+            base_url = self.base_url or DEFAULT_BASE_URL
+            if platform is not None:
+                await opened.enter_async_context(platform)
+                api_key, base_url = platform.api_key, platform.base_url
+            session = TaskSession(api_key, base_url=base_url, **self.options)
+            await use(await opened.enter_async_context(session))
+
+
+def _demo_platform(count: int) -> FakePlatform:
+    from twelvetasks.testing import FakePlatform  # noqa: PLC0415 - a server only the demo needs
+
+    return FakePlatform.demo(count)
+
+
+@contextmanager
+def _silent_retries() -> Iterator[None]:
+    """Keep stamina from reporting each attempt: only what ends the command is worth a line."""
+    hooks = stamina.instrumentation.get_on_retry_hooks()
+    stamina.instrumentation.set_on_retry_hooks(())
+    try:
+        yield
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(hooks)
+
+
+def connected(
+    *options: Callable[[Any], Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that say where and how to connect, as one `Connection`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def connected(*, base_url: str | None, demo: int | None = None, **others: Any) -> None:
+            demo, base_url = _one_of(demo, base_url)
+            settings = {
+                setting: others.pop(name) for name, setting in _SETTINGS.items() if name in others
+            }
+            command(connection=Connection(demo=demo, base_url=base_url, options=settings), **others)
+
+        decorated: Callable[..., None] = combined(*options, _base_url_option)(connected)
+        return decorated
+
+    return decorate
+
+
+def _one_of(demo: int | None, base_url: str | None) -> tuple[int | None, str | None]:
+    """Decide between two platforms: what was typed comes before what a variable says."""
+    if demo is None or base_url is None:
+        return demo, base_url
+    source = click.get_current_context().get_parameter_source
+    if source("base_url") is not ParameterSource.COMMANDLINE:
+        return demo, None
+    if source("demo") is not ParameterSource.COMMANDLINE:
+        return None, base_url
+    raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
+
+
+_SETTINGS = {"concurrency": "concurrency", "request_timeout": "timeout"}
+"""The parameters of a command that are a session's, and what they are called there."""
+
+
+demo_option: Decorator = option(
+    "--demo",
+    is_flag=False,
+    flag_value=1000,
+    type=click.IntRange(min=0),
+    metavar="[N]",
+    group=CONNECTION,
+    help="Use a made-up account of N tasks (1000 if not given) inside this command.",
+)
+
+
+concurrency_option: Decorator = option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    metavar="N",
+    group=CONNECTION,
+    every=True,
+    help="Requests under way at once.",
+)
+
+
+timeout_option: Decorator = option(
+    "--timeout",
+    "request_timeout",
+    type=as_seconds,
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    group=CONNECTION,
+    every=True,
+    help="For one request, from connecting to the last byte.",
+)
+
+
+upload_timeout_option: Decorator = option(
+    "--timeout",
+    "request_timeout",
+    type=as_seconds,
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    group=CONNECTION,
+    every=True,
+    help="For each piece of the video, and for the answer.",
+)
+
+
+request_timeout_option: Decorator = option(
+    "--request-timeout",
+    type=as_positive_seconds,
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    group=CONNECTION,
+    every=True,
+    help="For one request, from connecting to the last byte.",
+)
+
+
+_base_url_option: Decorator = option(
+    "--base-url",
+    metavar="URL",
+    group=CONNECTION,
+    every=True,
+    help=f"The API's address.  [default: {DEFAULT_BASE_URL}]",
+)
+
+
+connection_options: Decorator = connected(demo_option, concurrency_option, timeout_option)
+
+
+single_request_options: Decorator = connected(demo_option, timeout_option)

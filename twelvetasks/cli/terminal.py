@@ -1,0 +1,52 @@
+"""Whether a person or a program reads the output, and what may be shown to a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from typing import IO
+
+import rich.console
+
+
+class Console(rich.console.Console):
+    """A console whose errors end the command as all others do."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave the error to `ending`; rich would exit with a code of its own."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
+def settle_encoding() -> None:
+    """Write UTF-8 wherever there is no terminal, and to a terminal what its encoding can show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if is_terminal(sys.stdout):
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey instead of showing it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for each in text
+    )
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Ask the stream itself: rich also calls a terminal what FORCE_COLOR says is one."""
+    return stream is not None and stream.isatty()
+
+
+def is_pipe(stream: IO[str]) -> bool:
+    """Tell whether another program reads what is written."""
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except OSError:  # A stream of Python's own, such as a StringIO, is no file of the system's.
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

@@ -1,0 +1,105 @@
+"""What may be written after a flag or as an argument, and what it means.
+
+Durations are seconds, or human as `1h30m`; times are RFC 3339, a date, or so long ago as `36h`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import click
+
+from twelvetasks.errors import InvalidArgumentError
+from twelvetasks.single import checked_id
+from twelvetasks.timestamps import parse_timestamp
+
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
+
+_HUMAN = re.compile(
+    r"\s*".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?)\s*{unit}(?![a-z]))?" for unit in _UNITS),
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def _human_seconds(text: str) -> float | None:
+    """Read `1h30m`, units from weeks to milliseconds in falling order; None if it is no such."""
+    match = _HUMAN.fullmatch(text.strip())
+    if match is None or not match.lastgroup:
+        return None
+    return math.fsum(float(match[unit] or 0) * seconds for unit, seconds in _UNITS.items())
+
+
+def as_seconds(text: str) -> float:
+    """Read a number of seconds, or a duration such as `90s`, `10m` or `1h30m`."""
+    try:
+        return float(text)
+    except ValueError:
+        seconds = _human_seconds(text)
+    if seconds is None:
+        raise click.BadParameter(
+            f"{text!r} is not a duration such as 90 (seconds), 90s, 10m or 1h30m"
+        )
+    return seconds
+
+
+def as_positive_seconds(text: str) -> float:
+    """Read a duration that takes some time, and ends."""
+    seconds = as_seconds(text)
+    if not math.isfinite(seconds) or seconds <= 0:
+        raise click.BadParameter(f"{text!r} is not a positive number of seconds")
+    return seconds
+
+
+@attrs.frozen
+class Moment:
+    """A time as it was written, and what it meant then: `36h` means another one each time."""
+
+    text: str
+    at: datetime
+
+
+def as_moment(text: str) -> Moment:
+    """Read an RFC 3339 date-time, a date (its beginning in UTC), or a time ago such as `36h`."""
+    ago = _human_seconds(text)
+    try:
+        if ago is not None:
+            return Moment(text, datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=ago))
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+            return Moment(text, datetime.fromisoformat(text).replace(tzinfo=UTC))
+        return Moment(text, parse_timestamp(text))
+    except OverflowError:
+        raise click.BadParameter(f"{text!r} ago is before all dates") from None
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{error}, nor a date such as 2022-06-09, nor a time ago such as 90m, 36h or 2d"
+        ) from None
+
+
+def as_task_id(text: str) -> str:
+    """Read the id of a task."""
+    try:
+        return checked_id(text)
+    except InvalidArgumentError:
+        raise click.BadParameter(f"{text!r} is not the id of a task") from None
+
+
+def as_metadata(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Merge what is given as a JSON object with what is given as KEY=VALUE."""
+    metadata: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if text.lstrip().startswith("{"):
+            try:
+                metadata |= json.loads(text)
+            except (ValueError, RecursionError):
+                raise click.BadParameter(f"{text!r} is not a JSON object") from None
+        elif name and equals:
+            metadata[name] = value
+        else:
+            raise click.BadParameter(f"{text!r} is neither KEY=VALUE nor a JSON object")
+    return metadata
