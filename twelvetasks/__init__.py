@@ -38,6 +38,7 @@ from twelvetasks.query import TaskQuery
 from twelvetasks.report import Consistency, ListingReport
 from twelvetasks.retries import RetryPolicy
 from twelvetasks.session import TaskSession
+from twelvetasks.stats import TaskStats
 from twelvetasks.waiting import TaskWaiting
 from twelvetasks.watch import TaskWatch
 from twelvetasks.watching import TaskChange
@@ -76,6 +77,7 @@ __all__ = [
     "TaskPage",
     "TaskQuery",
     "TaskSession",
+    "TaskStats",
     "TaskStatus",
     "TaskStream",
     "TaskWaiting",

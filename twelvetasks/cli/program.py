@@ -11,6 +11,7 @@ from twelvetasks.cli.completion import print_completion
 from twelvetasks.cli.endings import MISUSED, ending
 from twelvetasks.cli.listing import count_tasks, list_tasks
 from twelvetasks.cli.single import create_task, delete_tasks, get_task
+from twelvetasks.cli.stats import show_stats
 from twelvetasks.cli.waiting import wait_for_tasks
 from twelvetasks.cli.watching import watch_tasks
 
@@ -69,6 +70,7 @@ without_key(cli)
 for command in (
     list_tasks,
     count_tasks,
+    show_stats,
     get_task,
     create_task,
     delete_tasks,

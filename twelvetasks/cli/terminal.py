@@ -10,6 +10,10 @@ from typing import IO
 
 import rich.console
 
+from twelvetasks.legible import printable
+
+__all__ = ["Console", "is_pipe", "is_terminal", "printable", "settle_encoding"]
+
 
 class Console(rich.console.Console):
     """A console whose errors end the command as all others do."""
@@ -26,16 +30,6 @@ def settle_encoding() -> None:
             sys.stdout.reconfigure(errors="replace")
         else:
             sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-
-
-def printable(text: str) -> str:
-    """Replace what a terminal would obey instead of showing it."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
-        for each in text
-    )
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

@@ -59,7 +59,7 @@ def demo_tasks(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
         task: dict[str, Any] = {
             "_id": f"{origin}{counter:06x}",
             "created_at": _written(created, number),
-            "updated_at": _written(created + timedelta(0, 60 + uniform() * 840), number + 3),
+            "updated_at": _written(created + _indexing_time(uniform()), number + 3),
             "status": status,
             "index_id": INDEX_IDS[int(uniform() * uniform() * len(INDEX_IDS))],
         }
@@ -72,6 +72,11 @@ def demo_tasks(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
         if status == "ready" and number % 10 < 2:
             task["hls"] = _hls(task, number)
         yield task
+
+
+def _indexing_time(chance: float) -> timedelta:
+    """Make most tasks take some minutes, and a few much longer, though less than an hour."""
+    return timedelta(0, min(60 + 240 * (chance / (1 - chance)) ** 0.4, 3000 + chance * 500))
 
 
 def _metadata(pick: Callable[[], float], number: int, status: str) -> dict[str, Any]:
