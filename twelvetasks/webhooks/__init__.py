@@ -14,7 +14,7 @@ from twelvetasks.events import (
 )
 from twelvetasks.webhooks.asgi import asgi_handler
 from twelvetasks.webhooks.reading import read_event
-from twelvetasks.webhooks.receiver import OnEvent, Receiver
+from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.refusal import Refusal
 from twelvetasks.webhooks.signature import verify
 from twelvetasks.webhooks.web import aiohttp_handler
@@ -23,7 +23,6 @@ __all__ = [
     "Event",
     "EventModel",
     "EventTask",
-    "OnEvent",
     "Receiver",
     "Refusal",
     "TaskFailed",
