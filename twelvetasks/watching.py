@@ -197,7 +197,7 @@ class Watching:
         self._counted = False
         self._rested = self._next_census = 0.0
         self._announced = Announced()
-        self._shortest = 0.0
+        self._shortest = self._unrested = 0.0
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -210,6 +210,7 @@ class Watching:
         """Give the read whose answer is needed, the same one until it has been answered."""
         if self._updated or self._others:
             raise AssertionError("there are changes to be taken first")
+        self._unrested = 0.0
         if self._census_is_needed:
             self._census_is_needed = False
             self._census = _Census(self._by_creation, self._memory.ids)
@@ -225,9 +226,10 @@ class Watching:
     def announce(self, id: str, status: TaskStatus) -> None:  # noqa: A002
         """Look soon for a task in this state, by changing `wait`; it has been announced."""
         self._announced.add(id, status)
-        if self.wait > self._shortest:
-            self._rested -= self.wait - self._shortest
-            self.wait = self._shortest
+        self.wait = min(self.wait, self._shortest)
+        cut = max(self._unrested - self._shortest, 0.0)
+        self._unrested -= cut
+        self._rested -= cut
 
     # What has come
 
@@ -286,6 +288,7 @@ class Watching:
             self.wait = self._announced.sooner(self.wait)
         self._shortest = self._announced.soonest(self.wait)
         self._rested += self.wait
+        self._unrested = self.wait
 
     def _end_poll(self, poll: _Poll) -> None:
         self._poll = None

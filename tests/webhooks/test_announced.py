@@ -6,7 +6,7 @@ import pytest
 
 from tests.watching.model import Account
 from tests.watching.test_watching import account, begin, poll
-from twelvetasks import RateLimitedError, ServerError, TaskStatus, announced
+from twelvetasks import RateLimitedError, ServerError, SortBy, TaskStatus, announced
 from twelvetasks.announced import APART, Announced
 from twelvetasks.watching import Watching
 
@@ -140,16 +140,33 @@ def test_it_does_not_hurry_what_is_under_way() -> None:
     assert watch.wait == APART
 
 
-def test_with_deletions_hurry_makes_no_more_counting() -> None:
-    """A count is paid for by the time that was rested, not by that which was cut short."""
-    where = account(30)
+def test_hurry_does_not_pay_for_counting() -> None:
+    """All tasks are listed again for the time that was rested, not for that which was cut short."""
+    where = account(300)
     watch = begin(where, deletions=True)
-    for number in range(200):
-        watch.announce(f"elsewhere {number}", READY)
+    rested, counting = 0.0, 0
+    for _ in range(2000):
+        known = next(iter(where.states))
+        watch.announce(known.id, known.status)
+        rested += watch.wait
+        query, read = watch.next_read()
+        counting += query.sort_by is SortBy.CREATED_AT
         where.delete()
         where.insert()
-        poll(watch, where)
-    assert watch._rested <= 200 * 6
+        watch.receive(where.read(query, read))
+        while watch.take() is not None:
+            pass
+    assert 10 < counting <= rested / 4 + 20
+
+
+def test_a_rest_that_is_over_cannot_be_cut_short() -> None:
+    where = account(30)
+    watch = quiet(where)
+    watch.receive(where.read(*watch.next_read()))
+    rested = watch._rested
+    watch.next_read()
+    watch.announce("elsewhere", READY)
+    assert watch._rested == rested
 
 
 def test_only_so_many_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:

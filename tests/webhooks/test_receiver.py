@@ -6,6 +6,8 @@ import asyncio
 import gc
 import logging
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -172,3 +174,16 @@ async def test_the_secret_is_not_shown(clock: Clock, caplog: pytest.LogCaptureFi
     assert SECRET not in repr(receiver) + repr(vars(receiver)) + caplog.text
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(receiver._secrets)
+
+
+def test_nothing_is_imported_that_is_not_needed() -> None:
+    program = (
+        "import sys, twelvetasks\n"
+        "print({'aiohttp.web', 'twelvetasks.webhooks'} & set(sys.modules))\n"
+        "import twelvetasks.webhooks\n"
+        "print({'starlette', 'fastapi', 'uvicorn'} & set(sys.modules))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, encoding="utf-8"
+    )
+    assert ended.stdout == "set()\nset()\n"

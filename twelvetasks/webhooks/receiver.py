@@ -56,7 +56,8 @@ class Receiver:
     An event counts as handed over once `on_event` has returned; if it raises, the platform is told
     to try again. A retry of an event that has been handed over is accepted and not handed over
     again; it is known by a later time of signing. The same signed bytes once more are a replay and
-    are refused. For this the receiver remembers the last 10,000 events of a day, in this process.
+    are refused. For this the receiver remembers the last 10,000 events of a day, in this process:
+    a replay to another process, or after a restart, is recognised by its age alone.
 
     Raises InvalidArgumentError, which does not show the secret, for arguments that make no sense.
     """
