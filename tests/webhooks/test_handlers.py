@@ -18,7 +18,7 @@ from yarl import URL
 from tests.webhooks.servers import WAYS, Serve, by_aiohttp, by_starlette_route
 from tests.webhooks.signing import SECRET, body_of, signed
 from twelvetasks.testing import FakePlatform
-from twelvetasks.webhooks import Event, Receiver, TaskFailed, TaskReady, asgi_handler
+from twelvetasks.webhooks import Event, Receiver, TaskFailed, TaskReady, asgi_handler, receiver
 
 BODY = body_of()
 MAX_BYTES = 10_000
@@ -229,9 +229,25 @@ async def test_a_body_that_is_cut_off_on_its_way_is_not_taken(
     assert service.told == []
 
 
+async def test_a_body_that_does_not_arrive_is_not_waited_for_any_longer(
+    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "PATIENCE", 0.05)
+    head = f"POST {URL(service.url).path} HTTP/1.1\r\nHost: x\r\n"
+    head += f"TL-Signature: {now(BODY)}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection(URL(service.url).host, URL(service.url).port)
+    writer.write(head.encode() + BODY[:-5])
+    async with asyncio.timeout(20):
+        answered = await reader.readline()
+    writer.close()
+    assert answered.startswith(b"HTTP/1.1 400 ")
+    assert "(truncated)" in caplog.text
+    assert service.told == []
+
+
 @pytest.mark.parametrize("way", [by_aiohttp, by_starlette_route])
 async def test_as_long_as_nobody_listens_the_platform_tries_again(way: Serve) -> None:
-    receiver = Receiver(SECRET)
+    unheard = Receiver(SECRET)
     told: list[Event] = []
 
     class Listener:
@@ -239,11 +255,11 @@ async def test_as_long_as_nobody_listens_the_platform_tries_again(way: Serve) ->
             told.append(event)
 
     listener = Listener()
-    async with way(receiver) as url, FakePlatform() as platform:
+    async with way(unheard) as url, FakePlatform() as platform:
         platform.add_webhook(url, SECRET, retries=[0.01] * 500)
         platform.add()
         await until(lambda: len(platform.deliveries) > 1)
-        receiver.attach(listener)
+        unheard.attach(listener)
         await until(lambda: len(told) == 1)
         await until(lambda: platform.deliveries[-1].status == 200)
     assert {delivery.status for delivery in platform.deliveries} == {503, 200}

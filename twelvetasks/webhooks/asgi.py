@@ -5,7 +5,7 @@ It is an ASGI application itself, so that a framework can mount it or route to i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from twelvetasks.webhooks.receiver import Receiver, answer
@@ -57,7 +57,7 @@ def asgi_handler(receiver: Receiver) -> Callable[[Message, Receive, Send], Await
     return _AsgiHandler(receiver)
 
 
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -5,11 +5,13 @@ It knows no web framework: `answer` is what the handlers for aiohttp.web and ASG
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Protocol
 
@@ -30,6 +32,9 @@ _log = logging.getLogger("twelvetasks")
 
 MAX_BYTES = 1 << 20
 """Bytes of a body: far more than an event has."""
+
+PATIENCE = 30.0
+"""Seconds in which a body has to arrive: nobody knows yet who sends it."""
 
 OnEvent = Callable[[Event], Awaitable[None] | None]
 """Called, or awaited, with each event. What it raises lets the platform try again."""
@@ -142,14 +147,15 @@ async def answer(
     receiver: Receiver,
     method: str,
     header: Callable[[str], str | None],
-    chunks: AsyncIterator[bytes],
+    chunks: AsyncGenerator[bytes, None],
 ) -> Answer:
     """Let a request be received, and log why if it is not.
 
     `header` gives a header by its name in lower case: several of one name joined by commas.
     """
     try:
-        body = await _read(receiver.max_bytes, method, header, chunks)
+        async with aclosing(chunks):
+            body = await _read(receiver.max_bytes, method, header, chunks)
         await receiver.receive(body, header("tl-signature"))
     except WebhookError as error:
         _log.warning("a webhook was refused (%s): %s", error.refusal, error)
@@ -164,7 +170,7 @@ async def _read(
     max_bytes: int,
     method: str,
     header: Callable[[str], str | None],
-    chunks: AsyncIterator[bytes],
+    chunks: AsyncGenerator[bytes, None],
 ) -> bytes:
     if method != "POST":
         raise refused(Refusal.WRONG_METHOD, "it is not sent by POST")
@@ -173,9 +179,15 @@ async def _read(
     length = header("content-length") or ""
     body = bytearray()
     is_over = length.isdecimal() and (len(length) > 15 or int(length) > max_bytes)
-    while not is_over and (chunk := await anext(chunks, None)) is not None:
-        body += chunk
-        is_over = len(body) > max_bytes
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not is_over and (chunk := await anext(chunks, None)) is not None:
+                body += chunk
+                is_over = len(body) > max_bytes
+    except TimeoutError:
+        raise refused(
+            Refusal.TRUNCATED, f"its body has not arrived within {PATIENCE:g} seconds"
+        ) from None
     if is_over:
         raise refused(Refusal.OVERSIZED, f"its body has more than {max_bytes} bytes")
     return bytes(body)

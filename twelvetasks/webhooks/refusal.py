@@ -23,7 +23,7 @@ class Refusal(StrEnum):
     OVERSIZED = "oversized"
     """Its body is larger than allowed."""
     TRUNCATED = "truncated"
-    """The connection was lost before the end of its body."""
+    """The end of its body has not arrived: the connection was lost, or it took too long."""
     UNSIGNED = "unsigned"
     """It has no signature."""
     MALFORMED_SIGNATURE = "malformed_signature"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from aiohttp import web
 
@@ -29,7 +29,7 @@ def aiohttp_handler(receiver: Receiver) -> Callable[[web.Request], Awaitable[web
     return handle
 
 
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+async def _chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
     try:
         async for chunk in request.content.iter_any():
             yield chunk
