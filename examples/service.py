@@ -1,22 +1,30 @@
 """Serve what a TwelveLabs account is doing as JSON: `GET /failed` and `GET /counts`.
 
 One session serves every request: it opens and closes with the service. The API key is read from the
-environment variable TWELVE_LABS_API_KEY.
+environment variable TWELVE_LABS_API_KEY. If TWELVE_LABS_WEBHOOK_SECRET holds a webhook's secret,
+the service takes that webhook at `POST /webhooks`, and `GET /ended` shows which tasks have ended
+since it began: those that the webhook tells of at once, and the others, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
+import os
+from collections import deque
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 import twelvetasks
+from twelvetasks import webhooks
 
 SESSION = web.AppKey("session", twelvetasks.TaskSession)
+ENDED = web.AppKey("ended", deque[twelvetasks.Task])
 routes = web.RouteTableDef()
+logger = logging.getLogger(__name__)
 
 
 @routes.get("/failed")
@@ -43,6 +51,22 @@ async def counts(request: web.Request) -> web.Response:
     return web.json_response(dict(zip(twelvetasks.TaskStatus, numbers, strict=True)))
 
 
+async def ended(request: web.Request) -> web.Response:
+    """Show the tasks that have ended lately, newest first."""
+    return web.json_response([twelvetasks.to_dict(task) for task in request.app[ENDED]])
+
+
+async def follow(app: web.Application, receiver: webhooks.Receiver) -> None:
+    """Note each task that ends: webhooks say when to look, and the watch finds what they miss."""
+    watch = app[SESSION].watch(status=["ready", "failed"], webhooks=receiver)
+    try:
+        async with watch:
+            async for change in watch:
+                app[ENDED].appendleft(change.task)
+    except twelvetasks.TwelveTasksError:
+        logger.exception("the service follows no longer which tasks end")
+
+
 @web.middleware
 async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn an error of the platform into an answer of ours."""
@@ -65,7 +89,24 @@ def make_app(base_url: str) -> web.Application:
     app = web.Application(middlewares=[explain])
     app.add_routes(routes)
     app.cleanup_ctx.append(lifespan)
+    if secret := os.environ.get("TWELVE_LABS_WEBHOOK_SECRET"):
+        add_webhooks(app, webhooks.Receiver(secret))
     return app
+
+
+def add_webhooks(app: web.Application, receiver: webhooks.Receiver) -> None:
+    """Take webhooks, and follow the account for as long as the service lives."""
+
+    async def lifespan(app: web.Application) -> AsyncIterator[None]:
+        following = asyncio.create_task(follow(app, receiver))
+        yield
+        following.cancel()
+        await asyncio.wait([following])
+
+    app[ENDED] = deque(maxlen=100)
+    app.router.add_post("/webhooks", webhooks.aiohttp_handler(receiver))
+    app.router.add_get("/ended", ended)
+    app.cleanup_ctx.append(lifespan)
 
 
 if __name__ == "__main__":

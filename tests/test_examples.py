@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,6 +29,7 @@ from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 KEY = "tlk_PLANTED0KEY0THAT0MUST0NEVER0SHOW"
+WEBHOOK_SECRET = "whsec_PLANTED0SECRET0THAT0MUST0NEVER0SHOW"
 
 
 @pytest.fixture
@@ -155,7 +157,13 @@ class TestService:
     @pytest.fixture
     def service(self, account: FakePlatform) -> Iterator[str]:
         """Start the service on a free port, as a user would; it has to end quietly on SIGTERM."""
-        with started("service.py", str(account.base_url), "--port", "0") as process:
+        with self.serving(account) as address:
+            yield address
+
+    @staticmethod
+    @contextmanager
+    def serving(account: FakePlatform, **environment: str) -> Iterator[str]:
+        with started("service.py", str(account.base_url), "--port", "0", **environment) as process:
             assert process.stdout is not None
             first = process.stdout.readline()
             address = re.search(r"http://127\.0\.0\.1:\d+", first)
@@ -163,7 +171,9 @@ class TestService:
             yield address.group()
             process.terminate()
             assert process.wait(20) in (0, -signal.SIGTERM)
-            assert "Traceback" not in process.stdout.read()
+            printed = process.stdout.read()
+            assert "Traceback" not in printed
+            assert WEBHOOK_SECRET not in printed
 
     def test_it_streams_the_failed_tasks(self, account: FakePlatform, service: str) -> None:
         with urlopen(f"{service}/failed", timeout=20) as answer:
@@ -187,13 +197,52 @@ class TestService:
             assert answer.status == 502
             assert "keys expire" in json.load(answer)["error"]
 
+    def test_it_shows_which_tasks_end_as_webhooks_and_its_watch_find_out(
+        self, account: FakePlatform
+    ) -> None:
+        told, untold = account.tasks(status="indexing")[:2]
+        with self.serving(account, TWELVE_LABS_WEBHOOK_SECRET=WEBHOOK_SECRET) as service:
+            until_true(lambda: bool(account.requests and account.requests[0].status))
+            webhook = account.add_webhook(f"{service}/webhooks", WEBHOOK_SECRET)
+            webhook.disturb(copies=0)
+            account.finish(untold["_id"], status="failed")
+            account.finish(told["_id"])
+
+            def ended() -> list[str]:
+                with urlopen(f"{service}/ended", timeout=20) as answer:
+                    return [task["_id"] for task in json.load(answer)]
+
+            until_true(lambda: len(ended()) == 2)
+            assert ended() == [told["_id"], untold["_id"]]
+            until_true(lambda: len(account.deliveries) == 1)
+            assert account.deliveries[0].status == 200
+            account.add_webhook(f"{service}/webhooks", "guessed")
+            account.add()
+            until_true(lambda: 401 in {delivery.status for delivery in account.deliveries})
+
+    def test_without_a_webhook_s_secret_it_takes_none(
+        self, account: FakePlatform, service: str
+    ) -> None:
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{service}/webhooks", data=b"{}", timeout=20)
+        refused.value.close()
+        assert refused.value.status == 404
+        assert account.requests == []
+
+
+def until_true(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
 
 @contextmanager
-def started(example: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(example: str, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Start an example that goes on until it is told to stop."""
     with subprocess.Popen(
         [sys.executable, "-u", "-X", "dev", "-W", "error", EXAMPLES / example, *arguments],
-        env=os.environ | {"TWELVE_LABS_API_KEY": KEY},
+        env=os.environ | {"TWELVE_LABS_API_KEY": KEY} | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

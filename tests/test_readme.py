@@ -17,6 +17,7 @@ import os
 import re
 import runpy
 import shutil
+import socket
 import subprocess
 import sysconfig
 import tomllib
@@ -25,10 +26,12 @@ from typing import Any
 
 import attrs
 import pytest
+from yarl import URL
 
 import twelvetasks
 from tests.test_fleet import Server, server  # noqa: F401 - a fixture
-from twelvetasks import TaskSession, testing
+from tests.webhooks.servers import by_uvicorn
+from twelvetasks import TaskSession, testing, webhooks
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 
@@ -36,6 +39,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 SCRIPTS = sysconfig.get_path("scripts")
 KEY = "tlk_YOUR_KEY"
+WEBHOOK_SECRET = "whsec_YOUR_SECRET"
 
 COMMAND = """
 twelvetasks() {
@@ -65,6 +69,8 @@ class Snippet:
                 return "pytest"
             if "REDIS_URL" in self.source:
                 return "fleet"
+            if "FastAPI(" in self.source:
+                return "asgi"
             if "session.watch(" in self.source:
                 return "watch"
             return "program" if "asyncio.run(" in self.source else "fragment"
@@ -78,7 +84,7 @@ SNIPPETS = [
     Snippet(README.count("\n", 0, fence.start()) + 1, fence[1], fence[2])
     for fence in re.finditer(r"^```(.*)\n((?:.*\n)*?)```$", README, re.MULTILINE)
 ]
-PYTHON = ("program", "fleet", "fragment", "watch", "pytest")
+PYTHON = ("program", "fleet", "fragment", "watch", "asgi", "pytest")
 INSTALL_AND_DEMO, INSTALL_AND_TEST = (one for one in SNIPPETS if one.kind == "install")
 
 
@@ -120,6 +126,15 @@ def served(platform: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> FakePlatf
     monkeypatch.setitem(defaults, "base_url", platform.base_url)
     monkeypatch.setenv("PLATFORM", str(platform.base_url))
     return platform
+
+
+def with_a_free_port(snippet: Snippet, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """Let a snippet listen where it disturbs nobody, and say where webhooks reach it."""
+    monkeypatch.setenv("WEBHOOK_SECRET", WEBHOOK_SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    source = snippet.source.replace("port=8080", f"port={port}, host='127.0.0.1'")
+    return source, f"http://127.0.0.1:{port}/webhooks"
 
 
 def run_program(snippet: Snippet, folder: Path) -> None:
@@ -204,25 +219,59 @@ class TestSnippets:
 
     @snippets("watch")
     async def test_a_watch_prints_what_changes(
-        self, account: FakePlatform, snippet: Snippet, capsys: pytest.CaptureFixture[str]
+        self,
+        account: FakePlatform,
+        snippet: Snippet,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         """It has no end of its own: it is cancelled when it has printed what is promised."""
         promised = promised_output(snippet)
         assert promised is not None
-        code = compile(snippet.source, str(snippet), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        listens = "port=8080" in snippet.source
+        source, address = with_a_free_port(snippet, monkeypatch)
+        code = compile(source, str(snippet), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         printed = ""
+        names: dict[str, Any] = {}
         async with TaskSession() as session, asyncio.timeout(30):
-            watching = asyncio.ensure_future(eval(code, {"session": session}))
+            names["session"] = session
+            watching = asyncio.ensure_future(eval(code, names))
             # What is answered first is where the watch begins.
             while not (account.requests and account.requests[0].status):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+            if listens:
+                account.add_webhook(address, WEBHOOK_SECRET)
             account.update(promised.split()[0], status=promised.split()[-1])
             while printed.count("\n") < promised.count("\n"):
                 await asyncio.sleep(0.01)
                 printed += capsys.readouterr().out
             watching.cancel()
             await asyncio.wait([watching])
+            if listens:
+                await names["runner"].cleanup()
         assert printed == promised
+        assert [delivery.status for delivery in account.deliveries] == [200] * listens
+
+    @snippets("asgi")
+    async def test_an_asgi_application_takes_webhooks(
+        self,
+        account: FakePlatform,
+        snippet: Snippet,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        promised = promised_output(snippet)
+        assert promised is not None
+        monkeypatch.setenv("WEBHOOK_SECRET", WEBHOOK_SECRET)
+        names: dict[str, Any] = {}
+        exec(compile(snippet.source, str(snippet), "exec"), names)
+        async with by_uvicorn(names["app"]) as url, asyncio.timeout(30):
+            account.add_webhook(URL(url).with_path("/webhooks"), WEBHOOK_SECRET)
+            account.update(promised.split()[0], status=promised.split()[-1])
+            while not account.deliveries:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert [delivery.status for delivery in account.deliveries] == [200]
+        assert capsys.readouterr().out == promised
 
     @snippets("pytest")
     def test_a_test_passes_where_twelvetasks_is_only_installed(
@@ -361,5 +410,6 @@ class TestContinuousIntegration:
 
 
 def test_every_public_name_has_its_place() -> None:
-    public = [*twelvetasks.__all__, *testing.__all__, "fake_platform", "fake_platform_factory"]
+    public = [*twelvetasks.__all__, *testing.__all__, *webhooks.__all__]
+    public += ["fake_platform", "fake_platform_factory"]
     assert [name for name in public if not re.search(rf"`[^`\n]*\b{name}\b", README)] == []

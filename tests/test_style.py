@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 import twelvetasks
-from twelvetasks import testing
+from twelvetasks import testing, webhooks
 
 ROOT = Path(__file__).parents[1]
 
 PUBLIC = [
     *((twelvetasks, name) for name in twelvetasks.__all__),
     *((testing, name) for name in testing.__all__),
+    *((webhooks, name) for name in webhooks.__all__),
 ]
 
 

@@ -20,6 +20,7 @@ from twelvetasks.errors import (
     TwelveTasksError,
     UploadError,
     WaitTimeoutError,
+    WebhookError,
 )
 from twelvetasks.listing import PageStream, TaskListing, TaskStream
 from twelvetasks.models import (
@@ -86,6 +87,7 @@ __all__ = [
     "TwelveTasksError",
     "UploadError",
     "WaitTimeoutError",
+    "WebhookError",
     "to_dict",
     "to_json",
 ]

@@ -22,6 +22,15 @@ from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from twelvetasks.errors import ResponseError
+from twelvetasks.events import (
+    AnyData,
+    Event,
+    EventModel,
+    EventTask,
+    TaskFailed,
+    TaskReady,
+    UnknownEvent,
+)
 from twelvetasks.fastpath import FastPath, Hook
 from twelvetasks.models import (
     Count,
@@ -37,10 +46,14 @@ from twelvetasks.timestamps import format_timestamp, parse_timestamp
 __all__ = ["converters", "read_json", "structure", "to_dict", "to_json"]
 
 T = TypeVar("T")
-Model = HlsStream | PageInfo | SystemMetadata | Task | TaskPage
+Model = HlsStream | PageInfo | SystemMetadata | Task | TaskPage | Event | EventModel | EventTask
 
+_LISTED = frozenset((HlsStream, PageInfo, SystemMetadata, Task, TaskPage))
+"""What comes by the thousand, and is worth a fast path."""
+
+_MODELS = (*get_args(Model), TaskReady, TaskFailed, UnknownEvent)
 _OLDER_NAMES = {"system_metadata": "metadata"}
-_RENAMED = {"id": "_id"}
+_RENAMED: dict[tuple[type, str], str] = {(Task, "id"): "_id"}
 _OUR_OWN = ("extra", "_spelling")
 _ADVICE = "Nothing of it was used; if it happens again, report it with the request id"
 _STATUSES = {status.value: status for status in TaskStatus}
@@ -119,6 +132,12 @@ def _is_deep(value: Any) -> bool:
     return True
 
 
+def _any_data(value: Any, _: Any = None) -> Any:
+    if _is_deep(value):
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+    return value
+
+
 def _optional(read: Callable[[Any, Any], T]) -> Callable[[Any, Any], T | None]:
     def read_or_none(value: Any, _: Any) -> T | None:
         return None if value is None else read(value, None)
@@ -143,6 +162,7 @@ def _converter(fast: FastPath | None = None) -> Converter:
         _register(converter, kind, read)
         _register(converter, kind | None, _optional(read))
     _register(converter, Count, _count)
+    _register(converter, AnyData, _any_data)
     converter.register_unstructure_hook_func(
         lambda kind: isinstance(kind, type) and issubclass(kind, datetime), format_timestamp
     )
@@ -153,9 +173,9 @@ def _converter(fast: FastPath | None = None) -> Converter:
     converter.register_structure_hook_factory(
         _is_tuple, lambda kind: _list_hook(get_args(kind)[0], converter)
     )
-    for model in get_args(Model):
+    for model in _MODELS:
         hook = _structure_hook(model, converter, detailed)
-        if fast is not None:
+        if fast is not None and model in _LISTED:
             hook = fast.add(
                 model,
                 hook,
@@ -242,7 +262,7 @@ def _unstructure_hook(model: type[Any], converter: Converter) -> Callable[[Any],
 def _json_names(model: type[Any]) -> dict[str, str]:
     """Map each field of the model that stands in the JSON to the name it has there."""
     names: list[str] = [field.name for field in attrs.fields(model)]
-    return {name: _RENAMED.get(name, name) for name in names if name not in _OUR_OWN}
+    return {name: _RENAMED.get((model, name), name) for name in names if name not in _OUR_OWN}
 
 
 def _older_names(model: type[Any]) -> dict[str, str]:
@@ -313,13 +333,14 @@ def _first_fault(error: Exception, sent: Any) -> tuple[str, str]:
     """Follow cattrs' notes down to the first fault: its JSON path and what is wrong there."""
     path = "$"
     while isinstance(error, BaseValidationError):
+        note_of = error.cl
         error = error.exceptions[0]
         for note in getattr(error, "__notes__", ()):
             if isinstance(note, IterableValidationNote):
                 path += f"[{note.index}]"
                 sent = sent[note.index] if isinstance(note.index, int) else None
             elif isinstance(note, AttributeValidationNote):
-                name = _RENAMED.get(str(note.name), str(note.name))
+                name = _RENAMED.get((note_of, str(note.name)), str(note.name))
                 older = _OLDER_NAMES.get(name, name)
                 if isinstance(sent, dict) and name not in sent and older in sent:
                     name = older

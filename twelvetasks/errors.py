@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from twelvetasks.checkpoint import Checkpoint
     from twelvetasks.models import Task
+    from twelvetasks.webhooks.refusal import Refusal
 
 __all__ = [
     "ApiError",
@@ -30,6 +31,7 @@ __all__ = [
     "TwelveTasksError",
     "UploadError",
     "WaitTimeoutError",
+    "WebhookError",
 ]
 
 
@@ -161,3 +163,14 @@ class WaitTimeoutError(TwelveTasksError, TimeoutError):
 
     task_ids: tuple[str, ...] = ()
     """The ids of the tasks that had not ended."""
+
+
+class WebhookError(TwelveTasksError):
+    """A request that claims to be a webhook of the platform was refused; nothing of it was used.
+
+    `refusal` is why, as data. `json_path` is the exact place of a fault in an event that was signed
+    but is malformed, such as ``$.data.id``.
+    """
+
+    refusal: Refusal
+    json_path: str | None = None

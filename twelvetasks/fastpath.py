@@ -93,8 +93,11 @@ class FastPath:
 
     def read(self, body: bytes, model: type[Any]) -> Any:
         """Read a body, or give None if it is not as usual."""
+        decode = self._decoders.get(model)
+        if decode is None:
+            return None
         try:
-            return self._fills[model](self._decoders[model](body))
+            return self._fills[model](decode(body))
         except (RecursionError, ValueError):
             return None
 

@@ -93,11 +93,11 @@ def _as_extra(fields: Mapping[str, Any]) -> Extra:
     return fields if isinstance(fields, Extra) else Extra(fields)
 
 
-def _extra_field() -> Any:
+def extra_field() -> Any:
     return attrs.field(default=NO_EXTRA, converter=_as_extra, hash=False)
 
 
-def _spelling_field() -> Any:
+def spelling_field() -> Any:
     return attrs.field(default=None, alias="_spelling", repr=False, eq=False)
 
 
@@ -112,8 +112,8 @@ class SystemMetadata:
     """Pixels."""
     height: int | None = None
     """Pixels."""
-    extra: Mapping[str, Any] = _extra_field()
-    _spelling: frozenset[str] | None = _spelling_field()
+    extra: Mapping[str, Any] = extra_field()
+    _spelling: frozenset[str] | None = spelling_field()
 
 
 @attrs.frozen(kw_only=True)
@@ -126,8 +126,8 @@ class HlsStream:
     status: str | None = None
     """``PROCESSING``, ``COMPLETE``, ``CANCELED`` or ``ERROR``."""
     updated_at: datetime | None = None
-    extra: Mapping[str, Any] = _extra_field()
-    _spelling: frozenset[str] | None = _spelling_field()
+    extra: Mapping[str, Any] = extra_field()
+    _spelling: frozenset[str] | None = spelling_field()
 
 
 @attrs.frozen(kw_only=True)
@@ -149,9 +149,9 @@ class Task:
     """When the platform expects to have indexed the video. Aware."""
     system_metadata: SystemMetadata | None = None
     hls: HlsStream | None = None
-    extra: Mapping[str, Any] = _extra_field()
+    extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = _spelling_field()
+    _spelling: frozenset[str] | None = spelling_field()
 
 
 @attrs.frozen(kw_only=True)
@@ -166,8 +166,8 @@ class PageInfo:
     """How many pages there were when this one was read. 0 or 1 if there were no tasks."""
     total_results: Count
     """How many tasks there were when this page was read."""
-    extra: Mapping[str, Any] = _extra_field()
-    _spelling: frozenset[str] | None = _spelling_field()
+    extra: Mapping[str, Any] = extra_field()
+    _spelling: frozenset[str] | None = spelling_field()
 
 
 @attrs.frozen(kw_only=True)
@@ -177,8 +177,8 @@ class TaskPage:
     data: tuple[Task, ...] | None = None
     """The tasks, in order. The platform may send null for none: `tasks` is never None."""
     page_info: PageInfo
-    extra: Mapping[str, Any] = _extra_field()
-    _spelling: frozenset[str] | None = _spelling_field()
+    extra: Mapping[str, Any] = extra_field()
+    _spelling: frozenset[str] | None = spelling_field()
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -1,7 +1,8 @@
-"""The API key as a string that never shows itself.
+"""Secrets as strings that never show themselves.
 
-It has to be a real `str` to travel in a header, so it hides in `repr` alone (which is what logs of
-headers, tracebacks with locals and debuggers print) and refuses to be pickled.
+They have to be real `str`s to travel in a header or to sign with, so they hide in `repr` alone
+(which is what logs of headers, tracebacks with locals and debuggers print) and refuse to be
+pickled.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import NoReturn, SupportsIndex
 
-__all__ = ["ApiKey"]
+__all__ = ["ApiKey", "Secret"]
 
 
-class ApiKey(str):
-    """An API key whose `repr` is ``'***'``."""
+class Secret(str):
+    """A string whose `repr` is ``'***'``."""
 
     __slots__ = ()
 
@@ -21,8 +22,14 @@ class ApiKey(str):
         return "'***'"
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        raise TypeError("an API key cannot be pickled")
+        raise TypeError("a secret, such as an API key, cannot be pickled")
 
     def redact(self, text: str) -> str:
-        """Return `text` with every occurrence of the key, in whatever case, replaced by ``***``."""
+        """Return `text` with every occurrence of it, in whatever case, replaced by ``***``."""
         return re.sub(re.escape(self), "***", text, flags=re.IGNORECASE)
+
+
+class ApiKey(Secret):
+    """An API key."""
+
+    __slots__ = ()

@@ -34,7 +34,7 @@ from twelvetasks.transport import Answer, Transport
 from twelvetasks.trust import check_page
 from twelvetasks.uploads import OnProgress, VideoFile, checked_upload
 from twelvetasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way, wait_for
-from twelvetasks.watch import TaskWatch
+from twelvetasks.watch import Announcer, TaskWatch
 from twelvetasks.watching import WatchPlan
 
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
@@ -213,6 +213,7 @@ class TaskSession:
         deletions: bool = False,
         min_interval: float = 5.0,
         max_interval: float = 60.0,
+        webhooks: Announcer | None = None,
     ) -> TaskWatch:
         """Watch the tasks that match: an endless async generator of `TaskChange`.
 
@@ -238,6 +239,11 @@ class TaskSession:
         changes. Connection failures, timeouts and answers of 429 and 5xx do not end it: it logs a
         warning and polls on. Any other error does, and carries the `checkpoint`.
 
+        `webhooks`, a `twelvetasks.webhooks.Receiver`: look at once when one tells that a task is
+        ready or has failed, at most once a second. If the change does not show yet, it looks again
+        after 1, 2, 4, ... seconds. Webhooks decide when it looks, never what is delivered: each
+        change is delivered once, in order, whether they are lost, late, doubled or out of order.
+
         It relies on this: `updated_at` changes with a task's every change, and no change gets an
         earlier one than a change that could be seen before it. A task without one is not watched.
 
@@ -260,7 +266,7 @@ class TaskSession:
             min_interval=min_interval,
             max_interval=max_interval,
         )
-        return TaskWatch(self._requests, plan)
+        return TaskWatch(self._requests, plan, webhooks)
 
     async def task(self, task_id: str | Task) -> Task:
         """Fetch a task with all that the platform shows of it, its stream included.

@@ -2,6 +2,7 @@
 
 Like a stream of a listing it is a class, so that a cancelled `anext` loses nothing. It looks only
 while its reader waits: nothing is under way while the reader is busy, or once it has gone.
+Webhooks make it look at once; what it delivers is what it sees.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Any, Protocol
 
 from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.errors import SessionClosedError, TwelveTasksError
+from twelvetasks.events import Event, TaskFailed, TaskReady
 from twelvetasks.generators import KeptPlace
-from twelvetasks.models import TaskPage
-from twelvetasks.query import TaskQuery
+from twelvetasks.models import TaskPage, TaskStatus
+from twelvetasks.query import TaskQuery, refuse
 from twelvetasks.reads import Read
 from twelvetasks.watching import TaskChange, Watching, WatchPlan
 
-__all__ = ["TaskWatch"]
+__all__ = ["Announcer", "TaskWatch"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,18 @@ class Source(Protocol):
         ...
 
 
+class Announcer(Protocol):
+    """What a watch needs of a `twelvetasks.webhooks.Receiver`."""
+
+    def attach(self, listener: TaskWatch, /) -> None:
+        """Announce each event to the watch from now on; keep no strong reference to it."""
+        ...
+
+    def detach(self, listener: TaskWatch, /) -> None:
+        """Announce nothing more to it."""
+        ...
+
+
 class TaskWatch(KeptPlace[TaskChange]):
     """An endless async generator of `TaskChange`; made by `TaskSession.watch`.
 
@@ -54,16 +68,20 @@ class TaskWatch(KeptPlace[TaskChange]):
     and outlived. Any other is raised with its `checkpoint`, and raised again from then on.
     """
 
-    def __init__(self, source: Source, plan: WatchPlan) -> None:
+    def __init__(self, source: Source, plan: WatchPlan, webhooks: Announcer | None = None) -> None:
         self.query: TaskQuery = plan.query
         """The filters."""
         self._source = source
         self._watching = Watching(plan)
-        self._due: float | None = None
+        self._answered: float | None = None
+        self._resting: asyncio.Timeout | None = None
         self._fetches: list[asyncio.Task[TaskPage]] = []
         self._failure: Exception | None = None
         backstop = weakref.finalize(self, _cancel, self._fetches)
         backstop.atexit = False
+        self._webhooks = _checked(webhooks)
+        if self._webhooks is not None:
+            self._webhooks.attach(self)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -80,6 +98,20 @@ class TaskWatch(KeptPlace[TaskChange]):
         """When it looks again, by its event loop's `time()`; None before it has looked."""
         return self._due
 
+    def announce(self, event: Event) -> None:
+        """Look at once for what a webhook has told, and again soon if it does not show yet.
+
+        `webhooks=receiver` sees to this; it is for webhooks that another process has received, and
+        has to be called in the event loop of the watch. What is delivered, and in which order, does
+        not depend on it. A watch that has ended takes no notice.
+        """
+        if isinstance(event, TaskReady):
+            self._watching.announce(event.data.id, TaskStatus.READY)
+        elif isinstance(event, TaskFailed):
+            self._watching.announce(event.data.id, TaskStatus.FAILED)
+        if self._resting is not None and not self._resting.expired():
+            self._resting.reschedule(self._due)
+
     async def _next(self) -> TaskChange:
         if self._failure is not None:
             raise self._failure
@@ -87,6 +119,7 @@ class TaskWatch(KeptPlace[TaskChange]):
             return await self._change()
         except Exception as error:
             self._failure = error
+            self._detach()
             if isinstance(error, TwelveTasksError):
                 error.checkpoint = self.checkpoint
             raise
@@ -107,15 +140,23 @@ class TaskWatch(KeptPlace[TaskChange]):
         query, read = self._watching.next_read()
         return self._source.read_page(query, read)
 
+    @property
+    def _due(self) -> float | None:
+        """When the next read is to be sent, on the clock of the loop; None for at once."""
+        return None if self._answered is None else self._answered + self._watching.wait
+
     async def _rest(self) -> None:
         """Wait until the next read is due, or the session is closed."""
-        if self._due is None or self._due <= asyncio.get_running_loop().time():
+        due = self._due
+        if due is None or due <= asyncio.get_running_loop().time():
             return
         try:
-            async with asyncio.timeout_at(self._due):
+            async with asyncio.timeout_at(due) as self._resting:
                 await self._source.closing.wait()
         except TimeoutError:
             return
+        finally:
+            self._resting = None
         raise _closed()
 
     def _take_in(self, fetch: asyncio.Task[TaskPage]) -> None:
@@ -133,13 +174,25 @@ class TaskWatch(KeptPlace[TaskChange]):
             )
         else:
             self._watching.receive(page)
-        self._due = asyncio.get_running_loop().time() + self._watching.wait
+        self._answered = asyncio.get_running_loop().time()
+
+    def _detach(self) -> None:
+        if self._webhooks is not None:
+            self._webhooks.detach(self)
 
     async def _stop(self) -> None:
+        self._detach()
         fetches = tuple(self._fetches)
         _cancel(self._fetches)
         if fetches:
             await asyncio.wait(fetches)
+
+
+def _checked(webhooks: Any) -> Announcer | None:
+    if webhooks is not None and not callable(getattr(webhooks, "attach", None)):
+        refuse("webhooks", webhooks, "must be a twelvetasks.webhooks.Receiver, or None")
+    announcer: Announcer | None = webhooks
+    return announcer
 
 
 def _closed() -> SessionClosedError:

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from twelvetasks.announced import Announced
 from twelvetasks.chain import Chain, Link
 from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.errors import (
@@ -29,7 +30,7 @@ from twelvetasks.errors import (
     TwelveTasksError,
 )
 from twelvetasks.evidence import Totals
-from twelvetasks.models import SortBy, SortOption, Task, TaskPage
+from twelvetasks.models import SortBy, SortOption, Task, TaskPage, TaskStatus
 from twelvetasks.paging import Paging
 from twelvetasks.query import MAX_PAGE_LIMIT, TaskQuery, positive_seconds, refuse
 from twelvetasks.reads import Read, straddling
@@ -195,6 +196,8 @@ class Watching:
         self._census_is_needed = False
         self._counted = False
         self._rested = self._next_census = 0.0
+        self._announced = Announced()
+        self._shortest = self._unrested = 0.0
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -207,6 +210,7 @@ class Watching:
         """Give the read whose answer is needed, the same one until it has been answered."""
         if self._updated or self._others:
             raise AssertionError("there are changes to be taken first")
+        self._unrested = 0.0
         if self._census_is_needed:
             self._census_is_needed = False
             self._census = _Census(self._by_creation, self._memory.ids)
@@ -215,7 +219,17 @@ class Watching:
         if self._poll is None:
             page_limit = min(max(HEAD, len(self._ids) + self._expected + 1), MAX_PAGE_LIMIT)
             self._poll = _Poll(self._by_update, page_limit, self._key)
+        if not self._poll.reads:
+            self._announced.begin_poll()
         return self._by_update, self._poll.read
+
+    def announce(self, id: str, status: TaskStatus) -> None:  # noqa: A002
+        """Look soon for a task in this state, by changing `wait`; it has been announced."""
+        self._announced.add(id, status)
+        self.wait = min(self.wait, self._shortest)
+        cut = max(self._unrested - self._shortest, 0.0)
+        self._unrested -= cut
+        self._rested -= cut
 
     # What has come
 
@@ -245,9 +259,13 @@ class Watching:
             self._garbled += 1
         elif not isinstance(error, PASSING):
             raise error
-        self._rest(self._interval * 2)
-        if isinstance(error, RateLimitedError) and error.retry_after is not None:
+        if not isinstance(error, RateLimitedError):
+            self._rest(self._interval * 2)
+            return
+        self._rest(self._interval * 2, patiently=True)
+        if error.retry_after is not None:
             self.wait = max(self.wait, error.retry_after)
+        self._shortest = self.wait
 
     def _may_lie_past_the_end(self) -> bool:
         """Go on after a page was refused, if that may be because there are fewer by now."""
@@ -263,10 +281,14 @@ class Watching:
         self._poll = None
         return True
 
-    def _rest(self, interval: float) -> None:
+    def _rest(self, interval: float, *, patiently: bool = False) -> None:
         self._interval = min(interval, self._plan.max_interval)
         self.wait = self._interval * (1 + JITTER * (2 * self._random() - 1))
+        if not patiently:
+            self.wait = self._announced.sooner(self.wait)
+        self._shortest = self._announced.soonest(self.wait)
         self._rested += self.wait
+        self._unrested = self.wait
 
     def _end_poll(self, poll: _Poll) -> None:
         self._poll = None
@@ -276,6 +298,8 @@ class Watching:
             self._begin_at(poll)
         else:
             self._updated.extend(self._changes(poll))
+        due = {task.id: task for _, task in self._updated}
+        self._announced.end_poll(lambda id: due.get(id) or self._memory.get(id))  # noqa: A006
         self._expected = len(self._updated)
         self._rest(self._plan.min_interval if self._updated else self._interval * GROWTH)
         if self._plan.deletions and self._has_to_count(poll):

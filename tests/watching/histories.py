@@ -55,6 +55,7 @@ class Watcher(Protocol):
     def receive(self, page: TaskPage) -> None: ...
     def fail(self, error: TwelveTasksError) -> None: ...
     def take(self) -> TaskChange | None: ...
+    def announce(self, id: str, status: TaskStatus) -> None: ...  # noqa: A002
 
 
 Make = Callable[[WatchPlan], Watcher]
@@ -329,6 +330,9 @@ class NaiveWatch:
             self._newest = page.tasks[0].updated_at
 
     def fail(self, error: TwelveTasksError) -> None:
+        pass
+
+    def announce(self, id: str, status: TaskStatus) -> None:  # noqa: A002
         pass
 
     def take(self) -> TaskChange | None:

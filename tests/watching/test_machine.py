@@ -71,6 +71,12 @@ class WatchMachine(RuleBasedStateMachine):
             self.history.watcher.next_read()
             self.history.watcher.fail(kind("it fails"))  # type: ignore[arg-type]
 
+    @rule(place=PLACES, status=STATUSES)
+    def announce(self, place: int, status: TaskStatus) -> None:
+        """A webhook tells of a task, rightly or not: it must change nothing."""
+        item = self.item(place)
+        self.history.watcher.announce("gone" if item is None else item.state.id, status)
+
     @rule(most=st.integers(0, 3))
     def read_changes(self, most: int) -> None:
         self.history.read_changes(len(self.history.delivered) + most)

@@ -14,21 +14,26 @@ if TYPE_CHECKING:
     from twelvetasks.testing.platform import FakePlatform, RecordedRequest
     from twelvetasks.testing.script import Hold
     from twelvetasks.testing.uploads import ReceivedFile, RecordedUpload
+    from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery
 
 __all__ = [
     "FakePlatform",
+    "FakeWebhook",
     "Hold",
     "RateLimit",
     "ReceivedFile",
+    "RecordedDelivery",
     "RecordedRequest",
     "RecordedUpload",
 ]
 
 _MODULES = {
     "FakePlatform": "platform",
+    "FakeWebhook": "webhooks",
     "Hold": "script",
     "RateLimit": "limits",
     "ReceivedFile": "uploads",
+    "RecordedDelivery": "webhooks",
     "RecordedRequest": "platform",
     "RecordedUpload": "uploads",
 }

@@ -41,6 +41,7 @@ from twelvetasks.testing.parameters import (
 )
 from twelvetasks.testing.script import Failure, Hold, Script
 from twelvetasks.testing.uploads import MAX_FILESIZE, RecordedUpload, read_form
+from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery, Webhooks
 
 Action = Callable[["FakePlatform", web.Request], Awaitable[None] | None]
 Responder = Callable[
@@ -49,6 +50,9 @@ Responder = Callable[
 
 _VERSION = "1.3.0"
 _PREFIX = "/v1.3"
+
+_TICK = 0.01
+"""Seconds between two looks at what is due, while there is somebody to be told of it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -139,6 +143,7 @@ class FakePlatform:
         self._port = port
         self._indexing = Indexing(self._clock)
         self._streamed: set[str] = set()
+        self._webhooks = Webhooks(self._clock)
         self._script = Script()
         self._actions: list[Action] = []
         self._responders: list[Responder] = []
@@ -174,6 +179,11 @@ class FakePlatform:
     def rate_limit(self, limit: RateLimit | None) -> None:
         self._rate_limit = limit
         self._window = None if limit is None else RateWindow(limit, self._clock)
+
+    @property
+    def deliveries(self) -> list[RecordedDelivery]:
+        """Every attempt to deliver a webhook so far, by its end; may be cleared."""
+        return self._webhooks.deliveries
 
     @property
     def open_connections(self) -> int:
@@ -217,6 +227,9 @@ class FakePlatform:
             server=server,
             port=listener.sockets[0].getsockname()[1],
         )
+        self._webhooks.start()
+        if self._webhooks.receivers:
+            self._webhooks.run(self._move_on())
 
     async def stop(self) -> None:
         """Close every connection and drop what is in flight; the account and the record remain.
@@ -230,6 +243,7 @@ class FakePlatform:
                 self._running = running
                 raise RuntimeError("the platform must be stopped in the event loop that started it")
             running.listener.close()
+            await self._webhooks.stop()
             self._script.release_all()
             await self._drop_connections(running)
             await running.runner.cleanup()
@@ -276,14 +290,16 @@ class FakePlatform:
         `updated_at` is now, its `status` is `ready`. Times may be `datetime`s. The field `hls`
         shows only when the task is retrieved alone. Raises `ValueError` if its `_id` is taken.
         """
-        return self._account.add(fields)
+        task = self._account.add(fields)
+        self._webhooks.tell(task)
+        return task
 
     def update(self, id: str, **fields: Any) -> dict[str, Any]:  # noqa: A002
         """Set fields of a task and return it; its `updated_at` becomes now unless it is given.
 
         No two changes write the same time, and none goes back. Raises `KeyError` for an unknown id.
         """
-        return self._account.update(id, fields)
+        return self._update(id, fields)
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Remove a task, whatever its status; raises `KeyError` for an unknown id."""
@@ -309,6 +325,22 @@ class FakePlatform:
         if status not in FINAL:
             raise ValueError(f"a task ends ready or failed, not {status!r}")
         return self._move(id, status)
+
+    def add_webhook(
+        self, url: str | URL, secret: str, *, retries: Iterable[float] = (0.05, 0.1, 0.2)
+    ) -> FakeWebhook:
+        """Tell this address of each task that becomes `ready` or `failed` while the platform runs.
+
+        It is told by a POST that is signed with `secret`, and again `retries` seconds after an
+        answer other than 2xx or none. No two attempts are signed in the same second. `deliveries`
+        records each; `FakeWebhook.disturb` loses, doubles or delays some. With a webhook, tasks
+        move on by `indexing_time` as soon as they are due.
+        """
+        first = not self._webhooks.receivers
+        webhook = self._webhooks.add(str(url), secret, retries)
+        if first and self._running is not None:
+            self._running.loop.call_soon_threadsafe(lambda: self._webhooks.run(self._move_on()))
+        return webhook
 
     def tasks(self, **filters: Any) -> list[dict[str, Any]]:
         """Return every task that matches, in order, as a list would show it.
@@ -486,7 +518,19 @@ class FakePlatform:
             changed["video_id"] = fields.get("video_id") or _video_id(task_id)
             if task_id in self._streamed:
                 changed["hls"] = _stream(fields["index_id"], changed["video_id"])
-        return self._account.update(task_id, changed)
+        return self._update(task_id, changed)
+
+    def _update(self, task_id: str, changed: Mapping[str, Any]) -> dict[str, Any]:
+        before = self._account.get(task_id)
+        task = self._account.update(task_id, changed)
+        if before is not None and before.fields.get("status") != task["status"]:
+            self._webhooks.tell(task)
+        return task
+
+    async def _move_on(self) -> None:
+        while True:
+            self._apply_what_is_due()
+            await asyncio.sleep(_TICK)
 
     def _apply_what_is_due(self) -> None:
         for task_id, status in self._indexing.due():

@@ -1,0 +1,188 @@
+"""The webhooks that a `FakePlatform` sends: signed, tried again, and disturbed on demand.
+
+Each event is delivered by an asyncio task of its own in the platform's loop, so that a slow
+receiver holds nothing up. Like the rest of the platform it shares no code with the client, whose
+judge it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+import attrs
+import orjson
+
+from twelvetasks.testing import instants
+
+_TYPES = {"ready": "index.task.ready", "failed": "index.task.failed"}
+
+
+@attrs.frozen(kw_only=True)
+class RecordedDelivery:
+    """One attempt to deliver one event, once it has been answered or has failed."""
+
+    url: str
+    event_id: str
+    type: str
+    task_id: str
+    attempt: int
+    """1 for the first, 2 for the first retry."""
+    body: bytes = attrs.field(repr=False)
+    signature: str = attrs.field(repr=False)
+    """The header `TL-Signature` that it had."""
+    status: int | None = None
+    """The status of the answer; None if there was none."""
+
+
+@attrs.frozen
+class _Disturbance:
+    copies: int
+    delay: float
+
+
+@attrs.define(eq=False)
+class FakeWebhook:
+    """A receiver that a `FakePlatform` knows of; made by `FakePlatform.add_webhook`."""
+
+    url: str
+    secret: str = attrs.field(repr=False)
+    retries: tuple[float, ...]
+    """Seconds before each further attempt, where the one before was not answered with 2xx."""
+    _disturbances: deque[_Disturbance] = attrs.field(factory=deque, repr=False)
+
+    def disturb(self, *, times: int = 1, copies: int = 1, delay: float = 0.0) -> None:
+        """Deliver the next `times` events otherwise than one by one and at once.
+
+        `copies`: how often each is delivered; 0 loses it, 2 doubles it. `delay`: seconds before it
+        is sent, in which later events overtake it.
+        """
+        self._disturbances.extend([_Disturbance(copies, delay)] * times)
+
+    def next_disturbance(self) -> _Disturbance:
+        """Give what is to be done with the next event."""
+        return self._disturbances.popleft() if self._disturbances else _Disturbance(1, 0.0)
+
+
+class Webhooks:
+    """What a platform sends, and to whom; the methods but `start` and `stop` are thread-safe."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.deliveries: list[RecordedDelivery] = []
+        self.receivers: list[FakeWebhook] = []
+        self._clock = clock
+        self._recording = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: aiohttp.ClientSession | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, url: str, secret: str, retries: Iterable[float]) -> FakeWebhook:
+        """Send what happens from now on to this address, too."""
+        receiver = FakeWebhook(url, secret, tuple(retries))
+        self.receivers.append(receiver)
+        return receiver
+
+    def start(self) -> None:
+        """Begin to send, from the running event loop."""
+        self._loop = asyncio.get_running_loop()
+
+    async def stop(self) -> None:
+        """Give up what is under way, and close the connections."""
+        self._loop = None
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def tell(self, task: Mapping[str, Any]) -> None:
+        """Send what has become of a task, if it is at its end and the platform is running."""
+        loop, kind = self._loop, _TYPES.get(task["status"])
+        if loop is None or kind is None or not self.receivers:
+            return
+        event = {
+            "id": f"whe_{uuid.uuid4().hex}",
+            "created_at": instants.written(self._clock()),
+            "type": kind,
+            "data": {
+                "id": task["_id"],
+                "metadata": task.get("system_metadata"),
+                "status": task["status"],
+                "models": [{"name": "marengo2.7", "options": ["visual", "audio"]}],
+                "tags": [],
+            },
+        }
+        for receiver in tuple(self.receivers):
+            loop.call_soon_threadsafe(self._send, receiver, event)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in the running event loop until `stop` at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _send(self, receiver: FakeWebhook, event: dict[str, Any]) -> None:
+        if self._loop is None:
+            return
+        disturbance = receiver.next_disturbance()
+        times = self._times()
+        for _ in range(disturbance.copies):
+            self.run(self._deliver(receiver, event, disturbance.delay, times))
+
+    def _times(self) -> Iterator[int]:
+        """Give the times of signing of one event: now, but for each attempt another second."""
+        time = 0
+        while True:
+            time = max(int(self._clock().timestamp()), time + 1)
+            yield time
+
+    async def _deliver(
+        self, receiver: FakeWebhook, event: dict[str, Any], delay: float, times: Iterator[int]
+    ) -> None:
+        body = orjson.dumps(event)
+        for attempt, pause in enumerate((delay, *receiver.retries), 1):
+            await asyncio.sleep(pause)
+            signature = signed(body, receiver.secret, next(times))
+            status = await self._post(receiver.url, body, signature)
+            delivery = RecordedDelivery(
+                url=receiver.url,
+                event_id=event["id"],
+                type=event["type"],
+                task_id=event["data"]["id"],
+                attempt=attempt,
+                body=body,
+                signature=signature,
+                status=status,
+            )
+            with self._recording:
+                self.deliveries.append(delivery)
+            if status is not None and 200 <= status < 300:
+                return
+
+    async def _post(self, url: str, body: bytes, signature: str) -> int | None:
+        if self._client is None:
+            self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        headers = {"Content-Type": "application/json", "TL-Signature": signature}
+        try:
+            async with self._client.post(
+                url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return None
+
+
+def signed(body: bytes, secret: str, at: int) -> str:
+    """Write the header `TL-Signature` for a body that is signed at this time."""
+    digest = hmac.new(secret.encode(), b"%d.%b" % (at, body), hashlib.sha256)
+    return f"t={at},v1={digest.hexdigest()}"

@@ -1,0 +1,67 @@
+"""The handler that an ASGI application (FastAPI, Starlette and others) takes webhooks with.
+
+It is an ASGI application itself, so that a framework can mount it or route to it: it imports none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from twelvetasks.webhooks.receiver import Receiver, answer
+from twelvetasks.webhooks.refusal import Refusal, refused
+
+__all__ = ["asgi_handler"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class _AsgiHandler:
+    # An object and no function: a route of Starlette would take a function for an endpoint.
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(f"webhooks come by http, not by {scope['type']}")
+        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+
+        def header(name: str) -> str | None:
+            wanted = name.encode()
+            values = [value.decode("latin-1") for key, value in headers if key == wanted]
+            return ",".join(values) or None
+
+        answered = await answer(self._receiver, scope["method"], header, _chunks(receive))
+        body = answered.text.encode()
+        await send(
+            {
+                "type": "http.response.start",
+                "status": int(answered.status),
+                "headers": [
+                    (b"content-type", b"text/plain; charset=utf-8"),
+                    (b"content-length", str(len(body)).encode()),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+
+def asgi_handler(receiver: Receiver) -> Callable[[Message, Receive, Send], Awaitable[None]]:
+    """Give an ASGI application, to be mounted, or added as a route, in FastAPI and Starlette.
+
+    It answers 200 once the event has been handed over, 4xx to what is refused, and 5xx if the
+    platform is to try again. Nothing before it may read the body.
+    """
+    return _AsgiHandler(receiver)
+
+
+async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise refused(Refusal.TRUNCATED, "the connection was lost before its end")
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return

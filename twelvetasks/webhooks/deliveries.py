@@ -1,0 +1,86 @@
+"""Which events have been handed over: what tells a retry and a replay from what is new.
+
+Pure. An event is known by its id, and an attempt to deliver it by the time it was signed at. Of
+each event the newest such time is kept: an attempt signed later is the platform's retry, any other
+is a replay. What is forgotten leaves its time behind as a horizon: what was signed no later, and is
+not known, can be a replay, and is refused like one. So nothing signed is handed over twice.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import attrs
+
+from twelvetasks.webhooks.refusal import Refusal, refused
+
+__all__ = ["Deliveries"]
+
+REMEMBERED = 10_000
+"""Events that are remembered at the most."""
+
+REMEMBERED_FOR = 86_400.0
+"""Seconds that they are remembered for, unless there are too many: a day."""
+
+
+@attrs.frozen
+class _Delivery:
+    done_at: float
+    signed_at: int
+
+
+class Deliveries:
+    """The events that are being handed over, and those that have been.
+
+    `tolerance`: seconds between the time of signing and now beyond which nothing gets here.
+    """
+
+    def __init__(self, tolerance: float) -> None:
+        # By then, what left the horizon behind is too old for the tolerance anyway.
+        self._kept_for = max(REMEMBERED_FOR, 2 * tolerance)
+        self._done: OrderedDict[str, _Delivery] = OrderedDict()
+        self._under_way: set[str] = set()
+        self._horizon = -1
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def begin(self, id: str, signed_at: int, now: float) -> bool:  # noqa: A002
+        """Say whether to hand the event over; if not, it has been already and this is a retry.
+
+        Raises WebhookError for a replay, and while the event is being handed over.
+        """
+        self._forget(now)
+        done = self._done.get(id)
+        if done is not None and signed_at > done.signed_at:
+            self._remember(id, signed_at, now)
+            return False
+        if done is not None or signed_at <= self._horizon:
+            raise refused(
+                Refusal.REPLAYED,
+                f"what was signed at {signed_at} has been handed over, or may have been",
+            )
+        if id in self._under_way:
+            raise refused(Refusal.BUSY, "its event is being handed over just now")
+        self._under_way.add(id)
+        return True
+
+    def end(self, id: str, signed_at: int, now: float, *, delivered: bool) -> None:  # noqa: A002
+        """Note that the event has been handed over, or that this has failed."""
+        self._under_way.discard(id)
+        if delivered:
+            self._remember(id, signed_at, now)
+
+    def _remember(self, id: str, signed_at: int, now: float) -> None:  # noqa: A002
+        self._done[id] = _Delivery(now, signed_at)
+        self._done.move_to_end(id)
+        while len(self._done) > REMEMBERED:
+            self._forget_first()
+
+    def _forget(self, now: float) -> None:
+        while self._done and next(iter(self._done.values())).done_at + self._kept_for < now:
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        _, delivery = self._done.popitem(last=False)
+        self._horizon = max(self._horizon, delivery.signed_at)

@@ -1,0 +1,36 @@
+"""From the body of a webhook to its event, through the converter that reads the API's answers."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twelvetasks.convert import read_json, structure
+from twelvetasks.errors import ResponseError
+from twelvetasks.events import AnyData, Event, TaskFailed, TaskReady, UnknownEvent
+from twelvetasks.webhooks.refusal import Refusal, refused
+
+__all__ = ["read_event"]
+
+_KINDS: dict[Any, type[Event]] = {
+    "index.task.ready": TaskReady,
+    "index.task.failed": TaskFailed,
+}
+
+
+def read_event(body: bytes) -> Event:
+    """Structure the body of a webhook: a `TaskReady`, a `TaskFailed`, or an `UnknownEvent`.
+
+    It believes whatever it is given: `verify` the body first.
+
+    Raises WebhookError, with the `json_path` of the fault, if it is no event.
+    """
+    try:
+        sent = read_json(body, cast("type[Any]", AnyData))
+        kind = sent.get("type") if isinstance(sent, dict) else None
+        return structure(sent, _KINDS.get(kind if isinstance(kind, str) else None, UnknownEvent))
+    except ResponseError as error:
+        reason, path = error.reason.replace("the answer", "the event", 1), error.json_path
+    # Out here the decoder's own error, which quotes the body, is not its context.
+    malformed = refused(Refusal.MALFORMED, reason)
+    malformed.json_path = path
+    raise malformed

@@ -1,0 +1,127 @@
+"""Whether the platform has signed a request: the ``TL-Signature`` header over the raw body.
+
+Pure. The bytes are judged as they arrived, before anything reads them: JSON that is written anew is
+other bytes. A time is believed only once the signature over it is.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twelvetasks.query import check_seconds, refuse
+from twelvetasks.secret import Secret
+from twelvetasks.webhooks.refusal import Refusal, refused
+
+__all__ = ["TOLERANCE", "read_secrets", "verify"]
+
+TOLERANCE = 300.0
+"""Seconds; what the platform's documentation suggests."""
+
+_TIMESTAMP = re.compile(r"[0-9]{1,15}")
+_BLANKS = " \t"
+
+
+def verify(
+    body: bytes,
+    signature_header: str | None,
+    secret: str | Iterable[str],
+    tolerance: float = TOLERANCE,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> int:
+    """Check that the platform signed this body, not too long ago, and give the time it did so.
+
+    `body`: the bytes as they arrived. `signature_header`: the request's ``TL-Signature``, or None
+    if it has none; with several signatures in it, one has to be right, and what is not of the
+    scheme ``v1`` is ignored. `secret`: the webhook's secret, or several while it is being changed.
+    `tolerance`: how many seconds the time of signing may be away from now, in either direction.
+    `clock`: gives the seconds since 1970. The time of signing is given in the same, as a whole
+    number.
+
+    It takes the same time however much of a signature is right. It does not know what it has seen
+    before: against replays within the tolerance use a `Receiver`.
+
+    Raises WebhookError, with its `refusal`, unless all is well; InvalidArgumentError for arguments
+    that make no sense. Neither shows the secret. Source: the platform's guide, "Webhooks".
+    """
+    # Rebound before anything is refused: a traceback that shows locals must not show the secret.
+    secret, fault = read_secrets(secret)
+    if fault:
+        refuse("secret", Secret(), fault)
+    if not isinstance(body, bytes):
+        refuse("body", type(body), "must be the bytes as they arrived")
+    check_seconds("tolerance", tolerance)
+    if signature_header is None:
+        raise refused(Refusal.UNSIGNED, "it has no header TL-Signature")
+    timestamp, signatures = _read(signature_header)
+    if not _is_signed(body, timestamp, signatures, secret):
+        raise refused(
+            Refusal.FORGED,
+            "no signature in it is right",
+            advice="If it is the platform's, check the secret, and that the body is as it arrived",
+        )
+    signed_at = int(timestamp)
+    age = clock() - signed_at
+    # Written so that a clock that gives no number lets nothing pass.
+    if not -tolerance <= age <= tolerance:
+        raise refused(
+            Refusal.STALE,
+            f"it was signed {age:.0f} seconds ago, which is not within {tolerance:g}",
+            advice="If it is the platform's, check the clock of this machine",
+        )
+    return signed_at
+
+
+def read_secrets(given: Any) -> tuple[tuple[Secret, ...], str]:
+    """Give the secrets, or what is wrong with them, in words that do not show them."""
+    if isinstance(given, tuple) and given and all(type(one) is Secret for one in given):
+        return given, ""
+    if isinstance(given, str):
+        given = (given,)
+    if isinstance(given, (bytes, bytearray)) or not isinstance(given, Iterable):
+        return (), f"must be a string, or several, not {type(given).__name__}"
+    secrets = list(given)
+    for one in secrets:
+        if not isinstance(one, str):
+            return (), f"must be a string, or several, not {type(one).__name__}"
+        if not one or one != one.strip():
+            return (), "must not be empty, or begin or end with blanks"
+        if not one.isprintable():
+            return (), "must be text that can be printed"
+    if not secrets:
+        return (), "must be there: without one, nothing can be verified"
+    return tuple(map(Secret, secrets)), ""
+
+
+def _read(header: str) -> tuple[str, list[str]]:
+    times: list[str] = []
+    signatures: list[str] = []
+    for item in header.split(","):
+        name, _, value = item.strip(_BLANKS).partition("=")
+        if name == "t":
+            times.append(value)
+        elif name == "v1":
+            signatures.append(value)
+    if len(times) != 1 or not _TIMESTAMP.fullmatch(times[0]) or not signatures:
+        raise refused(
+            Refusal.MALFORMED_SIGNATURE,
+            "its TL-Signature is not of the form t=<seconds since 1970>,v1=<signature>",
+        )
+    return times[0], signatures
+
+
+def _is_signed(
+    body: bytes, timestamp: str, signatures: Iterable[str], secrets: Iterable[Secret]
+) -> bool:
+    signed = f"{timestamp}.".encode() + body
+    given = [signature.encode(errors="surrogatepass") for signature in signatures]
+    is_signed = False
+    for secret in secrets:
+        right = hmac.digest(secret.encode(), signed, "sha256").hex().encode()
+        for signature in given:
+            is_signed |= hmac.compare_digest(right, signature)
+    return is_signed
