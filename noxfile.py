@@ -35,9 +35,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Run every example and every snippet of the README."""
+    """Run every example and every snippet of README, guides and docstrings."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "tests/test_readme.py", "tests/test_examples.py", *session.posargs)
+    session.run("pytest", "tests/test_snippets.py", "tests/test_examples.py", *session.posargs)
 
 
 @nox.session

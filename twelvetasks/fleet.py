@@ -46,7 +46,7 @@ except ModuleNotFoundError as missing:
 if TYPE_CHECKING:
     from throttled.types import AsyncRedisClientP
 
-__all__ = ["OnOutage", "RedisGate"]
+__all__ = ["RedisGate"]
 
 _log = logging.getLogger("twelvetasks")
 
