@@ -156,7 +156,7 @@ def assert_as_promised(printed: str, promised: str) -> None:
     """Compare what was printed with what was promised, where a line ``...`` is any lines."""
     pattern = re.escape(promised).replace(re.escape("...\n"), "(?:.*\n)*")
     if not re.fullmatch(pattern, printed):
-        assert printed == promised
+        raise AssertionError(f"printed:\n{printed}\npromised:\n{promised}")
 
 
 @pytest.fixture(autouse=True)

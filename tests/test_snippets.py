@@ -1,7 +1,7 @@
 """Every snippet of README, guides and docstrings, run: there is none without a test.
 
 Each fenced block is a case of one of the tests below, and one that none of them knows how to run
-fails.
+fails. Every public name has to occur in one that runs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
+import stamina
 
 import twelvetasks
 from tests import public
@@ -51,6 +52,10 @@ class TestSnippets:
         directives = {language for language, _ in fences if language.startswith("{")}
         assert directives <= DIRECTIVES
 
+    def test_every_public_name_occurs_in_one_that_runs(self) -> None:
+        used = set().union(*(snippet.names() for snippet in SNIPPETS))
+        assert [f"{of.__name__}.{name}" for of, name in public.names() if name not in used] == []
+
     def test_every_output_is_that_of_a_python_snippet(self) -> None:
         for before, snippet in itertools.pairwise(SNIPPETS):
             assert snippet.kind != "text" or before.kind in PYTHON
@@ -76,6 +81,8 @@ class TestSnippets:
     async def test_a_fragment_does_what_it_says(
         self, account: FakePlatform, snippet: Snippet, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        # Where the waits are the point, they take place.
+        stamina.set_testing("RateLimit(" not in snippet.source, attempts=5)
         async with TaskSession() as session:
             await run_fragment(snippet, asyncio=asyncio, session=session, twelvetasks=twelvetasks)
         assert snippet.promised is not None
@@ -118,9 +125,15 @@ class TestSnippets:
 
     @snippets("watch")
     async def test_a_watch_prints_what_changes(
-        self, account: FakePlatform, snippet: Snippet, capsys: pytest.CaptureFixture[str]
+        self,
+        account: FakePlatform,
+        snippet: Snippet,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         """It has no end of its own: it is cancelled when it has printed what is promised."""
+        monkeypatch.chdir(tmp_path)
         promised = snippet.promised
         assert promised is not None
         printed = ""
