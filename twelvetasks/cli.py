@@ -71,6 +71,9 @@ FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+Decorator = Callable[[Any], Any]
+"""What adds options to a command."""
+
 
 class _Program(click.Group):
     """A group whose commands all end in `_ending`, before click ends them in its own way."""
@@ -196,7 +199,7 @@ def _metadata(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> 
     return metadata
 
 
-watch_options = _options(
+watch_options: Decorator = _options(
     click.option("--index-id", metavar="ID", help="Only the tasks of this index."),
     click.option(
         "--status",
@@ -216,7 +219,7 @@ watch_options = _options(
     ),
 )
 
-filter_options = _options(
+filter_options: Decorator = _options(
     watch_options,
     click.option(
         "--updated-at",
@@ -226,7 +229,7 @@ filter_options = _options(
     ),
 )
 
-order_options = _options(
+order_options: Decorator = _options(
     click.option(
         "--sort-by",
         type=click.Choice([field.value for field in SortBy]),
@@ -243,7 +246,7 @@ order_options = _options(
     ),
 )
 
-layout_option = click.option(
+layout_option: Decorator = click.option(
     "--format",
     "layout",
     type=click.Choice(["table", "jsonl"]),
@@ -373,8 +376,8 @@ _base_url_option = click.option(
     "--base-url", metavar="URL", help=f"The API's address.  [default: {DEFAULT_BASE_URL}]"
 )
 
-connection_options = _connected(_demo_option, _concurrency_option, _timeout_option)
-single_request_options = _connected(_demo_option, _timeout_option)
+connection_options: Decorator = _connected(_demo_option, _concurrency_option, _timeout_option)
+single_request_options: Decorator = _connected(_demo_option, _timeout_option)
 
 
 @click.group(

@@ -38,9 +38,9 @@ try:
         per_duration,
     )
     from throttled.exceptions import BaseThrottledError
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     raise ImportError(
-        "twelvetasks.fleet needs its extra: pip install 'twelvetasks[redis]'", name=missing.name
+        "twelvetasks.fleet needs its extra: pip install 'twelvetasks[redis]'", name=_missing.name
     ) from None
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ comes into it."""
 NEVER_SENT = RateReport(reached=False)
 LOST = RateReport()
 
-OUTAGES = (RedisError, BaseThrottledError, OSError)
+OUTAGES: tuple[type[Exception], ...] = (RedisError, BaseThrottledError, OSError)
 
 
 @attrs.frozen

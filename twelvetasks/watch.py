@@ -22,7 +22,7 @@ from twelvetasks.watching import TaskChange, Watching, WatchPlan
 
 __all__ = ["TaskWatch"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Source(Protocol):
