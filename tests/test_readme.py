@@ -29,6 +29,7 @@ from tests.snippets import (  # noqa: F401 - fixtures, too
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 
+TEXT = (ROOT / "README.md").read_text("utf-8")
 INSTALL_AND_DEMO, INSTALL_AND_TEST = (one for one in README if one.kind == "install")
 
 
@@ -134,6 +135,25 @@ class TestContinuousIntegration:
 
 
 def test_every_public_name_has_its_place() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
     names = [*(name for _, name in public.names()), "fake_platform", "fake_platform_factory"]
-    assert [name for name in names if not re.search(rf"`[^`\n]*\b{name}\b", text)] == []
+    assert [name for name in names if not re.search(rf"`[^`\n]*\b{name}\b", TEXT)] == []
+
+
+class TestTheComparison:
+    ROWS = re.findall(r"^\| (.+) \| (.+) \| (.+) \| `(tests/[^`]+)` \|$", TEXT, re.MULTILINE)
+
+    def test_every_feature_is_a_yes_with_a_test(self) -> None:
+        section = TEXT.partition("### Compared with the official SDK\n")[2].partition("\n### ")[0]
+        assert len(self.ROWS) == len(re.findall(r"^\|", section, re.MULTILINE)) - 2
+        assert {row[2] for row in self.ROWS} == {"yes"}
+
+    @pytest.mark.parametrize("test", [row[3] for row in ROWS])
+    def test_the_test_is_there(self, test: str) -> None:
+        path, *_, name = test.split("::")
+        source = (ROOT / path).read_text("utf-8")
+        assert re.search(rf"^ *(?:async )?def {name}\(", source, re.MULTILINE)
+        assert all(f"class {of}:" in source for of in test.split("::")[1:-1])
+
+    def test_the_version_of_the_sdk_is_the_one_that_was_tried(self) -> None:
+        (version,) = re.findall(r"`twelvelabs` ([\d.]+),", TEXT)
+        assert f"\ntwelvelabs=={version}\n" in (ROOT / ".ci/constraints.txt").read_text("utf-8")

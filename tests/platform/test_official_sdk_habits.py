@@ -5,7 +5,9 @@ If one of these fails after an update of the SDK, the sentences and the table ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +66,53 @@ def test_it_repeats_tasks_when_others_are_added_meanwhile(
     assert len(listed) > len(set(listed))
 
 
+async def test_its_listing_ends_in_silence_after_a_timeout(served: FakePlatform) -> None:
+    import httpx
+
+    async with httpx.AsyncClient(timeout=30) as connection:
+        client = twelvelabs.AsyncTwelveLabs(
+            api_key=served.api_key, base_url=str(served.base_url), httpx_client=connection
+        )
+        tasks = aiter(await client.tasks.list(page_limit=50))
+        for _ in range(50):
+            await anext(tasks)
+        hold = served.hold(page=2)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(tasks), 0.1)
+        hold.release()
+        with pytest.raises(StopAsyncIteration):
+            await anext(tasks)
+
+
+def test_its_pages_do_not_say_how_many_tasks_there_are(sdk: TwelveLabs) -> None:
+    page: Any = sdk.tasks.list(page_limit=1)
+    assert {name for name in vars(page) if not name.startswith("_")} == {
+        *("get_next", "has_next", "items", "response")
+    }
+    assert not hasattr(page.response, "data")
+
+
+def test_its_uploads_tell_no_progress(sdk: TwelveLabs) -> None:
+    parameters = inspect.signature(sdk.tasks.create).parameters
+    assert not [name for name in parameters if "progress" in name or "callback" in name]
+
+
+async def test_it_takes_no_async_source_for_an_upload(served: FakePlatform) -> None:
+    import httpx
+
+    async def video() -> AsyncIterator[bytes]:
+        yield b"frames"
+
+    async with httpx.AsyncClient(timeout=30) as connection:
+        client = twelvelabs.AsyncTwelveLabs(
+            api_key=served.api_key, base_url=str(served.base_url), httpx_client=connection
+        )
+        source: Any = video()
+        with pytest.raises((AttributeError, TypeError)):
+            await client.tasks.create(index_id="i", video_file=source)
+    assert served.uploads == []
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_it_tries_nothing_again_unless_told_to(
     served: FakePlatform, sdk: TwelveLabs, status: int
@@ -87,8 +136,6 @@ def test_it_follows_redirects_and_takes_the_key_along(
 
 
 def test_it_follows_redirects_and_waits_ten_minutes_by_default() -> None:
-    import inspect
-
     from twelvelabs.base_client import BaseClient
 
     assert inspect.signature(BaseClient.__init__).parameters["follow_redirects"].default is True
@@ -98,8 +145,6 @@ def test_it_follows_redirects_and_waits_ten_minutes_by_default() -> None:
 def test_its_wait_has_no_timeout_and_gives_back_what_failed(
     served: FakePlatform, sdk: TwelveLabs
 ) -> None:
-    import inspect
-
     tasks: Any = sdk.tasks
     assert "timeout" not in inspect.signature(tasks.wait_for_done).parameters
     failed = served.tasks(status="failed")[0]["_id"]
