@@ -46,6 +46,8 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = "twelvetasks"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False

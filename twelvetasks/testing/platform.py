@@ -84,9 +84,11 @@ class FakePlatform:
     socket. Use it with `async with` in the running event loop, or with
     `with platform.run_in_thread()` from synchronous code::
 
-        async with FakePlatform.demo(1000) as platform:
-            async with twelvetasks.TaskSession(platform.api_key, base_url=platform.base_url) as s:
-                failed = await s.tasks(status="failed")
+        async with (
+            FakePlatform.demo(1000) as platform,
+            TaskSession(platform.api_key, base_url=platform.base_url) as session,
+        ):
+            failed = await session.tasks(status="failed")
 
     - `tasks`: what the account holds at first, as JSON objects. What a task lacks of `_id`,
       `created_at`, `updated_at`, `status` and `index_id` is filled in.
