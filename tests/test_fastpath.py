@@ -105,7 +105,7 @@ def test_what_took_the_fast_path_is_frozen_and_like_any_other() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         task.id = "other"  # type: ignore[misc]
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        del task.id
+        del task.id  # pyright: ignore[reportAttributeAccessIssue]
     assert type(task) is Task
     assert (task, hash(task), repr(task)) == (made, hash(made), repr(made))
     assert attrs.evolve(task, status="failed") == attrs.evolve(made, status="failed")
