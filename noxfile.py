@@ -7,7 +7,7 @@ import nox
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["tests", "lint", "types", "examples"]
+nox.options.sessions = ["tests", "lint", "types", "examples", "docs"]
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"])
@@ -35,9 +35,17 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Run every example and every snippet of the README."""
+    """Run every example and every snippet of README, guides and docstrings."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "tests/test_readme.py", "tests/test_examples.py", *session.posargs)
+    session.run("pytest", "tests/test_snippets.py", "tests/test_examples.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the guides and the reference into build/docs; every warning is an error."""
+    session.install("-e", ".[dev]")
+    session.run("sphinx-build", "-W", "--keep-going", "-E", "examples/guides", "build/docs")
+    session.log("Open build/docs/index.html")
 
 
 @nox.session

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from email.message import Message
 from pathlib import Path, PurePosixPath
 
 import pytest
+
+from tests import public
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +41,12 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def sources(*folders: str) -> set[str]:
-    """Name the files in folders of the project, without what Python leaves behind there."""
+    """Name the files in folders of the project that are tracked, or all where there is no git."""
+    if (ROOT / ".git").exists():
+        # And those that will be: a file that is new must not pass only because it is not added yet.
+        listing = ("ls-files", "--cached", "--others", "--exclude-standard")
+        listed = run("git", *listing, "--", *folders, cwd=ROOT).splitlines()
+        return {name for name in listed if (ROOT / name).exists()}
     return {
         path.relative_to(ROOT).as_posix()
         for folder in folders
@@ -122,6 +131,150 @@ def test_the_installed_wheel_is_what_is_imported_and_run(installed: Path, tmp_pa
     assert len(listed.splitlines()) == 3
 
 
+def test_the_wheel_is_the_same_whether_it_is_built_from_the_checkout_or_the_archive(
+    wheel: Path, tmp_path: Path
+) -> None:
+    options = ("--wheel", "--no-isolation", "--outdir", tmp_path)
+    run(sys.executable, "-m", "build", *options, ROOT, cwd=tmp_path)
+    (direct,) = tmp_path.glob("*.whl")
+    assert contents(direct) == contents(wheel)
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_license_goes_with_the_wheel(wheel: Path) -> None:
+    held = contents(wheel)
+    (named,) = (name for name in held if name.endswith(".dist-info/licenses/LICENSE"))
+    assert held[named] == (ROOT / "LICENSE").read_bytes()
+
+
+def test_every_public_type_is_complete(installed: Path, tmp_path: Path) -> None:
+    """What pyright tells those whose editor reads the types of the installed package."""
+    # It looks for the package where the first `python` is.
+    path = os.pathsep.join((str(installed), os.environ["PATH"]))
+    checked = subprocess.run(
+        [
+            *(sys.executable, "-m", "pyright", "--verifytypes", "twelvetasks"),
+            *("--ignoreexternal", "--outputjson"),
+        ],
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    completeness = json.loads(checked.stdout)["typeCompleteness"]
+    assert Path(completeness["pyTypedPath"]).is_relative_to(installed.parent)
+    incomplete = [
+        f"{symbol['name']}: {diagnostic['message']}"
+        for symbol in completeness["symbols"]
+        for diagnostic in symbol["diagnostics"]
+        if diagnostic["severity"] == "error"
+    ]
+    assert incomplete == []
+    assert completeness["completenessScore"] == 1
+
+
+@pytest.fixture(scope="module")
+def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts of an environment that has the wheel and what it requires, from the index."""
+    environment = tmp_path_factory.mktemp("core")
+    venv.create(environment)
+    places = {"base": str(environment), "platbase": str(environment)}
+    scripts = Path(sysconfig.get_path("scripts", "venv", places))
+    run(
+        *(sys.executable, "-m", "pip", "--python", scripts / "python"),
+        *("install", "--quiet", "--disable-pip-version-check", wheel),
+        cwd=environment,
+    )
+    return scripts
+
+
+class TestWithoutExtras:
+    def test_the_library_works(self, core: Path, tmp_path: Path) -> None:
+        program = (
+            "import asyncio, twelvetasks\n"
+            "from twelvetasks.testing import FakePlatform\n"
+            "async def main():\n"
+            "    async with FakePlatform.demo(120) as platform, twelvetasks.TaskSession(\n"
+            "        platform.api_key, base_url=platform.base_url\n"
+            "    ) as session:\n"
+            "        print(len(await session.tasks()))\n"
+            "asyncio.run(main())\n"
+        )
+        command = (core / "python", "-W", "error", "-c", program)
+        assert run(*command, cwd=tmp_path) == "120\n"
+
+    def test_what_is_installed_agrees_with_itself(self, core: Path, tmp_path: Path) -> None:
+        pip = (sys.executable, "-m", "pip", "--python", core / "python")
+        assert run(*pip, "check", cwd=tmp_path) == "No broken requirements found.\n"
+
+    @pytest.mark.parametrize("command", [["twelvetasks"], ["python", "-m", "twelvetasks"]])
+    def test_the_command_says_what_to_install(
+        self, core: Path, command: list[str], tmp_path: Path
+    ) -> None:
+        ended = subprocess.run(
+            [core / command[0], *command[1:], "--version"],
+            check=False,
+            cwd=tmp_path,
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == (
+            "twelvetasks: the command needs its extra: pip install 'twelvetasks[cli]'\n"
+        )
+
+    def test_a_module_of_an_extra_says_what_to_install(self, core: Path, tmp_path: Path) -> None:
+        """Every public module can be imported, or names the command that makes that so."""
+        for module in public.modules():
+            program = (
+                f"try: import {module.__name__}\n"
+                "except ImportError as error: print(type(error).__name__, error)\n"
+            )
+            printed = run(core / "python", "-c", program, cwd=tmp_path)
+            needs = r"ImportError .*pip install 'twelvetasks\[[\w,]+\]'\n"
+            if module.__name__.endswith(".pytest_plugin"):
+                needs = r"ModuleNotFoundError No module named 'pytest'\n"
+            assert re.fullmatch(f"(?:{needs})?", printed), printed
+
+
+def test_each_extra_resolves_alone(wheel: Path, metadata: Message, tmp_path: Path) -> None:
+    """From nothing but the wheel and the package index; nothing is installed."""
+    venv.create(tmp_path / "empty")
+    places = {"base": str(tmp_path / "empty"), "platbase": str(tmp_path / "empty")}
+    python = Path(sysconfig.get_path("scripts", "venv", places), "python")
+    for extra in metadata.get_all("Provides-Extra", []):
+        report = run(
+            *(sys.executable, "-m", "pip", "--python", python, "install", "--dry-run"),
+            *("--quiet", "--disable-pip-version-check", "--report", "-", f"{wheel}[{extra}]"),
+            cwd=tmp_path,
+        )
+        resolved = {normalized(item["metadata"]["name"]) for item in json.loads(report)["install"]}
+        wanted = {
+            normalized(re.split(r"[^\w.-]", requirement)[0])
+            for requirement in requirements(metadata)
+            if "extra ==" not in requirement or f"extra == '{extra}'" in requirement
+        }
+        assert wanted <= resolved, extra
+
+
+def normalized(name: str) -> str:
+    """Write a project's name as the package index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("command", [["twelvetasks"], ["python", "-m", "twelvetasks"]])
+def test_the_command_knows_its_version(
+    installed: Path, metadata: Message, command: list[str], tmp_path: Path
+) -> None:
+    printed = run(installed / command[0], *command[1:], "--version", cwd=tmp_path)
+    assert printed == f"twelvetasks, version {metadata['Version']}\n"
+
+
 def test_the_fixtures_are_announced_to_pytest(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/entry_points.txt"))
@@ -149,11 +302,30 @@ def test_every_requirement_has_a_lower_bound_and_no_upper_one(metadata: Message)
             assert re.fullmatch(r"[\w-]+(\[[\w,-]+\])?>=[\d.]+", versions), versions
 
 
+def described(metadata: Message) -> str:
+    payload = metadata.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode()
+
+
 def test_the_metadata_says_what_it_is(metadata: Message) -> None:
     assert metadata["License-Expression"] == "MIT"
     assert metadata.get_all("License-File") == ["LICENSE"]
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata["Summary"]
+    assert described(metadata).strip() == (ROOT / "README.md").read_text("utf-8").strip()
+
+
+def test_the_readme_leads_only_where_something_is(metadata: Message) -> None:
+    """Its plots are files of the repository, which has no address of its own yet."""
+    targets = re.findall(
+        r"\]\(([^)\s]+)\)|<(?:img|a) [^>]*(?:src|href)=\"([^\"]+)", described(metadata)
+    )
+    for target in filter(None, (one for pair in targets for one in pair)):
+        assert target.startswith(("https://", "#")) or (ROOT / target).is_file(), target
+    for label in metadata.get_all("Project-URL", []):
+        assert label.partition(", ")[2].startswith("https://")
 
 
 def test_the_changelog_knows_the_version(metadata: Message) -> None:

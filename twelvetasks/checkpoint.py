@@ -40,7 +40,13 @@ class Checkpoint:
 
     @classmethod
     def start(cls, query: TaskQuery) -> Self:
-        """Give the checkpoint before the first task."""
+        """Give the checkpoint before the first task.
+
+        With it a first run need not differ from the others::
+
+            listing = session.tasks(sort_by="updated_at", sort_option="asc")
+            stored = str(Checkpoint.start(listing.query))
+        """
         return cls(query=_written(query))
 
     @classmethod
@@ -82,7 +88,13 @@ class Checkpoint:
         return json.dumps(fields, separators=(",", ":"))
 
     def check(self, query: TaskQuery) -> None:
-        """Raise InvalidArgumentError unless the checkpoint is one of this listing."""
+        """Raise InvalidArgumentError unless the checkpoint is one of this listing.
+
+        `TaskSession.tasks` does so with its `resume`; to know it sooner, ask yourself::
+
+            listing = session.tasks(status="failed")
+            Checkpoint.start(listing.query).check(listing.query)
+        """
         if self.query != _written(query):
             raise InvalidArgumentError(
                 f"resume: the checkpoint belongs to another listing ({self.query}), "

@@ -95,13 +95,10 @@ class RequestTimeoutError(TransportError, TimeoutError):
 
 
 class ResponseError(TwelveTasksError):
-    """An answer arrived that is not what the API promises, so nothing of it was used.
-
-    `json_path` is the exact place of the fault, such as ``$.data[3].created_at``, where the body
-    was JSON at all.
-    """
+    """An answer arrived that is not what the API promises, so nothing of it was used."""
 
     json_path: str | None = None
+    """The exact place of the fault, such as ``$.data[3].created_at``; None if it was no JSON."""
 
 
 class ApiError(TwelveTasksError):
@@ -125,12 +122,10 @@ class NotFoundError(ApiError):
 
 
 class RateLimitedError(ApiError):
-    """The account's rate limit is used up.
-
-    `retry_after` is the wait the platform asked for, in seconds, or None if it named none.
-    """
+    """The account's rate limit is used up, and waiting for it would take too long."""
 
     retry_after: float | None = None
+    """The wait that the platform asked for, in seconds, or None if it named none."""
 
 
 class ServerError(ApiError):
@@ -166,11 +161,9 @@ class WaitTimeoutError(TwelveTasksError, TimeoutError):
 
 
 class WebhookError(TwelveTasksError):
-    """A request that claims to be a webhook of the platform was refused; nothing of it was used.
-
-    `refusal` is why, as data. `json_path` is the exact place of a fault in an event that was signed
-    but is malformed, such as ``$.data.id``.
-    """
+    """A request that claims to be a webhook of the platform was refused; nothing of it was used."""
 
     refusal: Refusal
+    """Why, as data."""
     json_path: str | None = None
+    """The exact place of a fault in an event that was signed but is malformed: ``$.data.id``."""

@@ -33,9 +33,11 @@ class EventModel:
     """A model that the video was indexed with."""
 
     name: str | None = None
+    """Its name, such as ``marengo2.7``."""
     options: tuple[str, ...] | None = None
     """Which kinds of information it worked with, such as ``visual`` and ``audio``."""
     extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
 
@@ -48,8 +50,11 @@ class EventTask:
     status: TaskStatus | str | None = None
     """A `TaskStatus` if it is one of those documented, else the string as it came."""
     metadata: SystemMetadata | None = None
+    """What the platform found out about the video file."""
     models: tuple[EventModel, ...] | None = None
+    """The models that the video was indexed with."""
     tags: tuple[str, ...] | None = None
+    """The tags of its index."""
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
@@ -75,6 +80,7 @@ class TaskReady(Event):
     """``index.task.ready``: a video is indexed."""
 
     data: EventTask
+    """The task."""
 
 
 @attrs.frozen(kw_only=True)
@@ -82,6 +88,7 @@ class TaskFailed(Event):
     """``index.task.failed``: a video could not be indexed. The API gives no reason."""
 
     data: EventTask
+    """The task."""
 
 
 @attrs.frozen(kw_only=True)

@@ -26,11 +26,11 @@ class Totals:
     def __init__(self, *, trusted: bool = True) -> None:
         self.trusted = trusted
         """Whether equal totals are to count for anything; if not, only reads that touch do."""
-        self.answers = 0
+        self.answers: int = 0
         """How many have arrived."""
         self.latest: int | None = None
         """The total of the newest answer."""
-        self.movement = 0
+        self.movement: int = 0
         """By how much the total has gone up and down so far, added up."""
         self._changes: deque[int] = deque(maxlen=256)
 

@@ -38,15 +38,15 @@ try:
         per_duration,
     )
     from throttled.exceptions import BaseThrottledError
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     raise ImportError(
-        "twelvetasks.fleet needs its extra: pip install 'twelvetasks[redis]'", name=missing.name
+        "twelvetasks.fleet needs its extra: pip install 'twelvetasks[redis]'", name=_missing.name
     ) from None
 
 if TYPE_CHECKING:
     from throttled.types import AsyncRedisClientP
 
-__all__ = ["OnOutage", "RedisGate"]
+__all__ = ["RedisGate"]
 
 _log = logging.getLogger("twelvetasks")
 
@@ -71,7 +71,7 @@ comes into it."""
 NEVER_SENT = RateReport(reached=False)
 LOST = RateReport()
 
-OUTAGES = (RedisError, BaseThrottledError, OSError)
+OUTAGES: tuple[type[Exception], ...] = (RedisError, BaseThrottledError, OSError)
 
 
 @attrs.frozen
@@ -107,21 +107,21 @@ class RedisGate:
     the process's sessions: ``TaskSession(gate=gate)``. Use it as an async context manager around
     them, or call `aclose` after them.
 
-    `redis`: a URL (``redis://``, ``rediss://`` or ``unix://``), or a `redis.asyncio.Redis`, which
-    stays the caller's to close.
-    `name`: names the account among those that use the Redis. It is part of keys in Redis: any word
-    of your own, never the API key.
-    `requests`, `per`: the limit, as so many requests in any `per` whole seconds. All that pass
-    through gates of the name, taken together, keep to it.
-    `burst`: how many of them may go at once after an idle time; by default a twentieth. At the most
-    the limit less a twentieth is used in `per` seconds, a burst included: requests may be late on
-    their way, and then come closer together than they went. Under a steady load a burst less is
-    used, by default nine tenths of the limit or more; see `steady`.
-    `concurrency`, `policy`: as for `Gate`, for this process.
-    `on_outage`: what a request does while Redis cannot be asked: ``"fail"`` with a TransportError,
-    or go on with the ``"local"`` gate, which still pauses after a 429 but knows nothing of the
-    other processes.
-    `timeout`: seconds for one question to Redis; later counts as an outage.
+    - `redis`: a URL (``redis://``, ``rediss://`` or ``unix://``), or a `redis.asyncio.Redis`, which
+      stays the caller's to close.
+    - `name`: names the account among those that use the Redis. It is part of keys in Redis: any
+      word of your own, never the API key.
+    - `requests`, `per`: the limit, as so many requests in any `per` whole seconds. All that pass
+      through gates of the name, taken together, keep to it.
+    - `burst`: how many of them may go at once after an idle time; by default a twentieth. At the
+      most the limit less a twentieth is used in `per` seconds, a burst included: requests may be
+      late on their way, and then come closer together than they went. Under a steady load a burst
+      less is used, by default nine tenths of the limit or more; see `steady`.
+    - `concurrency`, `policy`: as for `Gate`, for this process.
+    - `on_outage`: what a request does while Redis cannot be asked: ``"fail"`` with a
+      TransportError, or go on with the ``"local"`` gate, which still pauses after a 429 but knows
+      nothing of the other processes.
+    - `timeout`: seconds for one question to Redis; later counts as an outage.
 
     A 429 to one process, or an answer that tells that nothing is left, pauses all of the name.
 

@@ -18,11 +18,11 @@ from twelvetasks.query import whole_number
 
 try:
     import pyarrow as pa
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     raise ImportError(
         "data frames need an extra: pip install 'twelvetasks[arrow]', "
         "or 'twelvetasks[pandas]' or 'twelvetasks[polars]' for those",
-        name=missing.name,
+        name=_missing.name,
     ) from None
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class BatchStream(KeptPlace[pa.RecordBatch]):
     """
 
     def __init__(self, stream: TaskStream, size: int) -> None:
-        self.size = whole_number("size", size, least=1)
+        self.size: int = whole_number("size", size, least=1)
         """The most tasks in a batch."""
         self._stream = stream
         self._tasks: list[Task] = []

@@ -237,9 +237,9 @@ class _Stream(KeptPlace[T_co]):
     """An async generator over a window of fetches."""
 
     def __init__(self, source: Source, plan: Plan) -> None:
-        self.query = plan.query
+        self.query: TaskQuery = plan.query
         """The filters and the order."""
-        self.max_items = plan.max_items
+        self.max_items: int | None = plan.max_items
         """The most tasks that are yielded; None for all."""
         self._source = source
         self._paging = plan.paging()

@@ -35,6 +35,7 @@ class TaskStatus(StrEnum):
     READY = "ready"
     """Uploaded and indexed."""
     UPLOADING = "uploading"
+    """Still on its way to the platform."""
     VALIDATING = "validating"
     """Being checked against the requirements for videos."""
     PENDING = "pending"
@@ -42,6 +43,7 @@ class TaskStatus(StrEnum):
     QUEUED = "queued"
     """Waiting to be indexed."""
     INDEXING = "indexing"
+    """Being indexed."""
     FAILED = "failed"
     """Indexing failed. The API gives no reason."""
 
@@ -50,7 +52,9 @@ class SortBy(StrEnum):
     """What a listing is ordered by. Each member equals its string."""
 
     CREATED_AT = "created_at"
+    """When the task was created."""
     UPDATED_AT = "updated_at"
+    """When the task last changed."""
 
 
 class SortOption(StrEnum):
@@ -106,6 +110,7 @@ class SystemMetadata:
     """What the platform found out about the video file. Any of it may be missing."""
 
     filename: str | None = None
+    """The name that the file was uploaded with."""
     duration: float | None = None
     """Seconds."""
     width: int | None = None
@@ -113,6 +118,7 @@ class SystemMetadata:
     height: int | None = None
     """Pixels."""
     extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
 
@@ -123,10 +129,13 @@ class HlsStream:
     video_url: str | None = None
     """The address of the stream's playlist."""
     thumbnail_urls: tuple[str, ...] | None = None
+    """The addresses of still pictures."""
     status: str | None = None
     """``PROCESSING``, ``COMPLETE``, ``CANCELED`` or ``ERROR``."""
     updated_at: datetime | None = None
+    """When the stream last changed. Aware."""
     extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
 
@@ -137,6 +146,7 @@ class Task:
     id: str
     """The API's ``_id``."""
     index_id: str | None = None
+    """The index that the video was uploaded to."""
     video_id: str | None = None
     """The indexed video; there is one only once the task has got that far."""
     status: TaskStatus | str | None = None
@@ -148,7 +158,9 @@ class Task:
     estimated_time: datetime | None = None
     """When the platform expects to have indexed the video. Aware."""
     system_metadata: SystemMetadata | None = None
+    """What the platform found out about the video file."""
     hls: HlsStream | None = None
+    """The video's stream; only a task that is retrieved alone carries it."""
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
@@ -167,6 +179,7 @@ class PageInfo:
     total_results: Count
     """How many tasks there were when this page was read."""
     extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
 
@@ -177,7 +190,9 @@ class TaskPage:
     data: tuple[Task, ...] | None = None
     """The tasks, in order. The platform may send null for none: `tasks` is never None."""
     page_info: PageInfo
+    """Where the page stands in its listing."""
     extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
     @property

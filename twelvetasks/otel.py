@@ -25,9 +25,9 @@ from twelvetasks.timestamps import utc_timestamp
 try:
     from opentelemetry import context, metrics, trace
     from opentelemetry.trace import Span, SpanKind, StatusCode
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     raise ImportError(
-        "twelvetasks.otel needs its extra: pip install 'twelvetasks[otel]'", name=missing.name
+        "twelvetasks.otel needs its extra: pip install 'twelvetasks[otel]'", name=_missing.name
     ) from None
 
 __all__ = ["Telemetry"]

@@ -116,7 +116,7 @@ class Pacer:
     """
 
     def __init__(self, most: int, policy: GatePolicy) -> None:
-        self.limit = most
+        self.limit: int = most
         """How many requests may be under way, from 1 to `most`."""
         self._most = most
         self._policy = policy

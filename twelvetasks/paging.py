@@ -96,7 +96,7 @@ class Paging:
         exact: bool = False,
         resume: Checkpoint | None = None,
     ) -> None:
-        self.finished = max_items == 0
+        self.finished: bool = max_items == 0
         """Whether everything has been taken."""
         self.stuck: TwelveTasksError | None = None
         """Set when it cannot be proven, however much more is read, that nothing is missing."""

@@ -155,18 +155,21 @@ class TaskQuery:
     status: tuple[TaskStatus, ...] | None = attrs.field(default=None, converter=_statuses)
     """Only tasks in one of these states. Takes one or many, as `TaskStatus` or str."""
     filename: str | None = _filter(_words)
+    """Only tasks of videos with this file name."""
     duration: float | None = _filter(any_seconds)
-    """Seconds."""
+    """Only tasks of videos of this length, in seconds."""
     width: int | None = _filter(_pixels)
-    """Pixels."""
+    """Only tasks of videos of this width, in pixels."""
     height: int | None = _filter(_pixels)
-    """Pixels."""
+    """Only tasks of videos of this height, in pixels."""
     created_at: datetime | None = _filter(_moment)
     """Created on this date at or after this time. Aware; sent as UTC."""
     updated_at: datetime | None = _filter(_moment)
     """Updated on this date at or after this time. Aware; sent as UTC."""
     sort_by: SortBy = attrs.field(default=SortBy.CREATED_AT, converter=_sort_by)
+    """What the tasks are ordered by. Takes a `SortBy` or its string."""
     sort_option: SortOption = attrs.field(default=SortOption.DESC, converter=_sort_option)
+    """The direction of the order. Takes a `SortOption` or its string."""
     page_limit: int = attrs.field(default=MAX_PAGE_LIMIT, validator=_page_limit)
     """Tasks on each page, 1 to 50. The most, 50, makes the fewest requests."""
 

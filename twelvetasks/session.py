@@ -50,19 +50,19 @@ DEFAULT_BASE_URL = URL("https://api.twelvelabs.io/v1.3")
 class TaskSession:
     """A connection to one TwelveLabs account. Use it as an async context manager.
 
-    `api_key`: the key; without it, the environment's ``TWELVE_LABS_API_KEY``.
-    `base_url`: the API's address with its version; https, except on this machine itself.
-    `concurrency`: how many requests may be under way at once, and how many pages a listing may
-    fetch or hold ahead of its reader.
-    `timeout`: seconds for one request, from connecting to the last byte.
-    `retry`: which failures are tried again, how often and for how long; see `RetryPolicy`.
-    `gate`: what every request passes; a `Gate` of its own by default. Sessions of one account share
-    one, and then the gate's `concurrency` says how many of their requests are under way at once.
-    `client_session`: an `aiohttp.ClientSession` to send through (for proxies, TLS, tracing). It
-    stays the caller's to close, and the key is never stored on it.
-    `trace_configs`: `aiohttp.TraceConfig` objects for the session's own `ClientSession`. Their
-    hooks see the headers of each request, and so the key.
-    `telemetry`: a `twelvetasks.otel.Telemetry`, for spans and metrics.
+    - `api_key`: the key; without it, the environment's ``TWELVE_LABS_API_KEY``.
+    - `base_url`: the API's address with its version; https, except on this machine itself.
+    - `concurrency`: how many requests may be under way at once, and how many pages a listing may
+      fetch or hold ahead of its reader.
+    - `timeout`: seconds for one request, from connecting to the last byte.
+    - `retry`: which failures are tried again, how often and for how long; see `RetryPolicy`.
+    - `gate`: what every request passes; a `Gate` of its own by default. Sessions of one account
+      share one, and then its `concurrency` says how many of their requests are under way at once.
+    - `client_session`: an `aiohttp.ClientSession` to send through (for proxies, TLS, tracing). It
+      stays the caller's to close, and the key is never stored on it.
+    - `trace_configs`: `aiohttp.TraceConfig` objects for the `aiohttp.ClientSession` that is made
+      without `client_session`. Their hooks see the headers of each request, and so the key.
+    - `telemetry`: a `twelvetasks.otel.Telemetry`, for spans and metrics.
 
     Raises AuthenticationError if there is no key, InvalidArgumentError for an argument out of
     range.
@@ -169,9 +169,14 @@ class TaskSession:
     ) -> TaskListing:
         """List the tasks that match. Sends no request until the listing is iterated or awaited.
 
-        `status` takes one status or many; `duration` is in seconds, `width` and `height` in pixels;
-        `created_at` and `updated_at` are aware datetimes; `max_items` ends the listing early. The
-        filters mean what `TaskQuery` says of them.
+        Filters, order and `page_limit` mean what `TaskQuery` says of them; `status` takes one
+        status or many, and times are aware datetimes.
+
+        - `max_items`: the most tasks to yield; None for all.
+        - `exact`: prove at every seam of two pages that nothing is missed, whatever changes
+          meanwhile, for about a fifth more requests.
+        - `resume`: a checkpoint, or its string, of a listing with the same filters and order: go on
+          after the last task that it yielded.
 
         Raises InvalidArgumentError for whatever the endpoint could not take.
         """
@@ -300,9 +305,11 @@ class TaskSession:
 
         Give either `video_url`, a public http(s) address, or `video_file`: a path, or an async
         iterable of bytes, then with its `filename` and, if it is known, its `size` in bytes.
-        `enable_video_stream`: whether the platform keeps the video for streaming.
-        `user_metadata`: what JSON can write, kept with the video.
-        `on_progress`: called with the bytes of the video sent so far and with its size, or None.
+
+        - `index_id`: the index that the video is for.
+        - `enable_video_stream`: whether the platform keeps the video for streaming.
+        - `user_metadata`: what JSON can write, kept with the video.
+        - `on_progress`: called with the bytes of the video sent so far and with its size, or None.
 
         The session's `timeout` is for each piece of a video and for the answer, not for the whole.
         It is sent again only if it never left this machine or was refused with status 429; bytes
@@ -336,8 +343,11 @@ class TaskSession:
     ) -> Task:
         """Wait until a task has ended, and give it as it is then.
 
-        `timeout`: seconds in all. `on_change`: called, or awaited, with the task at first sight and
-        whenever its status has changed. `polling`: how often to look.
+        - `timeout`: seconds in all.
+        - `on_change`: called, or awaited, with the task at first sight and whenever its status has
+          changed.
+        - `raise_on_failure`: whether a task that has failed is raised instead of given.
+        - `polling`: how often to look.
 
         Errors that may pass (no connection, no answer in time, status 429 and 5xx) do not end the
         wait. A status that this version does not know counts as one under way.

@@ -72,7 +72,7 @@ class TimeBin:
 
 @attrs.frozen(kw_only=True)
 class IndexingTimes:
-    """How long tasks took from created to ready; see `indexing_time` for what that measures.
+    """How long tasks took from created to ready; see ``indexing_time`` for what that measures.
 
     Quantiles are exact. One that falls between two times is interpolated on a straight line, as
     numpy, pandas and `statistics.quantiles(..., method="inclusive")` do it.
@@ -106,6 +106,8 @@ class Period:
 
 class TaskStats:
     """What the tasks added so far look like as a whole; every property can be read at any time.
+
+    Add them as they come::
 
         stats = TaskStats()
         async for task in session.tasks():

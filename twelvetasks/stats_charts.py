@@ -24,9 +24,10 @@ from twelvetasks.stats_rows import (
 
 try:
     import vl_convert
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     raise ImportError(
-        "twelvetasks.stats_page needs its extra: pip install 'twelvetasks[html]'", name=missing.name
+        "twelvetasks.stats_page needs its extra: pip install 'twelvetasks[html]'",
+        name=_missing.name,
     ) from None
 
 __all__ = ["draw_days", "draw_indexes", "draw_indexing_times", "draw_statuses"]

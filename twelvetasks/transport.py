@@ -122,7 +122,7 @@ class Transport:
         self._scopes: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.closed = False
+        self.closed: bool = False
 
     async def get(
         self,

@@ -24,7 +24,7 @@ from twelvetasks.watching import TaskChange, Watching, WatchPlan
 
 __all__ = ["Announcer", "TaskWatch"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Source(Protocol):

@@ -174,9 +174,9 @@ class Watching:
     """The progress of one watch. Take all changes there are before asking for the next read."""
 
     def __init__(self, plan: WatchPlan, random: Callable[[], float] = randomness.random) -> None:
-        self.polls = 0
+        self.polls: int = 0
         """How often it has been seen what was updated last."""
-        self.wait = 0.0
+        self.wait: float = 0.0
         """Seconds from the last answer, or error, until the next read is to be sent."""
         self._plan = plan
         self._by_update = plan.by_update

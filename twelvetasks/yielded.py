@@ -25,11 +25,11 @@ class Yielded:
     """A guard at the listing's exit."""
 
     def __init__(self, precedes: Order, *, keeps_all: bool) -> None:
-        self.count = 0
+        self.count: int = 0
         """Tasks yielded."""
-        self.duplicates = 0
+        self.duplicates: int = 0
         """Tasks received again after they had been yielded."""
-        self.late = 0
+        self.late: int = 0
         """Tasks received when their place in the order had been passed."""
         self._precedes = precedes
         self._before: Place = (None, frozenset())

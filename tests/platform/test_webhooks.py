@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import attrs
-import orjson
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -36,7 +36,7 @@ class Inbox:
         right = hmac.new(SECRET.encode(), time[2:].encode() + b"." + body, hashlib.sha256)
         assert signature == f"v1={right.hexdigest()}"
         self.times.append(int(time[2:]))
-        self.events.append(orjson.loads(body))
+        self.events.append(msgspec.json.decode(body))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 
     async def until(self, count: int) -> list[dict[str, Any]]:

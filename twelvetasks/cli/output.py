@@ -122,7 +122,7 @@ class Target:
     """Standard output, which keeps nothing."""
 
     def __init__(self) -> None:
-        self.console = Console()
+        self.console: Console = Console()
 
     @property
     def binary(self) -> IO[bytes]:
@@ -175,7 +175,7 @@ class OutputFile(Target):
             self._file.close()
             raise
         self._text = io.TextIOWrapper(self._file, encoding="utf-8", newline="\n")
-        self.console = Console(file=self._text, color_system=None, width=sys.maxsize)
+        self.console: Console = Console(file=self._text, color_system=None, width=sys.maxsize)
 
     def _begin(self) -> None:
         if self._kept is None:

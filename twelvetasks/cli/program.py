@@ -67,7 +67,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 without_key(cli)
-for command in (
+for _command in (
     list_tasks,
     count_tasks,
     show_stats,
@@ -78,4 +78,4 @@ for command in (
     watch_tasks,
     print_completion,
 ):
-    cli.add_command(command)
+    cli.add_command(_command)

@@ -62,9 +62,13 @@ class RecordedRequest:
     number: int
     """1 for the first request since the platform was made, in order of arrival."""
     method: str
+    """``GET``, ``POST`` or ``DELETE``."""
     path: str
+    """Its path, the version included."""
     query: MultiDict[str]
+    """Its query, in which a name may come several times."""
     headers: CIMultiDictProxy[str] = attrs.field(repr=False)
+    """Its headers, the API key included."""
     page: int | None
     """The page of a `GET /tasks`, 1 where it is not given; None where there is none to speak of."""
     page_limit: int | None
@@ -84,9 +88,11 @@ class FakePlatform:
     socket. Use it with `async with` in the running event loop, or with
     `with platform.run_in_thread()` from synchronous code::
 
-        async with FakePlatform.demo(1000) as platform:
-            async with twelvetasks.TaskSession(platform.api_key, base_url=platform.base_url) as s:
-                failed = await s.tasks(status="failed")
+        async with (
+            FakePlatform.demo(1000) as platform,
+            TaskSession(platform.api_key, base_url=platform.base_url) as session,
+        ):
+            failed = await session.tasks(status="failed")
 
     - `tasks`: what the account holds at first, as JSON objects. What a task lacks of `_id`,
       `created_at`, `updated_at`, `status` and `index_id` is filled in.
@@ -201,7 +207,19 @@ class FakePlatform:
         return self._most_in_flight
 
     async def start(self) -> None:
-        """Serve in the running event loop; raises `RuntimeError` if it serves already."""
+        """Serve in the running event loop.
+
+        For where there is no block to put into an ``async with``::
+
+            platform = FakePlatform.demo(10)
+            await platform.start()
+            try:
+                print(platform.base_url)
+            finally:
+                await platform.stop()
+
+        Raises `RuntimeError` if it serves already.
+        """
         if self._running is not None:
             raise RuntimeError("the platform is running already")
         application = web.Application()

@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from twelvetasks.testing.platform import FakePlatform
 
+__all__ = ["FakePlatformFactory", "fake_platform", "fake_platform_factory"]
+
 
 class FakePlatformFactory(Protocol):
     """What the fixture `fake_platform_factory` is."""
@@ -37,7 +39,7 @@ def fake_platform(fake_platform_factory: FakePlatformFactory) -> FakePlatform:
 
 @pytest.fixture
 def fake_platform_factory() -> Iterator[FakePlatformFactory]:
-    """Provide a function that starts `FakePlatform`s; all are stopped when the test ends."""
+    """Provide a function that starts a `FakePlatform`; each is stopped when the test ends."""
     from twelvetasks.testing.platform import FakePlatform  # noqa: PLC0415
 
     with ExitStack() as running:

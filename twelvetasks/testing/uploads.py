@@ -31,11 +31,13 @@ class ReceivedFile:
     """What is known of a video that was sent."""
 
     filename: str
+    """The name it was sent with."""
     content_type: str
+    """The media type it was sent with, such as ``video/mp4``."""
     size: int
     """Bytes."""
     sha256: str
-    """Hexadecimal."""
+    """The digest of its bytes, hexadecimal."""
 
 
 @attrs.frozen(kw_only=True)
@@ -43,13 +45,19 @@ class RecordedUpload:
     """An upload that became a task."""
 
     task_id: str
+    """The task that was made of it."""
     video_id: str
     """What the answer promised; the task shows it once it is indexed."""
     index_id: str
+    """The index it was sent to."""
     video_url: str | None
+    """The address of the video; None if a file was sent."""
     file: ReceivedFile | None
+    """The file that was sent; None if an address was."""
     enable_video_stream: bool
+    """Whether the video is to be kept for streaming."""
     user_metadata: Mapping[str, Any] | None
+    """What the JSON that was sent with it says; None if there was none."""
 
 
 @attrs.frozen(kw_only=True)

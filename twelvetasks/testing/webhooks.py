@@ -19,7 +19,7 @@ from typing import Any
 
 import aiohttp
 import attrs
-import orjson
+import msgspec
 
 from twelvetasks.testing import instants
 
@@ -31,12 +31,17 @@ class RecordedDelivery:
     """One attempt to deliver one event, once it has been answered or has failed."""
 
     url: str
+    """Where it was sent."""
     event_id: str
+    """The same in every attempt to deliver the event."""
     type: str
+    """The API's name of what has happened, such as ``index.task.ready``."""
     task_id: str
+    """The id of the task that it has happened to."""
     attempt: int
     """1 for the first, 2 for the first retry."""
     body: bytes = attrs.field(repr=False)
+    """What was sent."""
     signature: str = attrs.field(repr=False)
     """The header `TL-Signature` that it had."""
     status: int | None = None
@@ -54,10 +59,12 @@ class FakeWebhook:
     """A receiver that a `FakePlatform` knows of; made by `FakePlatform.add_webhook`."""
 
     url: str
+    """Where events are sent."""
     secret: str = attrs.field(repr=False)
+    """What they are signed with."""
     retries: tuple[float, ...]
     """Seconds before each further attempt, where the one before was not answered with 2xx."""
-    _disturbances: deque[_Disturbance] = attrs.field(factory=deque, repr=False)
+    _disturbances: deque[_Disturbance] = attrs.field(factory=deque, repr=False, init=False)
 
     def disturb(self, *, times: int = 1, copies: int = 1, delay: float = 0.0) -> None:
         """Deliver the next `times` events otherwise than one by one and at once.
@@ -149,7 +156,7 @@ class Webhooks:
     async def _deliver(
         self, receiver: FakeWebhook, event: dict[str, Any], delay: float, times: Iterator[int]
     ) -> None:
-        body = orjson.dumps(event)
+        body = msgspec.json.encode(event)
         for attempt, pause in enumerate((delay, *receiver.retries), 1):
             await asyncio.sleep(pause)
             signature = signed(body, receiver.secret, next(times))

@@ -83,7 +83,7 @@ class Receiver:
         if on_event is not None and not callable(on_event):
             refuse("on_event", on_event, "must be something to call, or None")
         check_seconds("tolerance", tolerance)
-        self.max_bytes = whole_number("max_bytes", max_bytes, least=1)
+        self.max_bytes: int = whole_number("max_bytes", max_bytes, least=1)
         self.tolerance = tolerance
         self._secrets = secret
         self._on_event = on_event

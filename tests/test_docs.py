@@ -1,0 +1,115 @@
+"""The guides and the reference build without a warning, and leave out nothing that is public."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from enum import Enum
+from pathlib import Path
+
+import attrs
+import pytest
+from sphinx.util.inventory import InventoryFile
+
+from tests import public
+from tests.snippets import GUIDES, ROOT, SNIPPETS
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages, built as `nox -s docs` builds them."""
+    folder = tmp_path_factory.mktemp("docs")
+    # The network would be asked through this, if it were asked.
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    built = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-E", "-q", GUIDES, folder],
+        check=False,
+        cwd=ROOT,
+        env=os.environ | nowhere,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    if built.returncode:
+        pytest.fail(built.stdout + built.stderr, pytrace=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def described(built: Path) -> dict[str, str]:
+    """What the reference describes, by its dotted name, with its kind: class, method, and so on."""
+    inventory = InventoryFile.loads((built / "objects.inv").read_bytes(), uri="")
+    return {
+        name: kind.removeprefix("py:")
+        for kind, items in inventory.data.items()
+        if kind.startswith("py:")
+        for name in items
+    }
+
+
+def members(of: type) -> set[str]:
+    """Name what a class has in public, whether it defines it or a private base of it does."""
+    if issubclass(of, Enum):
+        return set(of.__members__)
+    fields = {field.name for field in attrs.fields(of)} if attrs.has(of) else set()
+    private = [base for base in of.__mro__ if base is of or base.__name__.startswith("_")]
+    own = {name for base in private for name in (*vars(base), *inspect.get_annotations(base))}
+    return {name for name in own | fields if not name.startswith("_")}
+
+
+UNTOLD = {
+    *("enter", "leave", "pass_through"),  # `Gate.passage`, and the platform of a `Hold`
+    *("attach", "detach", "next_disturbance"),  # a watch, and a platform
+    *("attempt", "listing"),  # a session
+}
+"""What only parts of the package call, which are named beside it."""
+
+
+def test_every_public_name_is_in_the_reference(described: dict[str, str]) -> None:
+    expected = {f"{module.__name__}.{name}" for module, name in public.names()}
+    assert sorted(expected - described.keys()) == []
+
+
+def test_every_member_of_a_public_class_is_in_the_reference(described: dict[str, str]) -> None:
+    expected = {
+        f"{module.__name__}.{name}.{member}"
+        for module, name in public.names()
+        if inspect.isclass(getattr(module, name))
+        for member in members(getattr(module, name)) - UNTOLD
+    }
+    assert sorted(expected - described.keys()) == []
+
+
+def test_every_function_and_method_of_the_reference_occurs_in_an_example(
+    described: dict[str, str],
+) -> None:
+    used = set().union(*(snippet.names() for snippet in SNIPPETS))
+    called = {
+        name.rpartition(".")[2]
+        for name, kind in described.items()
+        if kind in ("function", "method")
+    }
+    assert sorted(called - used - {"__call__"}) == []
+
+
+def test_nothing_private_is_shown(built: Path) -> None:
+    for page in (built / "reference").glob("*.html"):
+        article = page.read_text("utf-8").partition("<article")[2].partition("</article>")[0]
+        shown = re.sub(r"<[^>]+>", "", article)
+        assert not re.search(r"(?<![\w.])_(?!id\b)[a-z]\w+", shown), page.name
+
+
+def test_every_guide_is_reached_from_the_first_page(built: Path) -> None:
+    first = (built / "index.html").read_text("utf-8")
+    for guide in GUIDES.rglob("*.md"):
+        page = guide.relative_to(GUIDES).with_suffix(".html").as_posix()
+        assert f'href="{page}"' in first or page == "index.html"
+
+
+def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:
+    for page in built.rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert not re.search(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//', text)
