@@ -228,6 +228,12 @@ class Plan:
     exact: bool = False
     resume: Checkpoint | None = None
 
+    def __str__(self) -> str:
+        words = [str(self.query)]
+        words += [f"max_items={self.max_items}"] * (self.max_items is not None)
+        words += ["exact"] * self.exact + ["resumed"] * (self.resume is not None)
+        return ", ".join(words)
+
     def paging(self) -> Paging:
         """Begin the listing anew."""
         return Paging(self.query, max_items=self.max_items, exact=self.exact, resume=self.resume)
@@ -247,6 +253,12 @@ class _Stream(KeptPlace[T_co]):
         self._failure: Exception | None = None
         backstop = weakref.finalize(self, self._window.abandon)
         backstop.atexit = False
+
+    def __repr__(self) -> str:
+        if self.total_results is None:
+            return f"<{type(self).__name__}, not begun>"
+        at = f"page {self.pages_done} of {self.total_page}, {self.total_results} tasks"
+        return f"<{type(self).__name__} at {at}>"
 
     @property
     def total_results(self) -> int | None:
@@ -357,6 +369,9 @@ class TaskListing:
     def max_items(self) -> int | None:
         """The most tasks that an iteration yields; None for all."""
         return self._plan.max_items
+
+    def __repr__(self) -> str:
+        return f"<TaskListing of {self._plan}>"
 
     def __aiter__(self) -> TaskStream:
         return TaskStream(self._source, self._plan)

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import attrs
 
+from twelvetasks.brief import brief_repr
+
 __all__ = [
     "Extra",
     "HlsStream",
@@ -121,6 +123,9 @@ class SystemMetadata:
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
 
 @attrs.frozen(kw_only=True)
 class HlsStream:
@@ -137,6 +142,9 @@ class HlsStream:
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
 
 
 @attrs.frozen(kw_only=True)
@@ -165,6 +173,14 @@ class Task:
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
+    def _repr_html_(self) -> str:
+        from twelvetasks.notebook import task_html  # noqa: PLC0415 - only notebooks need it
+
+        return task_html(self)
+
 
 @attrs.frozen(kw_only=True)
 class PageInfo:
@@ -182,6 +198,9 @@ class PageInfo:
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
 
 @attrs.frozen(kw_only=True)
 class TaskPage:
@@ -194,6 +213,18 @@ class TaskPage:
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
+
+    def __repr__(self) -> str:
+        info = self.page_info
+        return (
+            f"<TaskPage {info.page} of {info.total_page}: "
+            f"{len(self.tasks)} of {info.total_results} tasks>"
+        )
+
+    def _repr_html_(self) -> str:
+        from twelvetasks.notebook import page_html  # noqa: PLC0415 - only notebooks need it
+
+        return page_html(self)
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeVar
 import attrs
 from yarl import URL
 
+from twelvetasks.brief import brief_repr
 from twelvetasks.errors import InvalidArgumentError
 from twelvetasks.models import SortBy, SortOption, TaskStatus
 from twelvetasks.timestamps import utc_timestamp
@@ -172,6 +173,9 @@ class TaskQuery:
     """The direction of the order. Takes a `SortOption` or its string."""
     page_limit: int = attrs.field(default=MAX_PAGE_LIMIT, validator=_page_limit)
     """Tasks on each page, 1 to 50. The most, 50, makes the fewest requests."""
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
 
     def params(self, *, page: int = 1, page_limit: int | None = None) -> list[tuple[str, str]]:
         """Give the query parameters for one page: `status` repeated, times in UTC."""

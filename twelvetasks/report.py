@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import attrs
 
+from twelvetasks.brief import brief_repr
+
 __all__ = ["Consistency", "ListingReport"]
 
 
@@ -36,3 +38,11 @@ class ListingReport:
     """Tasks left out because their place had been passed: they came there during the listing."""
     consistency: Consistency = Consistency.QUIET
     """How far it is proven that nothing is missing."""
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
+    def _repr_html_(self) -> str:
+        from twelvetasks.notebook import report_html  # noqa: PLC0415 - only notebooks need it
+
+        return report_html(self)
