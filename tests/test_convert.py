@@ -22,7 +22,8 @@ from twelvetasks import (
     to_dict,
     to_json,
 )
-from twelvetasks.convert import DEEPEST, read_json, structure
+from twelvetasks.convert import read_json, structure
+from twelvetasks.structuring import DEEPEST
 
 SEED = """
 {"data": [{"_id": "62a17bf847f5678267ec10cc", "created_at": "2022-06-09T04:50:00.879Z",

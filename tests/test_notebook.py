@@ -32,9 +32,9 @@ class Reader(HTMLParser):
         self.close()
         assert self.open == []
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in KNOWN
-        assert attributes == []
+        assert attrs == []
         self.open.append(tag)
         if tag == "tr":
             self.rows.append([])

@@ -11,16 +11,18 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twelvetasks.checkpoint import Checkpoint
 from twelvetasks.errors import SessionClosedError, TwelveTasksError
-from twelvetasks.events import Event, TaskFailed, TaskReady
 from twelvetasks.generators import KeptPlace
 from twelvetasks.models import TaskPage, TaskStatus
 from twelvetasks.query import TaskQuery, refuse
 from twelvetasks.reads import Read
 from twelvetasks.watching import TaskChange, Watching, WatchPlan
+
+if TYPE_CHECKING:
+    from twelvetasks.events import Event
 
 __all__ = ["Announcer", "TaskWatch"]
 
@@ -105,6 +107,8 @@ class TaskWatch(KeptPlace[TaskChange]):
         has to be called in the event loop of the watch. What is delivered, and in which order, does
         not depend on it. A watch that has ended takes no notice.
         """
+        from twelvetasks.events import TaskFailed, TaskReady  # noqa: PLC0415 - only webhooks need it
+
         if isinstance(event, TaskReady):
             self._watching.announce(event.data.id, TaskStatus.READY)
         elif isinstance(event, TaskFailed):
