@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 
@@ -33,6 +34,17 @@ async def test_open_connections_are_counted_exactly() -> None:
             assert platform.open_connections == 7
         while platform.open_connections:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("arriving", [1, 2, 5, 20, 100] * 4)
+def test_stopping_closes_what_is_just_arriving(arriving: int) -> None:
+    """A connection that is left open is a warning when it is collected, and so an error here."""
+    with FakePlatform.demo(1).run_in_thread() as platform:
+        address = (str(platform.base_url.host), int(platform.base_url.port or 0))
+        clients = [socket.create_connection(address) for _ in range(arriving)]
+    for client in clients:
+        client.close()
+    gc.collect()
 
 
 async def test_stopping_leaves_no_task_and_no_connection() -> None:

@@ -51,6 +51,9 @@ Responder = Callable[
 _VERSION = "1.3.0"
 _PREFIX = "/v1.3"
 
+_ACCEPTING = 4
+"""Turns of the event loop that it takes to accept a connection."""
+
 _TICK = 0.01
 """Seconds between two looks at what is due, while there is somebody to be told of it."""
 
@@ -260,7 +263,7 @@ class FakePlatform:
             if running.loop is not asyncio.get_running_loop():
                 self._running = running
                 raise RuntimeError("the platform must be stopped in the event loop that started it")
-            running.listener.close()
+            await _stop_accepting(running.listener)
             await self._webhooks.stop()
             self._script.release_all()
             await self._drop_connections(running)
@@ -675,3 +678,16 @@ def _refused(refusal: Refusal, **headers: str) -> web.Response:
     response = _json(refusal.body, refusal.status)
     response.headers.update(headers)
     return response
+
+
+async def _stop_accepting(listener: asyncio.Server) -> None:
+    """Close the listener, but first let what it is just accepting become a connection.
+
+    A server that is closed leaves such a connection open and says nothing of it.
+    """
+    loop = asyncio.get_running_loop()
+    for waiting in listener.sockets:
+        loop.remove_reader(waiting.fileno())
+    for _ in range(_ACCEPTING):
+        await asyncio.sleep(0)
+    listener.close()
