@@ -79,18 +79,26 @@ def metadata(wheel: Path) -> Message:
         return message_from_bytes(archive.read(name))
 
 
+def new_environment(folder: Path) -> dict[str, str]:
+    """Make an environment, and give what `sysconfig` needs to tell where things are in it."""
+    venv.create(folder)
+    return {"base": str(folder), "platbase": str(folder)}
+
+
+def pip_installed(places: dict[str, str], *arguments: str | Path) -> Path:
+    """Let pip install into an environment, and give the folder of its scripts."""
+    scripts = Path(sysconfig.get_path("scripts", "venv", places))
+    pip = (sys.executable, "-m", "pip", "--python", scripts / "python")
+    run(*pip, "install", *arguments, cwd=Path(places["base"]))
+    return scripts
+
+
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts of an environment that has the wheel, and shares what the wheel depends on."""
     environment = tmp_path_factory.mktemp("installed")
-    venv.create(environment)
-    places = {"base": str(environment), "platbase": str(environment)}
-    scripts = Path(sysconfig.get_path("scripts", "venv", places))
-    run(
-        *(sys.executable, "-m", "pip", "--python", scripts / "python"),
-        *("install", "--no-deps", "--no-index", wheel),
-        cwd=environment,
-    )
+    places = new_environment(environment)
+    scripts = pip_installed(places, "--no-deps", "--no-index", wheel)
     shared = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     # Comes after the environment's own packages, and does not read the .pth files found there.
     Path(sysconfig.get_path("purelib", "venv", places), "shared.pth").write_text("\n".join(shared))
@@ -181,16 +189,8 @@ def test_every_public_type_is_complete(installed: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts of an environment that has the wheel and what it requires, from the index."""
-    environment = tmp_path_factory.mktemp("core")
-    venv.create(environment)
-    places = {"base": str(environment), "platbase": str(environment)}
-    scripts = Path(sysconfig.get_path("scripts", "venv", places))
-    run(
-        *(sys.executable, "-m", "pip", "--python", scripts / "python"),
-        *("install", "--quiet", "--disable-pip-version-check", wheel),
-        cwd=environment,
-    )
-    return scripts
+    places = new_environment(tmp_path_factory.mktemp("core"))
+    return pip_installed(places, "--quiet", "--disable-pip-version-check", wheel)
 
 
 class TestWithoutExtras:

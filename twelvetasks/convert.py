@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from twelvetasks.errors import ResponseError
+from twelvetasks.errors import REPORT_IT, ResponseError
 
 if TYPE_CHECKING:
     from twelvetasks.events import Event, EventModel, EventTask
@@ -44,7 +44,7 @@ def read_json(
     except (RecursionError, ValueError) as error:
         raise ResponseError(
             f"the body is not JSON ({error})",
-            advice="Nothing of it was used; if it happens again, report it with the request id",
+            advice=REPORT_IT,
             request_id=request_id,
             page=page,
         ) from None

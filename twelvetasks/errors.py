@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twelvetasks.webhooks.refusal import Refusal
 
 __all__ = [
+    "REPORT_IT",
     "ApiError",
     "AuthenticationError",
     "BadRequestError",
@@ -33,6 +34,9 @@ __all__ = [
     "WaitTimeoutError",
     "WebhookError",
 ]
+
+REPORT_IT = "Nothing of it was used; if it happens again, report it with the request id"
+"""The advice of an error for an answer that is not what the platform promises."""
 
 
 class TwelveTasksError(Exception):

@@ -24,9 +24,12 @@ import msgspec
 from twelvetasks.models import NO_EXTRA, Count, Extra, TaskStatus
 from twelvetasks.timestamps import parse_timestamp
 
-__all__ = ["FastPath", "Hook"]
+__all__ = ["STATUSES", "FastPath", "Hook"]
 
 Hook = Callable[[Any, Any], Any]
+
+STATUSES: Mapping[str, TaskStatus] = {status.value: status for status in TaskStatus}
+"""The documented statuses by the API's names for them."""
 
 LARGEST = 2**63 - 1
 """Whole numbers of which msgspec has bounds; any other is not as usual."""
@@ -127,7 +130,7 @@ class FastPath:
             "older": older,
             "parse_timestamp": parse_timestamp,
             "read_usual_time": datetime.fromisoformat,
-            "statuses": {status.value: status for status in TaskStatus},
+            "statuses": STATUSES,
             "strings": frozenset((str,)),
             "tell_names": _name_teller(names),
         }

@@ -101,7 +101,6 @@ class _Window:
         self._arrived = asyncio.Event()
         self._source = source.for_one_listing()
         self._plan = plan
-        self._query = plan.query
         self._observation: ListingObservation | None = None
         self._pages_asked = 0
         self._structured = 0
@@ -173,7 +172,7 @@ class _Window:
     def _fill(self) -> None:
         size = self._size()
         while len(self.fetches) < size and (read := self.paging.next_read(size)) is not None:
-            fetch = self._source.spawn(self._source.fetch_page(self._query, read))
+            fetch = self._source.spawn(self._source.fetch_page(self._plan.query, read))
             fetch.add_done_callback(partial(_announce, read, self._arrivals, self._arrived))
             self.fetches[read] = fetch
 
@@ -193,7 +192,7 @@ class _Window:
             if not self.paging.receive_nothing(read):
                 raise
         else:
-            self.paging.receive(read, self._source.structure_page(self._query, read, answer))
+            self.paging.receive(read, self._source.structure_page(self._plan.query, read, answer))
 
     def _fail(self, read: Read, error: Exception) -> None:
         self._failed[read] = error

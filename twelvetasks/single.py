@@ -13,6 +13,7 @@ from yarl import URL
 
 from twelvetasks.convert import read_json
 from twelvetasks.errors import (
+    REPORT_IT,
     BadRequestError,
     ResponseError,
     TaskNotDeletableError,
@@ -118,7 +119,7 @@ def _read(sender: Sender, answer: Answer, *, expected: str | None = None) -> Tas
 def _refuse_other(expected: str) -> None:
     error = ResponseError(
         f"the answer is not one to the request, at $._id: the task is not {expected}",
-        advice="Nothing of it was used; if it happens again, report it with the request id",
+        advice=REPORT_IT,
     )
     error.json_path = "$._id"
     raise error

@@ -18,7 +18,7 @@ from cattrs import AttributeValidationNote, BaseValidationError, Converter, Iter
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from twelvetasks.errors import ResponseError
+from twelvetasks.errors import REPORT_IT, ResponseError
 from twelvetasks.events import (
     AnyData,
     Event,
@@ -28,7 +28,7 @@ from twelvetasks.events import (
     TaskReady,
     UnknownEvent,
 )
-from twelvetasks.fastpath import FastPath, Hook
+from twelvetasks.fastpath import STATUSES, FastPath, Hook
 from twelvetasks.models import (
     Count,
     HlsStream,
@@ -53,9 +53,6 @@ _MODELS = (
 _OLDER_NAMES = {"system_metadata": "metadata"}
 _RENAMED: dict[tuple[type, str], str] = {(Task, "id"): "_id"}
 _OUR_OWN = ("extra", "_spelling")
-_STATUSES = {status.value: status for status in TaskStatus}
-
-_ADVICE = "Nothing of it was used; if it happens again, report it with the request id"
 
 DEEPEST = 64
 """Levels of lists and objects in an unknown field: more could be neither shown nor written."""
@@ -103,7 +100,7 @@ def _moment(value: Any, _: Any = None) -> datetime:
 
 
 def _status(value: Any, _: Any = None) -> TaskStatus | str:
-    return _STATUSES.get(text := _text(value), text)
+    return STATUSES.get(text := _text(value), text)
 
 
 def _shown(value: Any) -> str:
@@ -293,7 +290,7 @@ class Converters:
             return self.exact.structure(sent, kind)
         except (BaseValidationError, KeyError, TypeError, ValueError) as error:
             path, fault = _first_fault(error, sent)
-        malformed = ResponseError(f"the answer is malformed at {path}: {fault}", advice=_ADVICE)
+        malformed = ResponseError(f"the answer is malformed at {path}: {fault}", advice=REPORT_IT)
         malformed.json_path = path
         raise malformed
 

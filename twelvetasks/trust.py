@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from datetime import UTC, datetime
 
-from twelvetasks.errors import ResponseError
+from twelvetasks.errors import REPORT_IT, ResponseError
 from twelvetasks.models import SortOption, TaskPage
 from twelvetasks.query import TaskQuery
 from twelvetasks.reads import Read
@@ -62,7 +62,7 @@ def check_page(page: TaskPage, query: TaskQuery, read: Read) -> None:
 def _refuse(page: int, path: str, fault: str) -> None:
     error = ResponseError(
         f"the answer is not one to the request, at {path}: {fault}",
-        advice="Nothing of it was used; if it happens again, report it with the request id",
+        advice=REPORT_IT,
         page=page,
     )
     error.json_path = path

@@ -39,17 +39,21 @@ Peer = Callable[[Reading], AbstractAsyncContextManager[Listing]]
 API_KEY = "tlk_demo"
 
 
-@asynccontextmanager
-async def twelvetasks_iterated(reading: Reading) -> AsyncIterator[Listing]:
-    """`async for`."""
-    async with _our_session(reading) as session:
+def _iterated(*, exact: bool) -> Peer:
+    """Give the peer that is `async for`, with or without the proof that nothing was missed."""
 
-        async def listing(take: Take) -> None:
-            async with session.tasks(page_limit=reading.page_limit) as stream:
-                async for task in stream:
-                    take(task)
+    @asynccontextmanager
+    async def opened(reading: Reading) -> AsyncIterator[Listing]:
+        async with _our_session(reading) as session:
 
-        yield listing
+            async def listing(take: Take) -> None:
+                async with session.tasks(page_limit=reading.page_limit, exact=exact) as stream:
+                    async for task in stream:
+                        take(task)
+
+            yield listing
+
+    return opened
 
 
 @asynccontextmanager
@@ -59,19 +63,6 @@ async def twelvetasks_awaited(reading: Reading) -> AsyncIterator[Listing]:
 
         async def listing(take: Take) -> None:
             take(await session.tasks(page_limit=reading.page_limit))
-
-        yield listing
-
-
-@asynccontextmanager
-async def twelvetasks_exact(reading: Reading) -> AsyncIterator[Listing]:
-    """`async for` with the proof that nothing was missed."""
-    async with _our_session(reading) as session:
-
-        async def listing(take: Take) -> None:
-            async with session.tasks(page_limit=reading.page_limit, exact=True) as stream:
-                async for task in stream:
-                    take(task)
 
         yield listing
 
@@ -244,9 +235,9 @@ FLOOR = "floor"
 SINGLE = "a single request"
 
 PEERS: dict[str, Peer] = {
-    ITERATED: twelvetasks_iterated,
+    ITERATED: _iterated(exact=False),
     AWAITED: twelvetasks_awaited,
-    EXACT: twelvetasks_exact,
+    EXACT: _iterated(exact=True),
     SDK: official_sdk,
     GATHERED: gathered,
     SEMAPHORE: behind_semaphore,
@@ -254,3 +245,6 @@ PEERS: dict[str, Peer] = {
     FLOOR: floor_of_bodies,
     SINGLE: single_request,
 }
+
+COMPARED = tuple(peer for peer in PEERS if peer != SINGLE)
+"""Those that list a whole account."""

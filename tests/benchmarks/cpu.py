@@ -12,25 +12,14 @@ from tests.benchmarks._processes import platforms
 from tests.benchmarks._report import Report
 from tests.benchmarks._server import Account
 
-PEERS = (
-    _peers.ITERATED,
-    _peers.AWAITED,
-    _peers.EXACT,
-    _peers.SDK,
-    _peers.GATHERED,
-    _peers.SEMAPHORE,
-    _peers.FLOOR_OF_JSON,
-    _peers.FLOOR,
-)
-
 
 def main(report: Report) -> None:
     """Print microseconds of CPU for each task, and their ratios."""
     tasks, rounds = report.either((50_000, 5), (100, 1))
-    used: dict[str, list[float]] = {peer: [] for peer in PEERS}
+    used: dict[str, list[float]] = {peer: [] for peer in _peers.COMPARED}
     with platforms(Account(tasks)) as served:
         for _ in range(rounds):
-            for peer in PEERS:
+            for peer in _peers.COMPARED:
                 used[peer] += served.measure(peer).cpu
         # The SDK as it comes asks for pages of ten.
         by_tens = served.measure(_peers.SDK, page_limit=10).cpu

@@ -13,16 +13,6 @@ from tests.benchmarks._processes import platforms
 from tests.benchmarks._report import Report
 from tests.benchmarks._server import Account
 
-PEERS = (
-    _peers.ITERATED,
-    _peers.AWAITED,
-    _peers.EXACT,
-    _peers.SDK,
-    _peers.GATHERED,
-    _peers.SEMAPHORE,
-    _peers.FLOOR_OF_JSON,
-    _peers.FLOOR,
-)
 LONGEST = 5.0
 """Milliseconds."""
 
@@ -32,7 +22,7 @@ def main(report: Report) -> None:
     tasks, rounds = report.either((50_000, 3), (500, 1))
     rows, own = [], {}
     with platforms(Account(tasks)) as served:
-        for peer in PEERS:
+        for peer in _peers.COMPARED:
             times = 1 if peer == _peers.SDK else rounds  # Its one listing has the most beats.
             runs = [served.measure(peer, heartbeat=True) for _ in range(times)]
             late = sorted(1000 * pause for run in runs for pause in run.late)

@@ -15,15 +15,7 @@ from tests.benchmarks._report import Report
 from tests.benchmarks._server import Account
 
 CONCURRENCY = 16
-PEERS = (
-    _peers.ITERATED,
-    _peers.AWAITED,
-    _peers.EXACT,
-    _peers.SDK,
-    _peers.GATHERED,
-    _peers.SEMAPHORE,
-    _peers.FLOOR,
-)
+PEERS = tuple(peer for peer in _peers.COMPARED if peer != _peers.FLOOR_OF_JSON)
 
 
 def main(report: Report) -> None:

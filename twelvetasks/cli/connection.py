@@ -144,43 +144,35 @@ concurrency_option: Decorator = option(
 )
 
 
-timeout_option: Decorator = option(
+def _request_timeout(*names: str, type: Any, covers: str) -> Decorator:  # noqa: A002 - click's
+    return option(
+        *names,
+        type=type,
+        default="60s",
+        show_default=True,
+        metavar="DURATION",
+        group=CONNECTION,
+        every=True,
+        help=covers,
+    )
+
+
+_WHOLE_REQUEST = "For one request, from connecting to the last byte."
+
+timeout_option: Decorator = _request_timeout(
+    "--timeout", "request_timeout", type=as_seconds, covers=_WHOLE_REQUEST
+)
+
+upload_timeout_option: Decorator = _request_timeout(
     "--timeout",
     "request_timeout",
     type=as_seconds,
-    default="60s",
-    show_default=True,
-    metavar="DURATION",
-    group=CONNECTION,
-    every=True,
-    help="For one request, from connecting to the last byte.",
+    covers="For each piece of the video, and for the answer.",
 )
 
-
-upload_timeout_option: Decorator = option(
-    "--timeout",
-    "request_timeout",
-    type=as_seconds,
-    default="60s",
-    show_default=True,
-    metavar="DURATION",
-    group=CONNECTION,
-    every=True,
-    help="For each piece of the video, and for the answer.",
+request_timeout_option: Decorator = _request_timeout(
+    "--request-timeout", type=as_positive_seconds, covers=_WHOLE_REQUEST
 )
-
-
-request_timeout_option: Decorator = option(
-    "--request-timeout",
-    type=as_positive_seconds,
-    default="60s",
-    show_default=True,
-    metavar="DURATION",
-    group=CONNECTION,
-    every=True,
-    help="For one request, from connecting to the last byte.",
-)
-
 
 _base_url_option: Decorator = option(
     "--base-url",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 
 import attrs
 from rich.cells import cell_len, set_cell_size
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from twelvetasks.cli.columns import text_of
 from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.legible import minute_text
 from twelvetasks.models import SortBy, Task, TaskStatus
 
 
@@ -39,10 +39,6 @@ def _length(task: Task) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _minute(moment: datetime | None) -> str:
-    return moment.astimezone(UTC).isoformat(" ", "minutes")[:16] if moment else ""
-
-
 def status_colour(task: Task) -> str:
     """Give the colour of what is well, has failed, or is under way."""
     colours: dict[str | None, str] = {TaskStatus.READY: "green", TaskStatus.FAILED: "red"}
@@ -57,8 +53,8 @@ def _pixels(heading: str, name: str) -> _Column:
 
 _ID = _Column("ID", 24, lambda task: task.id, cut=False)
 _STATUS = _Column("STATUS", 10, lambda task: task.status or "", status_colour)
-_CREATED = _Column("CREATED (UTC)", 16, lambda task: _minute(task.created_at))
-_UPDATED = _Column("UPDATED (UTC)", 16, lambda task: _minute(task.updated_at))
+_CREATED = _Column("CREATED (UTC)", 16, lambda task: minute_text(task.created_at))
+_UPDATED = _Column("UPDATED (UTC)", 16, lambda task: minute_text(task.updated_at))
 _LENGTH = _Column(" LENGTH", 7, lambda task: _length(task).rjust(7))
 _FILE = _Column("FILE", 12, filename)
 _GAP = "  "
@@ -70,7 +66,7 @@ _BY_NAME = {
     "status": _STATUS,
     "created_at": _CREATED,
     "updated_at": _UPDATED,
-    "estimated_time": _Column("ESTIMATED (UTC)", 16, lambda task: _minute(task.estimated_time)),
+    "estimated_time": _Column("ESTIMATED (UTC)", 16, lambda task: minute_text(task.estimated_time)),
     "system_metadata": _Column(
         "SYSTEM METADATA", 60, lambda task: text_of(task, "system_metadata"), cut=False
     ),
