@@ -66,7 +66,12 @@ def audit(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """Play 20,000 random histories where the tests play 1,000, and fuzz 100,000 bodies."""
     session.install("-e", ".[dev]")
-    long_ones = ["tests/paging", "tests/watching", "tests/webhooks", "tests/test_fuzz.py"]
+    long_ones = [
+        "tests/paging",
+        "tests/watching",
+        "tests/webhooks",
+        "tests/conversion/test_fuzz.py",
+    ]
     session.run("pytest", "--histories", "20000", *(session.posargs or long_ones))
 
 

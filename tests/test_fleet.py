@@ -37,8 +37,8 @@ from twelvetasks import (
     TransportError,
 )
 from twelvetasks.fleet import RedisGate
-from twelvetasks.ratelimits import Allowance, RateReport
 from twelvetasks.testing import FakePlatform, RateLimit
+from twelvetasks.transport.ratelimits import Allowance, RateReport
 
 PASSWORD = "fleetSECRET0"
 SERVER = shutil.which("redis-server")

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import test_convert
-from tests.test_interruption import until_only
+from tests.conversion import test_convert
+from tests.streams.test_interruption import until_only
 from twelvetasks import (
     HlsStream,
     InvalidArgumentError,
@@ -32,7 +32,7 @@ from twelvetasks import (
     TaskSession,
     TaskStatus,
 )
-from twelvetasks.convert import structure
+from twelvetasks.conversion.convert import structure
 from twelvetasks.frames import SCHEMA, BatchStream, record_batch
 from twelvetasks.testing import FakePlatform, Hold
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory

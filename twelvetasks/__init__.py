@@ -1,8 +1,17 @@
 """twelvetasks: every task that matches, once, in order."""
 
-from twelvetasks.checkpoint import Checkpoint
-from twelvetasks.convert import to_dict, to_json
-from twelvetasks.errors import (
+from twelvetasks.conversion.convert import to_dict, to_json
+from twelvetasks.listing import TaskListing
+from twelvetasks.session import TaskSession
+from twelvetasks.stats.summary import TaskStats
+from twelvetasks.streams.streams import PageStream, TaskStream
+from twelvetasks.tasks.polling import Polling
+from twelvetasks.tasks.waiting import TaskWaiting
+from twelvetasks.transport.gate import Gate, Gatekeeper
+from twelvetasks.transport.pacer import GatePolicy
+from twelvetasks.transport.retries import RetryPolicy
+from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.errors import (
     ApiError,
     AuthenticationError,
     BadRequestError,
@@ -22,8 +31,7 @@ from twelvetasks.errors import (
     WaitTimeoutError,
     WebhookError,
 )
-from twelvetasks.listing import PageStream, TaskListing, TaskStream
-from twelvetasks.models import (
+from twelvetasks.values.models import (
     HlsStream,
     PageInfo,
     SortBy,
@@ -33,16 +41,10 @@ from twelvetasks.models import (
     TaskPage,
     TaskStatus,
 )
-from twelvetasks.pacing import Gate, Gatekeeper, GatePolicy
-from twelvetasks.polling import Polling
-from twelvetasks.query import TaskQuery
-from twelvetasks.report import Consistency, ListingReport
-from twelvetasks.retries import RetryPolicy
-from twelvetasks.session import TaskSession
-from twelvetasks.stats import TaskStats
-from twelvetasks.waiting import TaskWaiting
-from twelvetasks.watch import TaskWatch
-from twelvetasks.watching import TaskChange
+from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.report import Consistency, ListingReport
+from twelvetasks.watching.plan import TaskChange
+from twelvetasks.watching.watch import TaskWatch
 
 __all__ = [
     "ApiError",

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, c
 import attrs
 import stamina
 
-from twelvetasks.errors import RateLimitedError, SessionClosedError, TransportError
-from twelvetasks.pacing import Gate, GatePolicy, Passage
-from twelvetasks.query import refuse, whole_number
-from twelvetasks.ratelimits import RateReport
-from twelvetasks.secret import ApiKey
+from twelvetasks.transport.gate import Gate, Passage
+from twelvetasks.transport.pacer import GatePolicy
+from twelvetasks.transport.ratelimits import RateReport
+from twelvetasks.values.checks import refuse, whole_number
+from twelvetasks.values.errors import RateLimitedError, SessionClosedError, TransportError
+from twelvetasks.values.secret import ApiKey
 
 try:
     from redis.asyncio import Redis

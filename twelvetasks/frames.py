@@ -10,11 +10,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from twelvetasks.errors import ResponseError, TwelveTasksError
-from twelvetasks.generators import KeptPlace
-from twelvetasks.listing import BATCH_SIZE, TaskStream
-from twelvetasks.models import HlsStream, SystemMetadata, Task, TaskStatus
-from twelvetasks.query import whole_number
+from twelvetasks.streams.resumable import KeptPlace
+from twelvetasks.streams.streams import BATCH_SIZE, TaskStream
+from twelvetasks.values.checks import whole_number
+from twelvetasks.values.errors import ResponseError, TwelveTasksError
+from twelvetasks.values.models import HlsStream, SystemMetadata, Task, TaskStatus
 
 try:
     import pyarrow as pa
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-    from twelvetasks.checkpoint import Checkpoint
-    from twelvetasks.report import ListingReport
+    from twelvetasks.values.checkpoint import Checkpoint
+    from twelvetasks.values.report import ListingReport
 
 __all__ = ["SCHEMA", "BatchStream", "record_batch"]
 

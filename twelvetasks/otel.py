@@ -17,10 +17,10 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from twelvetasks.errors import TwelveTasksError
-from twelvetasks.query import TaskQuery
-from twelvetasks.telemetry import AttemptObservation, ListingFacts, ListingObservation
-from twelvetasks.timestamps import utc_timestamp
+from twelvetasks.transport.telemetry import AttemptObservation, ListingFacts, ListingObservation
+from twelvetasks.values.errors import TwelveTasksError
+from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.timestamps import utc_timestamp
 
 try:
     from opentelemetry import context, metrics, trace

@@ -5,41 +5,39 @@ Everything that runs on a session's behalf is started here, so that closing it e
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from ipaddress import ip_address
-from typing import Any, NoReturn, Self, SupportsIndex, TypeVar
-from weakref import WeakSet
+from typing import Any, NoReturn, Self, SupportsIndex
 
 import aiohttp
 from yarl import URL
 
-from twelvetasks import single
-from twelvetasks.checkpoint import Checkpoint
-from twelvetasks.convert import converters, read_json
-from twelvetasks.errors import AuthenticationError, ResponseError, SessionClosedError
-from twelvetasks.listing import Plan, TaskListing
-from twelvetasks.models import SortBy, SortOption, Task, TaskPage
-from twelvetasks.pacing import Gate, Gatekeeper
-from twelvetasks.polling import Polling
-from twelvetasks.query import MAX_PAGE_LIMIT, StatusFilter, TaskQuery, refuse, whole_number
-from twelvetasks.reads import Read
-from twelvetasks.retries import Budget, RetryPolicy
-from twelvetasks.secret import ApiKey
-from twelvetasks.telemetry import ListingFacts, ListingObservation, Telemetry
-from twelvetasks.transport import Answer, Transport
-from twelvetasks.trust import check_page
-from twelvetasks.uploads import OnProgress, VideoFile, checked_upload
-from twelvetasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way, wait_for
-from twelvetasks.watch import Announcer, TaskWatch
-from twelvetasks.watching import WatchPlan
+from twelvetasks.conversion.convert import converters
+from twelvetasks.listing import TaskListing
+from twelvetasks.paging.plan import Plan
+from twelvetasks.streams.requests import Requests
+from twelvetasks.tasks import requests as single
+from twelvetasks.tasks.polling import Polling
+from twelvetasks.tasks.uploads import OnProgress, VideoFile, checked_upload
+from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way, wait_for
+from twelvetasks.transport.address import read_base_url
+from twelvetasks.transport.client import Client
+from twelvetasks.transport.gate import Gate, Gatekeeper
+from twelvetasks.transport.retries import RetryPolicy
+from twelvetasks.transport.telemetry import Telemetry
+from twelvetasks.transport.transport import Transport
+from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.checks import refuse, whole_number
+from twelvetasks.values.errors import AuthenticationError, SessionClosedError
+from twelvetasks.values.models import SortBy, SortOption, Task
+from twelvetasks.values.query import MAX_PAGE_LIMIT, StatusFilter, TaskQuery
+from twelvetasks.values.secret import ApiKey
+from twelvetasks.watching.plan import WatchPlan
+from twelvetasks.watching.watch import Announcer, TaskWatch
 
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
-
-T = TypeVar("T")
 
 API_KEY_VARIABLE = "TWELVE_LABS_API_KEY"
 """The environment variable that the official SDK reads, too."""
@@ -84,21 +82,24 @@ class TaskSession:
         # Rebound before anything is refused: a traceback that shows locals must not show the key.
         api_key = _found_api_key(api_key)
         _check_characters(api_key)
-        base_url, fault = _read_base_url(base_url)
+        base_url, fault = read_base_url(base_url)
         if fault:
             refuse("base_url", base_url, fault)
         self._base_url = URL(base_url)
         whole_number("concurrency", concurrency, least=1)
-        transport = Transport(
+        client = Client(
             api_key=api_key,
             timeout=_checked_timeout(timeout),
-            gate=_checked_gate(gate, concurrency),
-            retry=_checked_policy(retry),
             client_session=client_session,
             trace_configs=_checked_trace_configs(trace_configs, client_session),
+        )
+        transport = Transport(
+            client,
+            gate=_checked_gate(gate, concurrency),
+            retry=_checked_policy(retry),
             telemetry=_checked_telemetry(telemetry),
         )
-        self._requests = _Requests(transport, self._base_url, concurrency)
+        self._requests = Requests(transport, self._base_url, concurrency)
         # Made here, so that the first page does not hold up whatever else runs in the loop.
         converters()
 
@@ -328,7 +329,7 @@ class TaskSession:
             enable_video_stream=enable_video_stream,
             user_metadata=user_metadata,
             on_progress=on_progress,
-            stall_timeout=self._requests.transport.timeout,
+            stall_timeout=self._requests.transport.client.timeout,
         )
         return await single.create(self._requests.transport, self._base_url, upload)
 
@@ -380,100 +381,6 @@ class TaskSession:
         return TaskWaiting(self._requests, tasks, plan)
 
 
-class _Requests:
-    """What a session's listings make their requests with; it outlives none of them."""
-
-    def __init__(self, transport: Transport, base_url: URL, concurrency: int) -> None:
-        self.concurrency = concurrency
-        self._transport = transport
-        self._base_url = base_url
-        self.closing = asyncio.Event()
-        self._budget: Budget | None = None
-        self._fetches: set[asyncio.Task[Any]] = set()
-        self._observations: WeakSet[ListingObservation] = WeakSet()
-        self._observation: ListingObservation | None = None
-
-    def for_one_listing(self) -> _Requests:
-        """Give the same for one iteration of a listing, with a budget for failures of its own."""
-        requests = _Requests(self._transport, self._base_url, self.concurrency)
-        requests._budget = Budget(self._transport.retry.budget)
-        requests._fetches = self._fetches
-        requests._observations = self._observations
-        requests.closing = self.closing
-        return requests
-
-    def observe(self, plan: Plan, facts: Callable[[], ListingFacts]) -> ListingObservation | None:
-        """Tell the telemetry of an iteration that begins; its fetches run in its context."""
-        if (telemetry := self._transport.telemetry) is not None:
-            self._observation = telemetry.listing(
-                plan.query,
-                exact=plan.exact,
-                max_items=plan.max_items,
-                resumed=plan.resume is not None,
-                facts=facts,
-            )
-            self._observations.add(self._observation)
-        return self._observation
-
-    @property
-    def transport(self) -> Transport:
-        return self._transport
-
-    async def retrieve(self, task_id: str) -> Task:
-        """Fetch one task."""
-        return await single.retrieve(self._transport, self._base_url, task_id)
-
-    @property
-    def closed(self) -> bool:
-        return self._transport.closed
-
-    async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
-        """Fetch, structure and check one page of a query: one request, and its retries."""
-        return self.structure_page(query, read, await self.fetch_page(query, read))
-
-    async def fetch_page(self, query: TaskQuery, read: Read) -> Answer:
-        """Fetch one page of a query, as it comes."""
-        url = query.url(self._base_url, page=read.page, page_limit=read.page_limit)
-        return await self._transport.get(
-            url, page=read.page, priority=read.start, budget=self._budget
-        )
-
-    def structure_page(self, query: TaskQuery, read: Read, answer: Answer) -> TaskPage:
-        """Structure one page that was fetched, and check it."""
-        try:
-            page = read_json(answer.body, TaskPage, page=read.page)
-            check_page(page, query, read)
-        except ResponseError as error:
-            fault = self._transport.malformed(answer, error)
-        else:
-            return page
-        # Out here the decoder's own error, which quotes the body, is not its context.
-        raise fault
-
-    def spawn(self, fetch: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run a fetch as a task that ends, at the latest, when the session is closed."""
-        context = None if self._observation is None else self._observation.context.copy()
-        task = asyncio.get_running_loop().create_task(fetch, context=context)
-        self._fetches.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    async def close(self) -> None:
-        """End every fetch, wait until it has ended, and close the connection."""
-        self.closing.set()
-        await self._transport.close()
-        if self._fetches:
-            await asyncio.wait(self._fetches)
-        for observation in tuple(self._observations):
-            observation.end()
-
-    def _ended(self, fetch: asyncio.Task[Any]) -> None:
-        self._fetches.discard(fetch)
-        if not fetch.cancelled():
-            # Marks the error as seen: asyncio complains of a page that nobody came to read.
-            fetch.exception()
-
-
 def _found_api_key(given: Any) -> ApiKey:
     key = os.environ.get(API_KEY_VARIABLE, "") if given is None else given
     if not isinstance(key, str):
@@ -492,37 +399,6 @@ def _check_characters(api_key: ApiKey) -> None:
             "the API key has a character that no key has, perhaps a space or a line break",
             advice=f"Check api_key or the environment variable {API_KEY_VARIABLE}",
         )
-
-
-def _read_base_url(base_url: str | URL) -> tuple[str | URL, str]:
-    """Give the address, or as much of it as may be shown and what is wrong with it."""
-    try:
-        url = URL(base_url)
-        # As the name lookup will: a label may be empty or too long for it.
-        (url.raw_host or "").encode("idna")
-    except (TypeError, ValueError):
-        return base_url, "must be a URL"
-    shown = str(_without_secrets(url))
-    if url.user is not None or url.password is not None:
-        return shown, "must not hold a user or a password"
-    if url.scheme not in ("https", "http") or not url.host or url.query_string or url.fragment:
-        return shown, "must be an http(s) address without query and fragment"
-    if url.scheme == "http" and not _is_this_machine(url.host):
-        return shown, "must be https: the API key would travel in the clear"
-    return url, ""
-
-
-def _without_secrets(url: URL) -> URL:
-    if url.absolute:
-        url = url.with_user(None)
-    return url.with_query("***") if url.query_string else url
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _checked_gate(gate: Any, concurrency: int) -> Gatekeeper:

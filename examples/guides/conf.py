@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import twelvetasks
 from twelvetasks import frames, otel, testing, webhooks
-from twelvetasks.generators import KeptPlace
+from twelvetasks.streams.resumable import KeptPlace
 
 if TYPE_CHECKING:
     from docutils import nodes

@@ -11,9 +11,9 @@ from cattrs.preconf.orjson import make_converter
 from tests.benchmarks._plain_models import PlainPage, PlainTask
 from tests.benchmarks._plots import bars
 from tests.benchmarks._report import Report
-from twelvetasks.convert import read_json
-from twelvetasks.models import TaskPage
+from twelvetasks.conversion.convert import read_json
 from twelvetasks.testing import FakePlatform
+from twelvetasks.values.models import TaskPage
 
 OURS = "twelvetasks, read_json"
 LOADS = "orjson.loads"

@@ -15,8 +15,8 @@ from rich.cells import cell_len
 from tests.cli.running import Command, Terminal, at, run_in, spawn
 from tests.stats.accounts import HOSTILE, NEW_YEAR, demo, ready, task, tasks
 from twelvetasks import Task, TaskStats
-from twelvetasks.cli.stats_drawing import ASCII, BLOCKS, Ink, drawn_stats
-from twelvetasks.convert import structure
+from twelvetasks.cli.output.stats_drawing import ASCII, BLOCKS, Ink, drawn_stats
+from twelvetasks.conversion.convert import structure
 from twelvetasks.testing import FakePlatform
 
 STYLE = re.compile(r"\x1b\[[\d;]*m")
@@ -308,7 +308,7 @@ class TestThePage:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        for name in ("twelvetasks.stats_page", "twelvetasks.stats_charts"):
+        for name in ("twelvetasks.stats.page", "twelvetasks.stats.charts"):
             monkeypatch.delitem(sys.modules, name, raising=False)
         monkeypatch.setitem(sys.modules, "vl_convert", None)
         shown = command("stats", "--html", str(tmp_path / "stats.html"), platform=account)

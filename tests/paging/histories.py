@@ -11,8 +11,8 @@ import attrs
 
 from tests.paging.model import MIXES, Account
 from twelvetasks import Checkpoint, ListingReport, SortBy, SortOption, Task, TaskPage, TaskQuery
-from twelvetasks.paging import Paging
-from twelvetasks.reads import Read
+from twelvetasks.paging.progress import Paging
+from twelvetasks.paging.reads import Read
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from twelvetasks import PageInfo, SortBy, SortOption, Task, TaskPage, TaskQuery, TaskStatus
-from twelvetasks.reads import Read
+from twelvetasks.paging.reads import Read
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 STATUSES = tuple(TaskStatus)

@@ -21,9 +21,10 @@ from hypothesis.stateful import (
 
 from tests.paging.histories import Setting, disorder
 from tests.paging.model import Account, Item
-from twelvetasks import Checkpoint, SortBy, SortOption, Task, TaskPage, TaskStatus, reads
-from twelvetasks.paging import Paging
-from twelvetasks.reads import Read
+from twelvetasks import Checkpoint, SortBy, SortOption, Task, TaskPage, TaskStatus
+from twelvetasks.paging import reads
+from twelvetasks.paging.progress import Paging
+from twelvetasks.paging.reads import Read
 
 STATUSES = st.sampled_from([TaskStatus.READY, TaskStatus.FAILED])
 PLACES = st.integers(0, 40)

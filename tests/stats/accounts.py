@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from twelvetasks import SystemMetadata, Task, TaskStatus
-from twelvetasks.convert import structure
+from twelvetasks.conversion.convert import structure
 from twelvetasks.testing.demo import demo_tasks
 
 NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)

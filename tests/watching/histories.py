@@ -24,9 +24,10 @@ from twelvetasks import (
     TransportError,
     TwelveTasksError,
 )
-from twelvetasks.reads import Read
-from twelvetasks.timestamps import utc_timestamp
-from twelvetasks.watching import TaskChange, Watching, WatchPlan
+from twelvetasks.paging.reads import Read
+from twelvetasks.values.timestamps import utc_timestamp
+from twelvetasks.watching.plan import TaskChange, WatchPlan
+from twelvetasks.watching.progress import Watching
 
 CHANGES: tuple[Callable[[Account], object], ...] = (
     Account.insert,

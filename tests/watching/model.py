@@ -13,7 +13,7 @@ from random import Random
 import attrs
 
 from twelvetasks import PageInfo, SortBy, Task, TaskPage, TaskQuery, TaskStatus
-from twelvetasks.reads import Read
+from twelvetasks.paging.reads import Read
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 STATUSES = tuple(TaskStatus)

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from tests.watching.histories import Make, NaiveWatch, Setting, Verdict, played
-from twelvetasks.watching import Watching
+from twelvetasks.watching.progress import Watching
 
 # Tests that go the same ways more slowly are measured; here it would take three times as long.
 pytestmark = pytest.mark.no_cover

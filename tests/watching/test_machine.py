@@ -20,7 +20,9 @@ from hypothesis.stateful import (
 
 from tests.watching.histories import FAILURES, History, Setting
 from tests.watching.model import Item
-from twelvetasks import TaskStatus, reads, watching
+from twelvetasks import TaskStatus
+from twelvetasks.paging import reads
+from twelvetasks.watching import progress as watching
 
 STATUSES = st.sampled_from([TaskStatus.READY, TaskStatus.FAILED])
 PLACES = st.integers(0, 20)

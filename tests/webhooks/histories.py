@@ -30,8 +30,8 @@ from twelvetasks import (
     TaskWatch,
     WebhookError,
 )
-from twelvetasks.reads import Read
-from twelvetasks.watching import WatchPlan
+from twelvetasks.paging.reads import Read
+from twelvetasks.watching.plan import WatchPlan
 from twelvetasks.webhooks import Event, Receiver, TaskFailed, TaskReady
 
 FINAL = (TaskStatus.READY, TaskStatus.FAILED)

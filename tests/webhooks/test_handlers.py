@@ -18,7 +18,7 @@ from yarl import URL
 from tests.webhooks.servers import WAYS, Serve, by_aiohttp, by_starlette_route
 from tests.webhooks.signing import SECRET, body_of, signed
 from twelvetasks.testing import FakePlatform
-from twelvetasks.webhooks import Event, Receiver, TaskFailed, TaskReady, asgi_handler, receiver
+from twelvetasks.webhooks import Event, Receiver, TaskFailed, TaskReady, asgi_handler, handling
 
 BODY = body_of()
 MAX_BYTES = 10_000
@@ -232,7 +232,7 @@ async def test_a_body_that_is_cut_off_on_its_way_is_not_taken(
 async def test_a_body_that_does_not_arrive_is_not_waited_for_any_longer(
     service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiver, "PATIENCE", 0.05)
+    monkeypatch.setattr(handling, "PATIENCE", 0.05)
     head = f"POST {URL(service.url).path} HTTP/1.1\r\nHost: x\r\n"
     head += f"TL-Signature: {now(BODY)}\r\nContent-Length: {len(BODY)}\r\n\r\n"
     reader, writer = await asyncio.open_connection(URL(service.url).host, URL(service.url).port)

@@ -17,15 +17,10 @@ import pytest
 from tests.watching.opening import LONG, Opened, begun, opened, take
 from tests.webhooks.servers import Serve, by_aiohttp, by_fastapi_route
 from tests.webhooks.signing import SECRET, body_of
-from twelvetasks import (
-    AuthenticationError,
-    InvalidArgumentError,
-    SessionClosedError,
-    TaskWatch,
-    announced,
-)
+from twelvetasks import AuthenticationError, InvalidArgumentError, SessionClosedError, TaskWatch
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.webhooks import FakeWebhook
+from twelvetasks.watching import announcements as announced
 from twelvetasks.webhooks import Receiver, read_event
 
 HOUR = 3600.0

@@ -14,7 +14,7 @@ import click
 import stamina.instrumentation
 from click.core import ParameterSource
 
-from twelvetasks.cli.commands import Decorator, combined, option
+from twelvetasks.cli.click_classes import Decorator, combined, option
 from twelvetasks.cli.key import asked_key
 from twelvetasks.cli.terminal import settle_encoding
 from twelvetasks.cli.values import as_positive_seconds, as_seconds

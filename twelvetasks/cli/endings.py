@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 import click
 
 from twelvetasks.cli.terminal import is_terminal, printable
-from twelvetasks.errors import AuthenticationError, InvalidArgumentError, TwelveTasksError
 from twelvetasks.session import API_KEY_VARIABLE
+from twelvetasks.values.errors import AuthenticationError, InvalidArgumentError, TwelveTasksError
 
 FAILED, MISUSED, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 

@@ -9,8 +9,8 @@ from contextlib import redirect_stdout
 import click
 
 from twelvetasks.cli.terminal import is_terminal
-from twelvetasks.secret import ApiKey
 from twelvetasks.session import API_KEY_VARIABLE
+from twelvetasks.values.secret import ApiKey
 
 
 def asked_key() -> ApiKey | None:

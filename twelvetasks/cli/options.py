@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from twelvetasks.cli.commands import Decorator, combined, option
+from twelvetasks.cli.click_classes import Decorator, combined, option
 from twelvetasks.cli.values import Moment, as_moment, as_seconds
-from twelvetasks.models import SortBy, SortOption, TaskStatus
+from twelvetasks.values.models import SortBy, SortOption, TaskStatus
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 

@@ -14,9 +14,9 @@ from typing import Any
 import attrs
 import click
 
-from twelvetasks.errors import InvalidArgumentError
-from twelvetasks.single import checked_id
-from twelvetasks.timestamps import parse_timestamp
+from twelvetasks.tasks.requests import checked_id
+from twelvetasks.values.errors import InvalidArgumentError
+from twelvetasks.values.timestamps import parse_timestamp
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
 

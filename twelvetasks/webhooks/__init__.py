@@ -4,7 +4,8 @@
 web application; ``session.watch(webhooks=receiver)`` is the stream that joins it with a watch.
 """
 
-from twelvetasks.events import (
+from twelvetasks.values.errors import Refusal
+from twelvetasks.values.events import (
     Event,
     EventModel,
     EventTask,
@@ -12,12 +13,11 @@ from twelvetasks.events import (
     TaskReady,
     UnknownEvent,
 )
+from twelvetasks.webhooks.aiohttp_web import aiohttp_handler
 from twelvetasks.webhooks.asgi import asgi_handler
 from twelvetasks.webhooks.reading import read_event
 from twelvetasks.webhooks.receiver import Receiver
-from twelvetasks.webhooks.refusal import Refusal
 from twelvetasks.webhooks.signature import verify
-from twelvetasks.webhooks.web import aiohttp_handler
 
 __all__ = [
     "Event",

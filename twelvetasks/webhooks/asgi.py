@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from twelvetasks.webhooks.receiver import Receiver, answer
-from twelvetasks.webhooks.refusal import Refusal, refused
+from twelvetasks.values.errors import Refusal
+from twelvetasks.webhooks.handling import answer
+from twelvetasks.webhooks.receiver import Receiver
+from twelvetasks.webhooks.refusals import refused
 
 __all__ = ["asgi_handler"]
 

@@ -12,7 +12,8 @@ from collections import OrderedDict
 
 import attrs
 
-from twelvetasks.webhooks.refusal import Refusal, refused
+from twelvetasks.values.errors import Refusal
+from twelvetasks.webhooks.refusals import refused
 
 __all__ = ["Deliveries"]
 

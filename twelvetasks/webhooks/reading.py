@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from twelvetasks.convert import read_json, structure
-from twelvetasks.errors import ResponseError
-from twelvetasks.events import AnyData, Event, TaskFailed, TaskReady, UnknownEvent
-from twelvetasks.webhooks.refusal import Refusal, refused
+from twelvetasks.conversion.convert import read_json, structure
+from twelvetasks.values.errors import Refusal, ResponseError
+from twelvetasks.values.events import AnyData, Event, TaskFailed, TaskReady, UnknownEvent
+from twelvetasks.webhooks.refusals import refused
 
 __all__ = ["read_event"]
 

@@ -5,36 +5,28 @@ It knows no web framework: `answer` is what the handlers for aiohttp.web and ASG
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import time
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-import attrs
-
-from twelvetasks.errors import WebhookError
-from twelvetasks.events import Event
-from twelvetasks.query import check_seconds, refuse, whole_number
-from twelvetasks.secret import Secret
+from twelvetasks.values.checks import check_seconds, refuse, whole_number
+from twelvetasks.values.errors import Refusal
+from twelvetasks.values.events import Event
+from twelvetasks.values.secret import Secret
 from twelvetasks.webhooks.deliveries import Deliveries
 from twelvetasks.webhooks.reading import read_event
-from twelvetasks.webhooks.refusal import ANSWERS, Refusal, refused
+from twelvetasks.webhooks.refusals import refused
 from twelvetasks.webhooks.signature import TOLERANCE, read_secrets, verify
 
-__all__ = ["Answer", "Listener", "OnEvent", "Receiver", "answer"]
+__all__ = ["Listener", "OnEvent", "Receiver"]
 
 _log = logging.getLogger("twelvetasks")
 
 MAX_BYTES = 1 << 20
 """Bytes of a body: far more than an event has."""
-
-PATIENCE = 30.0
-"""Seconds in which a body has to arrive: nobody knows yet who sends it."""
 
 OnEvent = Callable[[Event], Awaitable[None] | None]
 """Called, or awaited, with each event. What it raises lets the platform try again."""
@@ -133,61 +125,3 @@ class Receiver:
             told = self._on_event(event)
             if inspect.isawaitable(told):
                 await told
-
-
-@attrs.frozen
-class Answer:
-    """What to answer a request with."""
-
-    status: int
-    text: str
-
-
-async def answer(
-    receiver: Receiver,
-    method: str,
-    header: Callable[[str], str | None],
-    chunks: AsyncGenerator[bytes, None],
-) -> Answer:
-    """Let a request be received, and log why if it is not.
-
-    `header` gives a header by its name in lower case: several of one name joined by commas.
-    """
-    try:
-        async with aclosing(chunks):
-            body = await _read(receiver.max_bytes, method, header, chunks)
-        await receiver.receive(body, header("tl-signature"))
-    except WebhookError as error:
-        _log.warning("a webhook was refused (%s): %s", error.refusal, error)
-        return Answer(ANSWERS[error.refusal], error.refusal)
-    except Exception:  # noqa: BLE001 - whatever it was, the platform is to try again
-        _log.exception("a webhook could not be handed over; the platform is told to try again")
-        return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "not handed over")
-    return Answer(HTTPStatus.OK, "ok")
-
-
-async def _read(
-    max_bytes: int,
-    method: str,
-    header: Callable[[str], str | None],
-    chunks: AsyncGenerator[bytes, None],
-) -> bytes:
-    if method != "POST":
-        raise refused(Refusal.WRONG_METHOD, "it is not sent by POST")
-    if (header("content-encoding") or "identity").strip().lower() != "identity":
-        raise refused(Refusal.ENCODED, "its body has a Content-Encoding, which no webhook has")
-    length = header("content-length") or ""
-    body = bytearray()
-    is_over = length.isdecimal() and (len(length) > 15 or int(length) > max_bytes)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not is_over and (chunk := await anext(chunks, None)) is not None:
-                body += chunk
-                is_over = len(body) > max_bytes
-    except TimeoutError:
-        raise refused(
-            Refusal.TRUNCATED, f"its body has not arrived within {PATIENCE:g} seconds"
-        ) from None
-    if is_over:
-        raise refused(Refusal.OVERSIZED, f"its body has more than {max_bytes} bytes")
-    return bytes(body)

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twelvetasks.query import check_seconds, refuse
-from twelvetasks.secret import Secret
-from twelvetasks.webhooks.refusal import Refusal, refused
+from twelvetasks.values.checks import check_seconds, refuse
+from twelvetasks.values.errors import Refusal
+from twelvetasks.values.secret import Secret
+from twelvetasks.webhooks.refusals import refused
 
 __all__ = ["TOLERANCE", "read_secrets", "verify"]
 

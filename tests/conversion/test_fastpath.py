@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+from cattrs import BaseValidationError
+from hypothesis import example, given
+
+from tests.conversion.test_convert import SEED, hls, pages, tasks
+from tests.conversion.test_fuzz import BODIES, encoded
+from twelvetasks import HlsStream, PageInfo, ResponseError, Task, TaskPage, TaskStatus, to_dict
+from twelvetasks.conversion.convert import converters, read_json, structure
+
+
+def read_in_general(body: bytes, kind: type[Any]) -> Any:
+    """Read a body with what cattrs generates alone; None if it is refused."""
+    try:
+        return converters().exact.structure(msgspec.json.decode(body), kind)
+    except (BaseValidationError, KeyError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def read_fast(body: bytes, kind: type[Any]) -> Any:
+    try:
+        return read_json(body, kind)
+    except ResponseError:
+        return None
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two models are the same in all that can be seen of them, their classes included."""
+    if one is None or other is None:
+        return one is other
+    return (repr(one), to_dict(one), type(one)) == (repr(other), to_dict(other), type(other)) and (
+        one == other
+    )
+
+
+@given(BODIES | pages.map(encoded))
+@example(SEED.encode())
+@example(SEED.replace("2022-06-09T04:50:00.879Z", "2022-W23-4T04:50:00.879Z").encode())
+@example(SEED.replace("2022-06-09T04:50:00.879Z", "2022-06-09T24:00:00.000Z").encode())
+@example(SEED.replace("2022-06-09T04:50:00.879Z", "2022-06-09T045000.87900Z").encode())
+@example(SEED.replace('"page": 1', '"page": -1').encode())
+@example(SEED.replace('"page": 1', '"page": 1.0').encode())
+@example(SEED.replace('"page": 1', f'"page": {2**64}').encode())
+@example(SEED.replace('"page": 1', '"page": true').encode())
+def test_a_page_is_read_as_the_general_converter_reads_it(body: bytes) -> None:
+    general = read_in_general(body, TaskPage)
+    assert same(read_fast(body, TaskPage), general)
+    if general is not None:
+        assert same(structure(msgspec.json.decode(body), TaskPage), general)
+
+
+@given(tasks)
+@example({"_id": "1", "metadata": {"width": 2}})
+@example({"_id": "1", "metadata": {"width": 2}, "system_metadata": None})
+@example({"_id": "1", "system_metadata": {"duration": 7, "width": 10**30}})
+@example({"_id": "1", "x": {"y": [1]}, "status": None})
+def test_a_task_is_read_as_the_general_converter_reads_it(sent: dict[str, Any]) -> None:
+    body = encoded(sent)
+    assert same(read_fast(body, Task), read_in_general(body, Task))
+
+
+@given(hls)
+@example({"thumbnail_urls": ["a", 1]})
+def test_a_stream_is_read_as_the_general_converter_reads_it(sent: dict[str, Any]) -> None:
+    body = encoded(sent)
+    assert same(read_fast(body, HlsStream), read_in_general(body, HlsStream))
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        json.loads(SEED)["data"][0],
+        {"_id": "1"},
+        {"_id": "1", "status": None, "system_metadata": {"filename": None, "duration": 3}},
+        {"_id": "1", "status": "transcribing", "created_at": "2022-06-09T04:50:00Z"},
+        {"_id": "1", "hls": {"thumbnail_urls": ["a", "b"], "updated_at": None}},
+    ],
+)
+def test_what_the_api_documents_takes_the_fast_path(task: dict[str, Any]) -> None:
+    read = converters().fast_path.read(encoded(task), Task)
+    assert to_dict(read) == task
+
+
+@pytest.mark.parametrize("task", [{"_id": "1", "new": 1}, {"_id": 1}, {}, {"_id": "1", "id": "2"}])
+def test_what_it_does_not_document_is_left_to_the_general_converter(task: dict[str, Any]) -> None:
+    assert converters().fast_path.read(encoded(task), Task) is None
+
+
+def test_what_took_the_fast_path_is_frozen_and_like_any_other() -> None:
+    task = read_json(SEED.encode(), TaskPage).tasks[0]
+    made = Task(
+        id=task.id,
+        index_id=task.index_id,
+        status=TaskStatus.READY,
+        created_at=task.created_at,
+        updated_at=task.updated_at,
+    )
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        task.id = "other"  # type: ignore[misc]
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del task.id  # pyright: ignore[reportAttributeAccessIssue]
+    assert type(task) is Task
+    assert (task, hash(task), repr(task)) == (made, hash(made), repr(made))
+    assert attrs.evolve(task, status="failed") == attrs.evolve(made, status="failed")
+    assert pickle.loads(pickle.dumps(task)) == made
+
+
+def test_tasks_with_the_same_nulls_share_the_memory_of_their_spelling() -> None:
+    one, other = (
+        read_json(encoded({"_id": id, "video_id": None}), Task)
+        for id in ("1", "2")  # noqa: A001
+    )
+    assert one._spelling is other._spelling
+
+
+def test_counts_beyond_those_of_any_machine_are_read_all_the_same() -> None:
+    info = read_json(
+        encoded({"page": 1, "limit_per_page": 1, "total_page": 2**70, "total_results": 2**70}),
+        PageInfo,
+    )
+    assert info.total_results == 2**70

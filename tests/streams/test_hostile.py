@@ -1,0 +1,439 @@
+"""A server that lies, floods, drips or sends rubbish: a typed error or the right result, soon.
+
+Single answers that are damaged on the wire stand in test_transport.py, pages that cannot be true in
+test_trust.py; here are the bodies, the whole listings, and what they cost in memory and requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from tests.conftest import until_no_connection
+from tests.transport.test_transport import Behaviour, answer, endlessly, raw
+from twelvetasks import (
+    ListingDriftError,
+    RateLimitedError,
+    ResponseError,
+    TaskSession,
+    TransportError,
+    TwelveTasksError,
+)
+from twelvetasks.testing import FakePlatform
+from twelvetasks.transport.body import BodyFault, read_body
+
+CAP = 1024 * 1024
+MIB = 1024 * 1024
+PAGE = msgspec.json.encode(
+    {
+        "data": [{"_id": "a"}],
+        "page_info": {"page": 1, "limit_per_page": 1, "total_page": 1, "total_results": 1},
+    }
+)
+
+
+@contextmanager
+def memory_below(limit: int) -> Iterator[None]:
+    """Insist that no more than so many bytes are taken at any moment, server included."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - before < limit
+
+
+def bomb(mebibytes: int, wbits: int = 31) -> bytes:
+    packer = zlib.compressobj(9, wbits=wbits)
+    blanks = bytes(MIB)
+    return b"".join([*(packer.compress(blanks) for _ in range(mebibytes)), packer.flush()])
+
+
+def deflated(body: bytes, wbits: int) -> bytes:
+    packer = zlib.compressobj(wbits=wbits)
+    return packer.compress(body) + packer.flush()
+
+
+class Response:
+    """As much of aiohttp's response as the reading of a body needs: headers and chunks."""
+
+    def __init__(self, encoding: str, *chunks: bytes) -> None:
+        self.headers = CIMultiDict({"Content-Encoding": encoding})
+        self.content = self
+        self.chunks = chunks
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            yield chunk
+
+
+async def body_of(encoding: str, *chunks: bytes, cap: int = CAP) -> bytes | BodyFault:
+    return await read_body(Response(encoding, *chunks), cap=cap)  # type: ignore[arg-type]
+
+
+ENCODED: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "GZip": gzip.compress,
+    "deflate": zlib.compress,
+    "deflate ": lambda body: deflated(body, -15),
+}
+
+
+class TestBodies:
+    @pytest.mark.parametrize("encoding", ENCODED)
+    @given(st.binary(max_size=300), st.integers(0, 300), st.integers(1, 200))
+    def test_a_body_is_the_same_in_whatever_pieces_it_comes(
+        self, encoding: str, body: bytes, repeated: int, size: int
+    ) -> None:
+        whole = body * (1 + repeated)
+        sent = ENCODED[encoding](whole)
+        chunks = [sent[place : place + size] for place in range(0, len(sent), size)]
+        assert asyncio.run(body_of(encoding, *chunks)) == whole
+
+    async def test_several_streams_one_after_the_other_are_one_body(self) -> None:
+        assert await body_of("gzip", gzip.compress(b"a") + gzip.compress(b"b")) == b"ab"
+
+    @pytest.mark.parametrize("encoding", ENCODED)
+    async def test_a_body_of_the_cap_is_read_and_one_byte_more_is_not(self, encoding: str) -> None:
+        encode = ENCODED[encoding]
+        assert await body_of(encoding, encode(bytes(CAP))) == bytes(CAP)
+        assert await body_of(encoding, encode(bytes(CAP + 1))) == BodyFault(
+            f"the body is larger than {CAP} bytes"
+        )
+
+    @pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("deflate", 15)])
+    async def test_a_bomb_takes_no_more_memory_than_the_cap(
+        self, encoding: str, wbits: int
+    ) -> None:
+        sent = bomb(300, wbits)
+        assert len(sent) < 400_000
+        with memory_below(3 * CAP):
+            assert isinstance(await body_of(encoding, sent), BodyFault)
+
+    async def test_streams_that_never_come_to_anything_are_ended(self) -> None:
+        empty = gzip.compress(b"") * 1000
+        read = body_of("gzip", *[empty] * 1000, cap=10 * len(empty))
+        assert isinstance(await read, BodyFault)
+
+    @pytest.mark.parametrize(
+        ("encoding", "sent"),
+        [
+            ("gzip", gzip.compress(PAGE)[:-1]),
+            ("gzip", gzip.compress(PAGE)[:5]),
+            ("gzip", PAGE),
+            ("gzip", gzip.compress(PAGE) + b"more"),
+            ("deflate", zlib.compress(PAGE)[:-1]),
+            ("deflate", PAGE),
+        ],
+    )
+    async def test_what_is_cut_or_garbled_is_a_payload_error(
+        self, encoding: str, sent: bytes
+    ) -> None:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await body_of(encoding, sent)
+
+    @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "x" * 5000, "\x00"])
+    async def test_an_encoding_that_was_not_asked_for_is_refused_without_being_quoted(
+        self, encoding: str
+    ) -> None:
+        assert await body_of(encoding, PAGE) == BodyFault(
+            "the body comes in a Content-Encoding other than gzip, deflate"
+        )
+
+
+def page(**changes: Any) -> bytes:
+    """Write page 1 with two tasks, changed: `data`, or a field of `page_info`."""
+    data = [{"_id": "a"}, {"_id": "b"}]
+    info = {"page": 1, "limit_per_page": 50, "total_page": 1, "total_results": 2}
+    body = {"data": changes.pop("data", data), "page_info": info | changes}
+    return msgspec.json.encode(body)
+
+
+DEEP = b"[" * 1000 + b"]" * 1000
+RUBBISH: dict[str, bytes] = {
+    "nothing": b"",
+    "HTML": b"<!DOCTYPE html><html><body>Sign in to the network</body></html>",
+    "half a page": page()[:-9],
+    "two pages": page() * 2,
+    "a byte order mark": b"\xef\xbb\xbf" + page(),
+    "another character set": page().decode().encode("utf-16"),
+    "no object": b'"tasks"',
+    "a number beyond all": page().replace(b'"total_results":2', b'"total_results":' + b"9" * 5000),
+    "not a number": page().replace(b'"total_results":2', b'"total_results":NaN'),
+    "half a character": page(data=[{"_id": "@"}]).replace(b"@", b"\\ud800"),
+    "a hundred thousand levels": b"[" * 100_000,
+    "a deep id": page(data=[{"_id": "@"}]).replace(b'"@"', DEEP),
+    "a deep unknown field": page(data=[{"_id": "a", "x": "@"}]).replace(b'"@"', DEEP),
+    "deep page_info": page(x="@").replace(b'"@"', DEEP),
+    "a task that is a list": page(data=[["_id"]]),
+    "a task that is null": page(data=[None, None]),
+    "an id that is a number": page(data=[{"_id": 1}]),
+    "a time that is a number": page(data=[{"_id": "a", "created_at": 1654750200}]),
+    "a time before all": page(data=[{"_id": "a", "created_at": "0001-01-01T00:00:00+09:00"}]),
+    "a time after all": page(data=[{"_id": "a", "created_at": "9999-12-31T23:59:59-09:00"}]),
+    "a time of a megabyte": page(data=[{"_id": "a", "created_at": "2" * 1_000_000}]),
+    "a status that is a list": page(data=[{"_id": "a", "status": ["ready"]}]),
+    "tasks that are an object": page(data={"a": 1}),
+    "no page_info": b'{"data": []}',
+    "page_info null": b'{"data": [], "page_info": null}',
+    "page_info empty": b'{"data": [], "page_info": {}}',
+    "page_info a list": b'{"data": [], "page_info": [1, 50, 1, 2]}',
+    "a total that is text": page(total_results="2"),
+    "a total that is no whole number": page(total_results=2.5),
+    "a total that is true": page(total_results=True),
+    "a negative total": page(total_results=-2),
+    "a negative number of pages": page(total_page=-1),
+    "a billion pages of two tasks": page(total_page=10**9),
+    "no pages of two tasks": page(total_page=0),
+    "another page": page(page=2),
+    "another page limit": page(limit_per_page=10),
+    "a total of none for two tasks": page(total_results=0, total_page=1),
+    "a total of three for two tasks": page(total_results=3),
+    "a billion billion tasks": page(total_results=10**18, total_page=2 * 10**16),
+    "more tasks than any number": page(total_results=1e300, total_page=2e298),
+    "more tasks than were asked for": page(
+        data=[{"_id": f"{number}"} for number in range(10_000)],
+        total_results=10_000,
+        total_page=200,
+    ),
+    "one task twice": page(data=[{"_id": "a"}, {"_id": "a"}]),
+    "tasks out of order": page(
+        data=[
+            dict.fromkeys(("created_at", "updated_at"), "2024-01-01T00:00:00Z") | {"_id": "a"},
+            dict.fromkeys(("created_at", "updated_at"), "2024-01-02T00:00:00Z") | {"_id": "b"},
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("body", RUBBISH.values(), ids=RUBBISH)
+async def test_an_answer_that_is_no_page_is_a_response_error(
+    platform: FakePlatform, session: TaskSession, body: bytes
+) -> None:
+    platform.respond(lambda _: web.Response(body=body, headers={"X-Request-Id": "r-1"}))
+    for whole in (session.tasks(), session.tasks(exact=True), session.tasks(sort_by="updated_at")):
+        with pytest.raises(ResponseError) as caught:
+            await whole
+        assert caught.value.page == 1
+        assert caught.value.checkpoint is not None
+        assert len(str(caught.value)) < 1000
+    assert len(platform.requests) <= 3 * 5
+
+
+@pytest.mark.parametrize("body", RUBBISH.values(), ids=RUBBISH)
+async def test_nor_is_it_counted_or_taken_for_the_first_task(
+    platform: FakePlatform, session: TaskSession, body: bytes
+) -> None:
+    platform.respond(lambda _: web.Response(body=body))
+    for request in (session.tasks().count(), session.tasks().first()):
+        with pytest.raises(ResponseError):
+            await request
+
+
+async def count_at(said: bytes | Behaviour, *, seconds: float = 20.0) -> int:
+    """Count the tasks of a server that says this to every request."""
+    async with (
+        raw(said) as server,
+        TaskSession("tlk", base_url=server.base_url, timeout=seconds) as session,
+    ):
+        return await session.tasks().count()
+
+
+ENCODINGS: dict[str, tuple[str, bytes]] = {
+    "gzip that is none": ("gzip", PAGE),
+    "gzip that is cut": ("gzip", gzip.compress(PAGE)[:-9]),
+    "gzip that is not said to be": ("identity", gzip.compress(PAGE)),
+    "deflate that is none": ("deflate", PAGE),
+    "brotli": ("br", b"\x8b\x02\x80{}\x03"),
+    "gzip twice": ("gzip, gzip", gzip.compress(gzip.compress(PAGE))),
+    "an encoding of its own": ("rot13", b"{}"),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_a_wrong_content_encoding_is_a_typed_error(encoding: str) -> None:
+    name, body = ENCODINGS[encoding]
+    with pytest.raises((ResponseError, TransportError)):
+        await count_at(answer("200 OK", f"Content-Encoding: {name}", body=body))
+
+
+async def test_a_bomb_over_the_wire_takes_little_memory() -> None:
+    sent = bomb(400)
+    with memory_below(64 * MIB), pytest.raises(ResponseError, match="larger than"):
+        await count_at(answer("200 OK", "Content-Encoding: gzip", body=sent))
+
+
+@pytest.mark.parametrize("length", [10**4, 10**9, 10**15, 10**30])
+async def test_a_length_is_believed_only_as_far_as_it_comes(length: int) -> None:
+    with memory_below(16 * MIB), pytest.raises(TransportError):
+        await count_at(answer(body=PAGE, length=length))
+
+
+async def test_a_head_without_an_end_is_a_transport_error() -> None:
+    async def headers(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(b"X-Filler: %b\r\n" % (b"a" * 1000) * 64)
+            await writer.drain()
+
+    with memory_below(64 * MIB), pytest.raises(TransportError):
+        await count_at(headers, seconds=2.0)
+
+
+async def test_answers_that_only_announce_an_answer_are_a_timeout() -> None:
+    async def promises(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    with memory_below(64 * MIB), pytest.raises(TransportError):
+        await count_at(promises, seconds=0.2)
+
+
+async def test_a_refusal_without_an_end_is_still_that_refusal() -> None:
+    head = answer("404 Not Found", "Transfer-Encoding: chunked")
+    with memory_below(64 * MIB), pytest.raises(TwelveTasksError) as caught:
+        await count_at(endlessly(head, b'{"code": "' + b"a" * 65_536))
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize(
+    "wait", ["9" * 5000, "1e999", "-1", "nan", "inf", "٣", "Fri, 99 Foo 99999 99:99:99 GMT"]
+)
+async def test_a_wait_that_no_clock_knows_is_survived(
+    platform: FakePlatform, session: TaskSession, wait: str
+) -> None:
+    for name in ("X-Ratelimit-Reset", "X-RateLimit-Request-Reset", "X-Ratelimit-Remaining"):
+        headers = {"Retry-After": wait, name: wait}
+        platform.respond(lambda _, headers=headers: web.Response(status=429, headers=headers))  # type: ignore[misc]
+        with pytest.raises(RateLimitedError):
+            await session.tasks().count()
+
+
+def answering(page_of: Callable[[int, int], dict[str, Any]]) -> Callable[[web.Request], Any]:
+    """Answer with what a function makes of page and page limit."""
+
+    def respond(request: web.Request) -> web.Response:
+        asked = int(request.query["page"]), int(request.query["page_limit"])
+        return web.json_response(page_of(*asked))
+
+    return respond
+
+
+def made(page: int, limit: int, total: int, ids: range, prefix: str = "t") -> dict[str, Any]:
+    return {
+        "data": [{"_id": f"{prefix}{number}"} for number in ids],
+        "page_info": {
+            "page": page,
+            "limit_per_page": limit,
+            "total_page": -(-total // limit),
+            "total_results": total,
+        },
+    }
+
+
+@asynccontextmanager
+async def liar(page_of: Callable[[int, int], dict[str, Any]]) -> AsyncIterator[TaskSession]:
+    """Open a session with a platform that makes up its pages, and bound what it comes to."""
+    async with FakePlatform() as platform:
+        platform.respond(answering(page_of))
+        async with (
+            asyncio.timeout(60),
+            TaskSession(platform.api_key, base_url=platform.base_url) as session,
+        ):
+            yield session
+        await until_no_connection(platform)
+        assert len(platform.requests) < 500
+
+
+async def test_a_listing_without_an_end_costs_what_is_read_of_it() -> None:
+    total = 5 * 10**10
+
+    def endless(page: int, limit: int) -> dict[str, Any]:
+        return made(page, limit, total, range((page - 1) * limit, page * limit))
+
+    async with liar(endless) as session:
+        assert await session.tasks().count() == total
+        assert len(await session.tasks(max_items=1000)) == 1000
+        with memory_below(16 * MIB):
+            async with session.tasks() as stream:
+                for number in range(5000):
+                    assert (await anext(stream)).id == f"t{number}"
+                assert stream.total_page == 10**9
+
+
+async def test_a_billion_pages_of_which_there_are_three_is_an_error() -> None:
+    def promised(page: int, limit: int) -> dict[str, Any]:
+        there = range((page - 1) * limit, min(page * limit, 150))
+        return made(page, limit, 5 * 10**10, there)
+
+    async with liar(promised) as session:
+        with pytest.raises(ResponseError, match="contradicts") as caught:
+            await session.tasks()
+    assert caught.value.page == 4
+
+
+async def test_the_same_page_for_ever_with_ever_more_to_come_is_an_error() -> None:
+    asked = 0
+
+    def growing(page: int, limit: int) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return made(page, limit, (page + asked) * 50, range(limit))
+
+    async with liar(growing) as session:
+        with pytest.raises((ListingDriftError, ResponseError)):
+            await session.tasks()
+
+
+async def test_a_total_that_jumps_at_every_answer_ends_at_one_of_them_or_is_an_error() -> None:
+    asked = 0
+    totals = (200, 10**12, 50, 10**6)
+
+    def jumping(page: int, limit: int) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        total = totals[asked % len(totals)]
+        return made(page, limit, total, range((page - 1) * limit, min(page * limit, total)))
+
+    async with liar(jumping) as session:
+        try:
+            ids = [task.id for task in await session.tasks()]
+        except (ListingDriftError, ResponseError):
+            return
+    assert len(ids) in totals
+    assert ids == [f"t{number}" for number in range(len(ids))]
+
+
+async def test_tasks_that_are_new_at_every_answer_are_listed_once_up_to_the_total() -> None:
+    """A platform that makes up other tasks each time it is asked."""
+    asked = 0
+
+    def inventing(page: int, limit: int) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return made(page, limit, 1000, range(limit), prefix=f"{asked}-")
+
+    async with liar(inventing) as session:
+        ids = [task.id for task in await session.tasks()]
+    assert len(ids) == len(set(ids)) == 1000

@@ -1,0 +1,728 @@
+"""One request over real sockets: what is sent, what is retried, and what a bad answer becomes.
+
+Where the platform is too well behaved, a `Raw` server says and does what it is told, byte by byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import logging
+import socket
+import struct
+import traceback
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError
+from typing import Any, TypeVar
+
+import attrs
+import pytest
+import stamina
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stamina.instrumentation import LoggingOnRetryHook, RetryDetails, set_on_retry_hooks
+from yarl import URL
+
+from tests.conftest import until_no_connection
+from twelvetasks import (
+    AuthenticationError,
+    RateLimitedError,
+    RequestTimeoutError,
+    ResponseError,
+    ServerError,
+    TaskSession,
+    TransportError,
+    TwelveTasksError,
+)
+from twelvetasks.testing import FakePlatform
+from twelvetasks.transport import messages
+
+KEY = "tlk_0SECRET1"
+EMPTY_PAGE = (
+    b'{"data": [], "page_info":'
+    b' {"limit_per_page": 1, "page": 1, "total_page": 1, "total_results": 0}}'
+)
+
+T = TypeVar("T")
+
+
+def within(wait: Awaitable[T]) -> Awaitable[T]:
+    """Bound a wait that is over at once unless something is wrong."""
+    return asyncio.wait_for(wait, 20)
+
+
+def answer(status: str = "200 OK", *headers: str, body: bytes = b"", length: int = -1) -> bytes:
+    """Write a whole answer; `length` is what it claims, if not the truth."""
+    if not any(header.lower().startswith("transfer-encoding") for header in headers):
+        headers = (*headers, f"Content-Length: {len(body) if length < 0 else length}")
+    head = "\r\n".join((f"HTTP/1.1 {status}", *headers))
+    return head.encode("latin-1") + b"\r\n\r\n" + body
+
+
+Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class Raw:
+    """A server that reads a request's head, then sends bytes or misbehaves as it is told."""
+
+    behave: Behaviour
+    port: int = 0
+    connections: int = 0
+    heard: list[bytes] = attrs.field(factory=list)
+    """The head of every request."""
+    _handlers: set[asyncio.Task[Any]] = attrs.field(factory=set)
+
+    @property
+    def base_url(self) -> URL:
+        return URL.build(scheme="http", host="127.0.0.1", port=self.port, path="/v1.3")
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handlers.add(handler)
+        self.connections += 1
+        # A client that hangs up is part of what these tests are about.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            try:
+                self.heard.append(await reader.readuntil(b"\r\n\r\n"))
+                await self.behave(writer)
+            finally:
+                writer.transport.abort()
+                await writer.wait_closed()
+
+    async def end(self) -> None:
+        for handler in self._handlers:
+            handler.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def raw(behaviour: bytes | Behaviour) -> AsyncIterator[Raw]:
+    server = Raw(saying(behaviour) if isinstance(behaviour, bytes) else behaviour)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        await server.end()
+        await listener.wait_closed()
+
+
+def saying(text: bytes) -> Behaviour:
+    """Send `text` and close the connection."""
+
+    async def say(writer: asyncio.StreamWriter) -> None:
+        writer.write(text)
+        writer.close()
+        await writer.wait_closed()
+
+    return say
+
+
+def resetting_after(text: bytes) -> Behaviour:
+    """Send `text` and reset the connection, as a crashed machine does."""
+
+    async def say_and_reset(writer: asyncio.StreamWriter) -> None:
+        writer.write(text)
+        await writer.drain()
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    return say_and_reset
+
+
+def silent_after(text: bytes) -> Behaviour:
+    """Send `text`, and nothing more for as long as anybody listens."""
+
+    async def say_and_wait(writer: asyncio.StreamWriter) -> None:
+        writer.write(text)
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    return say_and_wait
+
+
+def endlessly(head: bytes, chunk: bytes) -> Behaviour:
+    """Send `head`, and then chunks for as long as anybody listens."""
+
+    async def go_on_and_on(writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            await writer.drain()
+
+    return go_on_and_on
+
+
+async def failure(base_url: URL, *, within_seconds: float = 20.0) -> TwelveTasksError:
+    """Ask for a page in a session of its own, and return the error that comes of it."""
+    async with TaskSession(KEY, base_url=base_url, timeout=within_seconds) as session:
+        return await failure_in(session)
+
+
+async def failure_in(session: TaskSession) -> TwelveTasksError:
+    with pytest.raises(TwelveTasksError) as caught:
+        await within(session.tasks().count())
+    return caught.value
+
+
+async def count(base_url: URL) -> int:
+    async with TaskSession(KEY, base_url=base_url, timeout=20.0) as session:
+        return await within(session.tasks().count())
+
+
+def attempts(number: int) -> None:
+    stamina.set_testing(True, attempts=number)
+
+
+@pytest.fixture
+def retries() -> Iterator[list[RetryDetails]]:
+    """Collect what stamina says of each retry, beside logging it as it does by default."""
+    seen: list[RetryDetails] = []
+
+    def note(details: RetryDetails) -> None:
+        seen.append(details)
+
+    set_on_retry_hooks([LoggingOnRetryHook, note])
+    yield seen
+    set_on_retry_hooks(None)
+
+
+class TestARequest:
+    async def test_it_asks_for_json_with_the_key_in_its_header_and_nowhere_else(self) -> None:
+        async with raw(answer(body=EMPTY_PAGE)) as server:
+            assert await count(server.base_url) == 0
+        line, *headers = server.heard[0].decode().strip().split("\r\n")
+        assert line.startswith("GET /v1.3/tasks?page=1&page_limit=1")
+        assert f"x-api-key: {KEY}" in headers
+        assert "Accept: application/json" in headers
+        assert server.heard[0].decode().count(KEY) == 1
+
+    async def test_it_says_which_client_it_comes_from(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_metadata(name: str) -> str:
+            raise PackageNotFoundError(name)
+
+        async with raw(answer(body=EMPTY_PAGE)) as server:
+            await count(server.base_url)
+            monkeypatch.setattr(metadata, "version", no_metadata)
+            await count(server.base_url)
+        assert b"\r\nUser-Agent: twelvetasks/" in server.heard[0]
+        assert b"\r\nUser-Agent: twelvetasks\r\n" in server.heard[1]
+
+    async def test_it_keeps_no_cookie_that_it_is_given(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        cookie = {"Set-Cookie": "a=b; Path=/"}
+        platform.fail(status=500, headers=cookie)
+        assert await session.tasks().count() == 230
+        assert all("Cookie" not in request.headers for request in platform.requests)
+
+    async def test_a_connection_is_used_again(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        for _ in range(3):
+            await session.tasks().count()
+        assert platform.open_connections == 1
+
+    async def test_a_compressed_page_is_read(self) -> None:
+        page = answer("200 OK", "Content-Encoding: gzip", body=gzip.compress(EMPTY_PAGE))
+        async with raw(page) as server:
+            assert await count(server.base_url) == 0
+
+
+class TestRedirects:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_a_redirect_is_refused_and_the_other_host_hears_nothing(
+        self, status: int
+    ) -> None:
+        async with raw(answer(body=EMPTY_PAGE)) as other:
+            elsewhere = other.base_url.with_host("localhost") / "tasks"
+            async with raw(answer(f"{status} Moved", f"Location: {elsewhere}")) as server:
+                error = await failure(server.base_url)
+        assert type(error) is ResponseError
+        assert error.status == status
+        assert f"answered {status} to localhost, which is not followed" in str(error)
+        assert len(server.heard) == 1
+        assert (other.connections, other.heard) == (0, [])
+
+    async def test_a_platform_that_sends_on_to_another_is_not_followed(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        async with FakePlatform.demo(3, api_key=platform.api_key) as other:
+            location = {"Location": str(other.base_url / "tasks")}
+            platform.respond(lambda _: web.Response(status=307, headers=location))
+            with pytest.raises(ResponseError, match="which is not followed"):
+                await session.tasks()
+            assert other.requests == []
+            assert other.open_connections == 0
+        assert len(platform.requests) == 1
+
+    async def test_a_redirect_to_the_same_host_is_refused_as_well(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.respond(lambda _: web.Response(status=302, headers={"Location": "/v1.3/tasks"}))
+        error = await failure_in(session)
+        assert "answered 302, which is not followed" in str(error)
+        assert len(platform.requests) == 1
+
+    @pytest.mark.parametrize(
+        "location",
+        ["", "http://[::1", "http://h:99999999/", "\xff\xfe", "http://xn--\xff/", "//", "a" * 8000],
+    )
+    async def test_a_redirect_to_nowhere_is_refused_all_the_same(self, location: str) -> None:
+        async with raw(answer("302 Found", f"Location: {location}")) as server:
+            error = await failure(server.base_url)
+        assert type(error) is ResponseError
+        assert (error.status, len(server.heard)) == (302, 1)
+
+    @pytest.mark.parametrize("status", ["101 Switching Protocols", "204 No Content", "206 Part"])
+    async def test_a_success_that_is_no_page_is_refused(self, status: str) -> None:
+        async with raw(answer(status)) as server:
+            error = await failure(server.base_url)
+        assert type(error) is ResponseError
+        assert f"answered {status[:3]} where it has to answer 200" in str(error)
+
+
+class TestRetries:
+    @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+    async def test_what_may_pass_is_tried_again(
+        self, platform: FakePlatform, session: TaskSession, status: int
+    ) -> None:
+        platform.fail(status=status, times=4)
+        assert await session.tasks().count() == 230
+        assert [request.status for request in platform.requests] == [status] * 4 + [200]
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 413, 422, 301, 204])
+    async def test_what_cannot_pass_is_asked_exactly_once(
+        self, platform: FakePlatform, session: TaskSession, status: int
+    ) -> None:
+        platform.fail(status=status, body=b"")
+        error = await failure_in(session)
+        assert error.status == status
+        assert len(platform.requests) == 1
+
+    async def test_a_lost_connection_is_tried_again(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.fail(disconnect=True, times=6)
+        assert await session.tasks().count() == 230
+
+    async def test_after_the_last_attempt_its_own_error_is_raised(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.fail(status=500, times=4)
+        platform.fail(status=503, body={"code": "overloaded", "message": "Later."})
+        error = await failure_in(session)
+        assert type(error) is ServerError
+        assert (error.status, error.code) == (503, "overloaded")
+        assert [request.status for request in platform.requests] == [500] * 4 + [503]
+
+    async def test_each_page_has_attempts_of_its_own(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        for page in range(1, 6):
+            platform.fail(status=502, page=page, times=4)
+        assert len(await session.tasks()) == 230
+        assert len(platform.requests) == 25
+
+    async def test_a_retry_after_up_to_a_minute_is_waited_for(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.fail(status=429, headers={"Retry-After": "60"})
+        assert await session.tasks().count() == 230
+        assert [request.status for request in platform.requests] == [429, 200]
+
+    async def test_a_longer_retry_after_is_not_waited_for(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.fail(status=429, headers={"Retry-After": "91"})
+        error = await failure_in(session)
+        assert isinstance(error, RateLimitedError)
+        assert error.retry_after == 91
+        assert len(platform.requests) == 1
+
+    @pytest.mark.parametrize("sent", ["0", "", "soon", "-5", "\xff", "Wed, 21 Oct 2026 07:28:00"])
+    async def test_a_retry_after_that_names_no_seconds_does_not_stop_the_retry(
+        self, platform: FakePlatform, session: TaskSession, sent: str
+    ) -> None:
+        platform.fail(status=429, headers={"Retry-After": sent})
+        assert await session.tasks().count() == 230
+
+    async def test_the_wait_is_as_long_as_the_platform_asks(
+        self, platform: FakePlatform, session: TaskSession, retries: list[RetryDetails]
+    ) -> None:
+        stamina.set_testing(False)
+        platform.fail(status=429, headers={"Retry-After": "45"})
+        reader = asyncio.create_task(session.tasks().count())
+        await until(lambda: retries)
+        assert retries[0].wait_for == 45.0
+        await session.aclose()
+        assert reader.done()
+
+    async def test_a_request_that_waits_for_its_retry_leaves_its_place_to_others(
+        self, platform: FakePlatform, retries: list[RetryDetails]
+    ) -> None:
+        stamina.set_testing(False)
+        platform.fail(status=503, headers={"Retry-After": "45"})
+        async with TaskSession(
+            platform.api_key, base_url=platform.base_url, concurrency=1
+        ) as session:
+            reader = asyncio.create_task(session.tasks().count())
+            await until(lambda: retries)
+            assert await within(session.tasks().count()) == 230
+        with pytest.raises(TwelveTasksError):
+            await reader
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return once `condition` holds, which it does soon unless something is wrong."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+class TestNoConnection:
+    async def test_a_refused_connection_is_a_transport_error(self) -> None:
+        with socket.socket() as unheard:
+            unheard.bind(("127.0.0.1", 0))
+            port = unheard.getsockname()[1]
+            error = await failure(URL(f"http://127.0.0.1:{port}"))
+        assert type(error) is TransportError
+        assert (error.status, error.page) == (None, 1)
+        assert "Check the network and the session's `base_url`" in str(error)
+
+    async def test_a_name_that_nobody_has_is_a_transport_error(self) -> None:
+        error = await failure(URL("https://nobody.invalid/v1.3"))
+        assert isinstance(error, TransportError)
+        assert error.status is None
+
+    async def test_an_address_that_aiohttp_refuses_is_a_transport_error(self) -> None:
+        error = await failure(URL("https://1.2.3.4.5"))
+        assert type(error) is TransportError
+
+    async def test_tls_to_a_plain_port_is_a_transport_error(self, platform: FakePlatform) -> None:
+        error = await failure(platform.base_url.with_scheme("https"))
+        assert type(error) is TransportError
+        assert "SSL" in str(error)
+        assert platform.requests == []
+
+
+class TestTimeouts:
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"",
+            b"HTTP/1.1 20",
+            answer(length=100),
+            answer("401 Unauthorized", length=100, body=b"{"),
+        ],
+        ids=["nothing", "half a line", "no body", "half a refusal"],
+    )
+    async def test_a_server_that_falls_silent_is_a_timeout(self, said: bytes) -> None:
+        async with raw(silent_after(said)) as server:
+            error = await failure(server.base_url, within_seconds=0.05)
+        assert type(error) is RequestTimeoutError
+        assert "no answer within 0.05 seconds. Raise the session's `timeout`" in str(error)
+        assert len(server.heard) == 5
+
+    async def test_a_body_that_trickles_in_for_ever_is_a_timeout(self) -> None:
+        attempts(1)
+
+        async def trickle(writer: asyncio.StreamWriter) -> None:
+            writer.write(answer("200 OK", "X-Request-Id: req-7", length=1000))
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+        async with raw(trickle) as server:
+            error = await failure(server.base_url, within_seconds=0.2)
+        assert type(error) is RequestTimeoutError
+        assert (error.status, error.request_id, error.page) == (200, "req-7", 1)
+
+    async def test_the_platform_may_be_the_one_who_waits_in_vain(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.fail(status=408, times=5)
+        error = await failure_in(session)
+        assert type(error) is RequestTimeoutError
+        assert (error.status, len(platform.requests)) == (408, 5)
+
+
+WHOLE_ANSWERS = [
+    answer("200 OK", "X-Request-Id: r", "Set-Cookie: a=b", body=EMPTY_PAGE),
+    answer("200 OK", "Content-Encoding: gzip", body=gzip.compress(EMPTY_PAGE, mtime=0)),
+    answer("302 Found", "Location: https://other.example:443/x"),
+    answer("429 Slow", "Retry-After: 30"),
+    answer("400 No", "Transfer-Encoding: chunked", body=b'7\r\n{"a":1}\r\n0\r\n\r\n'),
+]
+DAMAGES = st.tuples(st.integers(0, 150), st.integers(0, 20), st.binary(max_size=4))
+"""At a place in an answer, so many bytes removed and these inserted."""
+
+
+class TestBrokenAnswers:
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"",
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+            b"\x15\x03\x01\x00\x02\x02\x50",
+            b"HTTP/1.1 abc OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Le",
+            answer("200 OK", "Content-Length: many"),
+            answer("200 OK", "Content-Length: -1"),
+            answer("200 OK", "X Y: z", body=EMPTY_PAGE),
+            answer("200 OK", "X: " + "a" * 100_000, body=EMPTY_PAGE),
+            answer(body=EMPTY_PAGE[:-1], length=len(EMPTY_PAGE)),
+            answer("200 OK", "Transfer-Encoding: chunked", body=b"5\r\nab"),
+            answer("200 OK", "Transfer-Encoding: chunked", body=b"zz\r\nab"),
+            answer("200 OK", "Content-Encoding: gzip", body=EMPTY_PAGE),
+            answer("200 OK", "Content-Encoding: deflate", body=b"\xff" + EMPTY_PAGE),
+        ],
+        ids=[
+            "nothing",
+            "another protocol",
+            "a TLS alert",
+            "no status",
+            "half a head",
+            "no length",
+            "a negative length",
+            "a bad header",
+            "a long header",
+            "half a body",
+            "half a chunk",
+            "no chunk",
+            "no gzip",
+            "no deflate",
+        ],
+    )
+    async def test_bytes_that_are_no_whole_answer_are_a_transport_error_and_tried_again(
+        self, said: bytes
+    ) -> None:
+        attempts(2)
+        async with raw(said) as server:
+            error = await failure(server.base_url)
+        assert type(error) is TransportError
+        assert "the connection failed: " in str(error)
+        assert "400" not in str(error)
+        assert len(server.heard) >= 2
+
+    async def test_a_connection_reset_within_the_body_is_a_transport_error(self) -> None:
+        text = answer("200 OK", "X-Request-Id: req-7", length=100, body=b"{")
+        async with raw(resetting_after(text)) as server:
+            error = await failure(server.base_url)
+        assert type(error) is TransportError
+        assert len(server.heard) >= 5
+
+    async def test_half_a_body_still_tells_status_and_request_id(self) -> None:
+        async with raw(answer("200 OK", "X-Request-Id: req-7", length=100, body=b"{")) as server:
+            error = await failure(server.base_url)
+        assert type(error) is TransportError
+        assert "the body was cut short or is garbled" in str(error)
+        assert (error.status, error.request_id, error.page) == (200, "req-7", 1)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            answer("401 Unauthorized", length=100, body=b'{"code": "api'),
+            answer("401 Unauthorized", "Content-Encoding: gzip", body=b'{"code": "api"}'),
+        ],
+        ids=["cut", "garbled"],
+    )
+    async def test_a_refusal_is_a_refusal_even_if_its_words_are_lost(self, text: bytes) -> None:
+        async with raw(text) as server:
+            error = await failure(server.base_url)
+        assert type(error) is AuthenticationError
+        assert error.reason == "401 Unauthorized"
+        assert len(server.heard) == 1
+
+    @pytest.mark.parametrize("request_id", ["\xff\xfe", "a\tb", "ü" * 100])
+    async def test_a_request_id_that_no_terminal_can_show_is_made_showable(
+        self, request_id: str
+    ) -> None:
+        async with raw(answer("400 No", f"X-Request-Id: {request_id}")) as server:
+            error = await failure(server.base_url)
+        assert error.request_id
+        assert str(error).isprintable()
+        str(error).encode()
+
+    @settings(deadline=None)
+    @given(st.sampled_from(WHOLE_ANSWERS), st.lists(DAMAGES, max_size=3))
+    def test_no_bytes_whatever_raise_anything_but_errors_of_ours(
+        self, text: bytes, damages: list[tuple[int, int, bytes]]
+    ) -> None:
+        attempts(1)
+        for place, removed, inserted in damages:
+            text = text[:place] + inserted + text[place + removed :]
+
+        async def ask() -> TwelveTasksError | None:
+            async with raw(text) as server:
+                try:
+                    await count(server.base_url)
+                except TwelveTasksError as error:
+                    return error
+            return None
+
+        error = asyncio.run(ask())
+        assert error is None or (str(error).isprintable() and error.__context__ is None)
+
+
+class TestTheCap:
+    async def test_a_body_of_exactly_the_cap_is_read(self) -> None:
+        async with raw(answer(body=EMPTY_PAGE.ljust(messages.MAX_BODY))) as server:
+            assert await count(server.base_url) == 0
+
+    async def test_one_byte_more_is_refused(self) -> None:
+        text = answer("200 OK", "X-Request-Id: r", body=EMPTY_PAGE.ljust(messages.MAX_BODY + 1))
+        async with raw(text) as server:
+            error = await failure(server.base_url)
+        assert type(error) is ResponseError
+        assert f"the body is larger than {messages.MAX_BODY} bytes" in str(error)
+        assert (error.status, error.request_id, error.page) == (200, "r", 1)
+        assert len(server.heard) == 1
+
+    async def test_a_body_without_an_end_is_refused_while_it_streams(self) -> None:
+        head = answer("200 OK", "Transfer-Encoding: chunked")
+        async with raw(endlessly(head, b" " * 65_536)) as server:
+            error = await failure(server.base_url)
+        assert "the body is larger than" in str(error)
+
+    async def test_what_counts_is_the_size_after_decompression(self) -> None:
+        bomb = gzip.compress(EMPTY_PAGE.ljust(messages.MAX_BODY + 1))
+        assert len(bomb) < 100_000
+        async with raw(answer("200 OK", "Content-Encoding: gzip", body=bomb)) as server:
+            error = await failure(server.base_url)
+        assert "the body is larger than" in str(error)
+
+    async def test_a_compressed_body_without_an_end_is_refused_while_it_streams(self) -> None:
+        deflate = zlib.compressobj(wbits=31)
+        start = deflate.compress(b" ") + deflate.flush(zlib.Z_FULL_FLUSH)
+        more = deflate.compress(b" " * 1_000_000) + deflate.flush(zlib.Z_FULL_FLUSH)
+        head = answer("200 OK", "Content-Encoding: gzip", "Transfer-Encoding: chunked")
+        async with raw(endlessly(head + b"%x\r\n%b\r\n" % (len(start), start), more)) as server:
+            error = await failure(server.base_url)
+        assert "the body is larger than" in str(error)
+
+    async def test_a_refusal_above_the_cap_is_still_that_refusal(self) -> None:
+        head = answer("401 Unauthorized", "Transfer-Encoding: chunked")
+        async with raw(endlessly(head, b" " * 65_536)) as server:
+            error = await failure(server.base_url)
+        assert type(error) is AuthenticationError
+        assert len(server.heard) == 1
+
+    async def test_the_connection_of_a_refused_body_is_closed(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.respond(lambda _: web.Response(body=b" " * (2 * messages.MAX_BODY)))
+        await failure_in(session)
+        await until_no_connection(platform)
+
+
+ECHOES = {
+    "in a refusal's code": answer("400 No", body=b'{"code": "%b"}' % KEY.encode()),
+    "in a refusal's message": answer("400 No", body=b'{"message": "%b"}' % KEY.encode()),
+    "in a refusal's reason": answer(f"400 {KEY}"),
+    "in the request id": answer("400 No", f"X-Request-Id: {KEY}"),
+    "in the host of a redirect": answer("302 Found", f"Location: https://{KEY}.example/"),
+    "in the path of a redirect": answer("302 Found", f"Location: https://h.example/{KEY}"),
+    "in a page": answer(body=b'{"data": "%b", "page_info": {}}' % KEY.encode()),
+    "in what is no page": answer(body=KEY.encode()),
+    "in what is no HTTP": f"GET / HTTP/1.1\r\nx-api-key: {KEY}\r\n\r\n".encode(),
+    "in a status line": f"HTTP/1.1 {KEY}\r\n\r\n".encode(),
+    "in half an answer": f"HTTP/1.1 200 OK\r\nX: {KEY}\r\n".encode(),
+    "in half a body": answer("200 OK", f"X-Request-Id: {KEY}", length=100, body=KEY.encode()),
+}
+"""What a server may do with the key that it was sent."""
+
+
+class TestTheKeyIsNotSeen:
+    @pytest.mark.parametrize("text", ECHOES.values(), ids=ECHOES)
+    async def test_in_the_error_if_a_server_sends_it_back(self, text: bytes) -> None:
+        async with raw(text) as server:
+            error = await failure(server.base_url)
+        shown = f"{error} {error!r} {error.args} {vars(error)}"
+        assert KEY.lower() not in shown.lower()
+
+    @pytest.mark.parametrize("text", [*ECHOES.values(), b""], ids=[*ECHOES, "nowhere"])
+    async def test_in_the_traceback_even_if_it_shows_locals(self, text: bytes) -> None:
+        async with raw(text) as server:
+            error = await failure(server.base_url)
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+        ours = [frame for frame in shown.stack if "twelvetasks" in frame.filename]
+        assert ours
+        assert KEY not in "".join(str(frame.locals) for frame in ours)
+        assert "x-api-key" not in "".join(shown.format())
+
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            saying(b""),
+            saying(b"garbage\r\n"),
+            saying(answer("500 No")),
+            saying(answer(length=100)),
+            silent_after(b""),
+        ],
+        ids=["disconnected", "garbage", "a refusal", "half a body", "a timeout"],
+    )
+    async def test_in_anything_of_aiohttps_that_an_error_might_hold(
+        self, behaviour: Behaviour
+    ) -> None:
+        attempts(2)
+        async with raw(behaviour) as server:
+            error = await failure(server.base_url, within_seconds=0.2)
+        assert error.__cause__ is None
+        assert error.__context__ is None
+        trace = error.__traceback__
+        while trace is not None:
+            for held in trace.tb_frame.f_locals.values():
+                assert not type(held).__module__.startswith("aiohttp"), trace.tb_frame
+            trace = trace.tb_next
+
+    async def test_in_what_a_retry_logs(
+        self, caplog: pytest.LogCaptureFixture, retries: list[RetryDetails]
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        text = answer("503 Busy", body=b'{"code": "busy", "message": "not for %b"}' % KEY.encode())
+        async with raw(text) as server:
+            await failure(server.base_url)
+        records = [record for record in caplog.records if record.name == "stamina"]
+        assert [record.getMessage() for record in records] == ["stamina.retry_scheduled"] * 4
+        assert [vars(record)["stamina.retry_num"] for record in records] == [1, 2, 3, 4]
+        for record in records:
+            assert record.levelno == logging.WARNING
+            cause = vars(record)["stamina.caused_by"]
+            assert cause == "ServerError('503 busy: not for ***')"
+            assert vars(record)["stamina.args"] == ()
+            assert vars(record)["stamina.kwargs"] == {}
+        logged = repr([vars(record) for record in caplog.records]) + repr(retries)
+        assert KEY not in logged
+        assert "x-api-key" not in logged
+
+    async def test_in_what_anything_else_logs_even_in_debug_mode(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        caplog.set_level(logging.DEBUG)
+        loop.set_debug(True)
+        # Every step counts as slow, and asyncio logs the tasks and handles of slow steps.
+        loop.slow_callback_duration = 0.0
+        for text in (b"", answer("500 No"), answer(body=EMPTY_PAGE), *ECHOES.values()):
+            async with raw(text) as server, contextlib.AsyncExitStack() as stack:
+                session = TaskSession(KEY, base_url=server.base_url, timeout=20.0)
+                await stack.enter_async_context(session)
+                with contextlib.suppress(TwelveTasksError):
+                    await within(session.tasks().count())
+        loop.set_debug(False)
+        assert caplog.records
+        logged = caplog.text + repr([vars(record) for record in caplog.records])
+        assert KEY not in logged
+        assert "x-api-key" not in logged

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conversion.test_convert import pages, tasks
+from twelvetasks import PageInfo, SystemMetadata, Task, TaskPage, TaskSession, TaskStatus
+from twelvetasks.conversion.convert import structure
+from twelvetasks.testing import FakePlatform
+from twelvetasks.values.notebook import page_html, report_html, task_html
+from twelvetasks.values.timestamps import parse_timestamp
+
+KNOWN = {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+
+
+class Reader(HTMLParser):
+    """Reads a table back, as a browser would, and insists that it is nothing else."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.rows: list[list[str]] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in KNOWN
+        assert attrs == []
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+
+
+HOSTILE = "<script>alert(1)</script>\"'&amp;</td>"
+
+
+class TestReprs:
+    def test_a_task_shows_what_is_known_of_it_and_no_more(self) -> None:
+        task = Task(
+            id="1",
+            status=TaskStatus.READY,
+            created_at=parse_timestamp("2025-06-30T16:47:03.657Z"),
+            system_metadata=SystemMetadata(filename="a.mp4"),
+        )
+        assert repr(task) == (
+            "Task(id='1', status='ready', created_at=2025-06-30T16:47:03.657Z, "
+            "system_metadata=SystemMetadata(filename='a.mp4'))"
+        )
+        assert repr(structure({"_id": "1", "new": 2}, Task)) == "Task(id='1', extra={'new': 2})"
+
+    def test_a_page_says_which_it_is(self) -> None:
+        info = PageInfo(page=2, limit_per_page=50, total_page=3, total_results=101)
+        page = TaskPage(data=(Task(id="1"),), page_info=info)
+        assert repr(page) == "<TaskPage 2 of 3: 1 of 101 tasks>"
+        assert repr(info) == "PageInfo(page=2, limit_per_page=50, total_page=3, total_results=101)"
+
+    async def test_a_listing_and_its_stream_say_what_they_are_and_where(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        listing = session.tasks(status="ready", max_items=70, exact=True)
+        assert repr(listing) == (
+            "<TaskListing of TaskQuery(status=('ready',), sort_by='created_at', "
+            "sort_option='desc', page_limit=50), max_items=70, exact>"
+        )
+        stream = aiter(session.tasks())
+        assert repr(stream) == "<TaskStream, not begun>"
+        await anext(stream)
+        assert repr(stream) == "<TaskStream at page 1 of 5, 230 tasks>"
+        assert repr(stream.report).startswith("ListingReport(requests=")
+        assert repr(stream.report).endswith("consistency='quiet')")
+        resumed = session.tasks(resume=stream.checkpoint)
+        assert repr(resumed).endswith("page_limit=50), resumed>")
+        await stream.aclose()
+
+
+class TestHtml:
+    @given(tasks)
+    def test_any_task_is_a_table_of_its_own_text(self, sent: dict[str, object]) -> None:
+        task = structure(sent, Task)
+        rows = {name: value for name, value in Reader(task_html(task)).rows}  # noqa: C416
+        assert rows["id"].split() == task.id.split()
+
+    @given(pages)
+    def test_any_page_is_a_table_of_its_tasks(self, sent: dict[str, object]) -> None:
+        page = structure(sent, TaskPage)
+        assert len(Reader(page_html(page)).rows) == 1 + len(page.tasks)
+
+    @pytest.mark.parametrize("hostile", [HOSTILE, "<img src=x onerror=alert(1)>"])
+    def test_hostile_text_stays_text(self, hostile: str) -> None:
+        task = Task(
+            id="1",
+            index_id=hostile,
+            status=hostile,
+            system_metadata=SystemMetadata(filename=hostile),
+        )
+        html = task_html(task)
+        assert "<script" not in html
+        assert "<img" not in html
+        assert [row[1] for row in Reader(html).rows] == ["1", hostile, hostile, hostile]
+
+    async def test_notebooks_find_it(self, session: TaskSession) -> None:
+        async with session.tasks() as stream:
+            task = await anext(stream)
+            assert task._repr_html_() == task_html(task)
+            assert stream.report._repr_html_() == report_html(stream.report)
+            assert ["requests", "2"] in Reader(report_html(stream.report)).rows
+        page = await anext(session.tasks().pages())
+        assert page._repr_html_() == page_html(page)
+
+    @given(st.text())
+    def test_the_caption_says_where_the_page_stands(self, text: str) -> None:
+        info = PageInfo(page=1, limit_per_page=50, total_page=3, total_results=101)
+        page = TaskPage(data=(Task(id=text),), page_info=info)
+        assert "<caption>page 1 of 3, 1 of 101 tasks</caption>" in page_html(page)
+
+
+def test_cells_of_ipython_await_at_their_top_level() -> None:
+    """One session lives on from cell to cell, as in a notebook; a cell can be run again."""
+    with FakePlatform.demo(120).run_in_thread() as platform:
+        cells = f"""
+            import twelvetasks
+            address = {str(platform.base_url)!r}
+            session = twelvetasks.TaskSession({platform.api_key!r}, base_url=address)
+            print("count", await session.tasks().count())
+            listing = session.tasks(max_items=3)
+            print("ids", [task.id for task in await listing])
+            print("again", len([task async for task in listing]))
+            listing
+            async with listing as stream: first = await anext(stream)
+            first.status
+            await session.aclose()
+        """
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner"),
+                "--HistoryManager.enabled=False",
+            ],
+            check=False,
+            input=textwrap.dedent(cells).lstrip(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            env=os.environ | {"IPYTHONDIR": os.devnull + "-none", "PYTHONWARNINGS": "default"},
+            timeout=60,
+        )
+    said = ended.stdout
+    assert ended.returncode == 0, said
+    assert "Error" not in said, said
+    assert "Warning" not in said, said
+    assert "count 120" in said
+    assert "again 3" in said
+    assert re.search(r"Out\[\d+\]: <TaskListing of TaskQuery\(", said)
+    assert f"'{platform.tasks()[0]['_id']}'" in said

@@ -1,0 +1,181 @@
+"""A listing as the command makes it: what is asked for, where it is written, what is there already.
+
+`planned` refuses what does not go together before a file is touched or a request is sent.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from twelvetasks.cli.commands.resuming import as_json, check_same, ids_in, with_times_of
+from twelvetasks.cli.options import in_time
+from twelvetasks.cli.output.csv_rows import CsvRows
+from twelvetasks.cli.output.files import OutputFile, Part, Target, kept_part
+from twelvetasks.cli.output.json_lines import JsonArray, JsonLines
+from twelvetasks.cli.output.parquet import ParquetRows
+from twelvetasks.cli.output.progress import listing_progress
+from twelvetasks.cli.output.table import Table
+from twelvetasks.cli.output.writers import RESUMABLE, Writer, chosen_format
+from twelvetasks.cli.terminal import is_terminal
+from twelvetasks.cli.values import Moment
+from twelvetasks.streams.streams import PageStream
+from twelvetasks.values.models import SortBy, SortOption, Task
+
+__all__ = ["ListingPlan", "planned"]
+
+
+@attrs.frozen(kw_only=True)
+class ListingPlan:
+    """What is written, where, and what of it has been written before."""
+
+    layout: str
+    columns: tuple[str, ...] | None
+    output: Path | None
+    filters: Mapping[str, Any]
+    """The arguments of `TaskSession.tasks` that decide which tasks there are."""
+    since: Moment | None
+    asked: Mapping[str, Any]
+    """All that the result depends on, in JSON, by the names of the flags."""
+    resumable: bool
+    part: Part | None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What to ask the session for: all that is not there already."""
+        arguments = in_time(self.filters)
+        if self.part is not None:
+            arguments["resume"] = self.part.checkpoint
+            if self._by_update:
+                # Some of what comes is there already, so that more has to be asked for.
+                arguments["max_items"] = None
+            elif arguments["max_items"] is not None:
+                arguments["max_items"] -= self.part.tasks
+        return arguments
+
+    @property
+    def _by_update(self) -> bool:
+        return bool(self.filters["sort_by"] == SortBy.UPDATED_AT)
+
+    def target(self) -> Target:
+        """Open what is written to."""
+        if self.output is None:
+            return Target()
+        return OutputFile(self.output, self.asked if self.resumable else None, self.part)
+
+    async def write(self, pages: PageStream, target: Target, *, progress: bool | None) -> None:
+        """Write page after page, with their progress wherever that does not mix with the tasks."""
+        writer = self._writer(target)
+        done = 0 if self.part is None else self.part.tasks
+        most = self.filters["max_items"]
+        known = self._known()
+        with listing_progress(target.console, asked=progress, done=done) as show:
+            async for page in pages:
+                new = [task for task in page.tasks if task.id not in known]
+                recent = tuple(filter(self._is_recent, new))
+                wanted = recent if most is None else recent[: most - done]
+                writer.write(wanted)
+                done += len(wanted)
+                target.keep(pages.checkpoint, done)
+                show(done, self._expected(pages, done))
+                if len(wanted) < len(new):
+                    break
+            writer.finish()
+
+    def _writer(self, target: Target) -> Writer:
+        out = target.console
+        match self.layout:
+            case "jsonl":
+                return JsonLines(out, self.columns)
+            case "json":
+                return JsonArray(out, self.columns)
+            case "csv":
+                return CsvRows(out, self.columns, begun=self.part is not None)
+            case "parquet":
+                return ParquetRows(target.binary, self.columns)
+        return Table(out, SortBy(self.filters["sort_by"]), self.columns)
+
+    def _known(self) -> frozenset[str]:
+        """Give the ids that a resumed listing may meet again: an update moves a task."""
+        if self.part is None or self.output is None or not self._by_update:
+            return frozenset()
+        return ids_in(self.output, self.part, self.layout)
+
+    def _is_recent(self, task: Task) -> bool:
+        return self.since is None or task.created_at is None or task.created_at >= self.since.at
+
+    def _expected(self, pages: PageStream, done: int) -> int | None:
+        """Give how many tasks there will be; None if only reading tells."""
+        if self.since is not None:
+            return None
+        most = self.filters["max_items"]
+        total = pages.total_results or 0
+        return max(total if most is None else min(total, most), done)
+
+
+def planned(
+    filters: Mapping[str, Any],
+    *,
+    since: Moment | None,
+    account: Mapping[str, Any],
+    layout: str | None,
+    columns: tuple[str, ...] | None,
+    output: Path | None,
+    resume: bool,
+) -> ListingPlan:
+    """Make a plan of what was asked for. Raises click.UsageError for what cannot be had."""
+    layout = chosen_format(layout, output)
+    newest_first = filters["sort_option"] == SortOption.DESC
+    if since is not None and not (newest_first and filters["sort_by"] == SortBy.CREATED_AT):
+        raise click.UsageError(
+            "--since reads the newest first, by --sort-by created_at --sort-option desc; in "
+            "another order, see --created-at and --updated-at"
+        )
+    if layout == "parquet" and output is None and is_terminal(sys.stdout):
+        raise click.UsageError("Parquet is not for a terminal: give --output, or redirect it")
+    obstacle = _obstacle(layout, columns, filters["sort_by"])
+    part = None
+    if resume:
+        if output is None:
+            raise click.UsageError("--resume needs --output, whose part it goes on with")
+        if obstacle is not None:
+            raise click.UsageError(obstacle)
+        part = kept_part(output)
+    times = {"since": since, **filters}
+    if part is not None:
+        times = with_times_of(times, part)
+    asked = as_json({**times, "format": layout, "columns": columns, **account})
+    for paging in ("page_limit", "exact"):
+        del asked[paging]
+    if part is not None and output is not None:
+        check_same(asked, part, output)
+    return ListingPlan(
+        layout=layout,
+        columns=columns,
+        output=output,
+        since=times.pop("since"),
+        filters=times,
+        asked=asked,
+        resumable=obstacle is None,
+        part=part,
+    )
+
+
+def _obstacle(layout: str, columns: tuple[str, ...] | None, sort_by: str) -> str | None:
+    """Say why such a listing cannot be resumed; None if it can be."""
+    if layout not in RESUMABLE:
+        return (
+            f"--format {layout} cannot be resumed, because a part of it cannot be added to: "
+            f"{' and '.join(RESUMABLE)} can"
+        )
+    if sort_by == SortBy.UPDATED_AT and columns is not None and "id" not in columns:
+        return (
+            "--sort-by updated_at can be resumed only with id among the --columns: an update moves "
+            "a task, and its id tells that it is there already"
+        )
+    return None

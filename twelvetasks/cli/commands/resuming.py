@@ -1,0 +1,68 @@
+"""What a resumed listing has to have in common with the one it goes on with.
+
+Pure but for reading the part. A time such as `36h` means what it meant when the listing began.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from twelvetasks.cli.output.files import Part, part_of
+from twelvetasks.cli.values import Moment
+from twelvetasks.values.timestamps import parse_timestamp, utc_timestamp
+
+__all__ = ["as_json", "check_same", "ids_in", "with_times_of"]
+
+
+def as_json(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what was chosen as values of JSON."""
+    return {name: _value(chosen) for name, chosen in choices.items()}
+
+
+def _value(chosen: Any) -> Any:
+    if isinstance(chosen, Moment):
+        return {"text": chosen.text, "at": utc_timestamp(chosen.at)}
+    return list(chosen) if isinstance(chosen, tuple) else chosen
+
+
+def with_times_of(choices: Mapping[str, Any], part: Part) -> dict[str, Any]:
+    """Let every time that is written as it was mean what it meant."""
+    resolved = dict(choices)
+    for name, chosen in choices.items():
+        match part.listing.get(name):
+            case {"text": text, "at": str(at)} if (
+                isinstance(chosen, Moment) and chosen.text == text
+            ):
+                resolved[name] = Moment(chosen.text, parse_timestamp(at))
+    return resolved
+
+
+def check_same(listing: Mapping[str, Any], part: Part, path: Path) -> None:
+    """Refuse to go on with another listing, and name the flags that differ."""
+    flags = [
+        f"--{name.replace('_', '-')}"
+        for name in sorted({*listing, *part.listing})
+        if listing.get(name) != part.listing.get(name)
+    ]
+    if flags:
+        raise click.UsageError(
+            f"{part_of(path)} belongs to another listing: {', '.join(flags)} "
+            f"{'was' if len(flags) == 1 else 'were'} different. Resume with the same flags, or "
+            "begin anew without --resume"
+        )
+
+
+def ids_in(path: Path, part: Part, layout: str) -> frozenset[str]:
+    """Read the ids of the tasks that are in the part already."""
+    with part_of(path).open("rb") as file:
+        text = file.read(part.length).decode()
+    if layout == "csv":
+        return frozenset(row["id"] for row in csv.DictReader(io.StringIO(text, newline="")))
+    return frozenset(json.loads(line)["_id"] for line in text.splitlines())

@@ -1,0 +1,189 @@
+"""`stats`: the tasks that match as a whole, drawn in the terminal, as JSON, or as a page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from twelvetasks.cli.click_classes import command, option
+from twelvetasks.cli.connection import Connection, connection_options
+from twelvetasks.cli.endings import say
+from twelvetasks.cli.options import FILTERS, OUTPUT, filter_options, in_time, progress_option
+from twelvetasks.cli.output.json_lines import write_json
+from twelvetasks.cli.output.progress import listing_progress
+from twelvetasks.cli.output.replacing import replace_text
+from twelvetasks.cli.output.stats_drawing import ASCII, BLOCKS, drawn_stats
+from twelvetasks.cli.terminal import Console, is_terminal
+from twelvetasks.cli.values import Moment, as_moment
+from twelvetasks.session import TaskSession
+from twelvetasks.stats.summary import TaskStats
+from twelvetasks.streams.streams import PageStream
+from twelvetasks.values.legible import minute_text
+
+__all__ = ["show_stats"]
+
+
+@command(
+    "stats",
+    examples=[
+        ("twelvetasks stats", "The whole account, drawn as wide as the terminal is."),
+        ("twelvetasks stats --since 7d --html week.html", "A page about the last seven days."),
+        ("twelvetasks stats --status failed --top 50", "The last fifty that failed."),
+        ("twelvetasks stats --demo", "Try it without a key, on a made-up account."),
+    ],
+)
+@filter_options
+@option(
+    "--since",
+    type=as_moment,
+    metavar="TIME",
+    group=FILTERS,
+    help="Only tasks created at or after this time: reads from the newest down to it.",
+)
+@option(
+    "--exact",
+    is_flag=True,
+    group=FILTERS,
+    help="Prove that nothing is missed, whatever changes meanwhile.",
+)
+@option(
+    "--format",
+    "layout",
+    type=click.Choice(["chart", "json"]),
+    group=OUTPUT,
+    help="How to print them.  [default: chart in a terminal, json in a pipe; nothing with --html]",
+)
+@option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    group=OUTPUT,
+    help="Write a page with charts, which needs no network and no other file.",
+)
+@option(
+    "--top",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    group=OUTPUT,
+    help="How many of the slowest and of the failed to show.",
+)
+@progress_option
+@connection_options
+def show_stats(
+    connection: Connection,
+    *,
+    since: Moment | None,
+    layout: str | None,
+    page: Path | None,
+    top: int,
+    progress: bool | None,
+    **filters: Any,
+) -> None:
+    """Count tasks by status, index and day, and show how long indexing took.
+
+    The indexing time of a ready task is from its creation until it last changed, which is normally
+    when it became ready. Days are those of UTC.
+    """
+    write = None if page is None else _page_writer(page)
+    filters = in_time({**filters, "status": filters["status"] or None})
+
+    async def show_them(session: TaskSession) -> None:
+        out = Console()
+        stats = TaskStats(top=top)
+        async with session.tasks(**filters).pages() as pages:
+            with listing_progress(out, asked=progress, done=0) as show:
+                await _add(pages, stats, since, show)
+        if write is not None:
+            write(stats, _about(connection, since=since, **filters))
+        if layout or write is None:
+            _print(out, stats, layout or ("chart" if is_terminal(sys.stdout) else "json"))
+
+    connection.run(show_them)
+
+
+async def _add(
+    pages: PageStream,
+    stats: TaskStats,
+    since: Moment | None,
+    show: Callable[[int, int | None], None],
+) -> None:
+    """Add up page after page, down to the first task that is too old."""
+    async for page in pages:
+        for task in page.tasks:
+            if since is not None and task.created_at is not None and task.created_at < since.at:
+                return
+            stats.add(task)
+        show(stats.total, None if since else max(pages.total_results or 0, stats.total))
+
+
+def _print(out: Console, stats: TaskStats, layout: str) -> None:
+    if layout == "json":
+        written = json.dumps(stats.to_dict(), ensure_ascii=False, allow_nan=False)
+        write_json(out, f"{written}\n")
+        return
+    plain = out.options.ascii_only
+    for line in drawn_stats(stats, width=out.width, ink=ASCII if plain else BLOCKS):
+        is_sentence = line.no_wrap is False
+        out.print(
+            line,
+            no_wrap=not is_sentence,
+            overflow="crop" if plain else "ellipsis",
+            crop=not is_sentence,
+            highlight=False,
+        )
+
+
+def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
+    """Give what writes the page, once it is known that there will be a page and a place for it."""
+    try:
+        from twelvetasks.stats.page import stats_page  # noqa: PLC0415 - only a page needs the extra
+    except ImportError as error:
+        raise click.ClickException(
+            f"A page needs an extra: pip install 'twelvetasks[cli,html]' ({error.name} is missing)"
+        ) from None
+    # A link is followed, so that it stays one.
+    target = place if _is_device(place) else place.resolve()
+    if not target.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(place.parent)!r}", param_hint="--html")
+
+    def write(stats: TaskStats, about: str) -> None:
+        text = stats_page(stats, subtitle=about)
+        if _is_device(target):
+            target.write_text(text, encoding="utf-8")
+        else:
+            replace_text(target, text)
+        say(f"{stats.total:,} tasks are shown in {place}")
+
+    return write
+
+
+def _is_device(place: Path) -> bool:
+    """Tell whether this is what can be written to, but not replaced: a pipe, a terminal."""
+    return place.exists() and not place.is_file()
+
+
+def _about(connection: Connection, *, since: Moment | None, **filters: Any) -> str:
+    """Say in a line when, of what account and with which filters the numbers were taken."""
+    chosen = {"since": since and since.at, **filters}
+    said = ", ".join(
+        f"{name}={_written(value)}"
+        for name, value in chosen.items()
+        if value is not None and value is not False
+    )
+    account = "the demo account" if connection.demo is not None else "the account"
+    return f"All tasks of {account}{said and f' with {said}'}, {minute_text(datetime.now(UTC))} UTC"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{minute_text(value)} UTC"
+    return " or ".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,82 @@
+"""`wait`: tasks as they end."""
+
+from __future__ import annotations
+
+import click
+
+from twelvetasks.cli.click_classes import command, option
+from twelvetasks.cli.connection import (
+    Connection,
+    concurrency_option,
+    connected,
+    demo_option,
+    request_timeout_option,
+)
+from twelvetasks.cli.options import layout_option
+from twelvetasks.cli.output.json_lines import JsonLines
+from twelvetasks.cli.output.table import Table
+from twelvetasks.cli.output.writers import chosen_format
+from twelvetasks.cli.terminal import Console
+from twelvetasks.cli.values import as_positive_seconds, as_task_id
+from twelvetasks.session import TaskSession
+from twelvetasks.values.models import SortBy, Task, TaskStatus
+
+LONGEST_WAIT = 3600.0
+"""Seconds that a command waits for tasks to end, unless it is told otherwise."""
+
+
+@command(
+    "wait",
+    examples=[
+        (
+            "twelvetasks wait 62a17bf847f5678267ec10cc --timeout 10m && echo ready",
+            "Go on once the task is ready.",
+        ),
+        (
+            "twelvetasks list --status indexing | jq -r ._id | xargs twelvetasks wait",
+            "Wait for all that are being indexed.",
+        ),
+    ],
+)
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
+@option(
+    "--timeout",
+    type=as_positive_seconds,
+    default="1h",
+    show_default=True,
+    metavar="DURATION",
+    help="How long to wait in all.",
+)
+@layout_option
+@connected(demo_option, concurrency_option, request_timeout_option)
+def wait_for_tasks(
+    connection: Connection, task_ids: tuple[str, ...], timeout: float, layout: str | None
+) -> None:
+    """Wait for tasks, and print each as it ends.
+
+    The exit code is 0 if all are ready; it is 1 if one has failed, is not there, or has not ended
+    in time.
+    """
+
+    async def wait_for_them(session: TaskSession) -> None:
+        out = Console()
+        as_table = chosen_format(layout) == "table"
+        writer = Table(out, SortBy.UPDATED_AT) if as_table else JsonLines(out)
+        ended: list[Task] = []
+        async with session.wait_all(task_ids, timeout=timeout) as waiting:
+            async for task in waiting:
+                writer.write((task,))
+                ended.append(task)
+        refuse_failures(ended)
+
+    connection.run(wait_for_them)
+
+
+def refuse_failures(ended: list[Task]) -> None:
+    """End the command with code 1 if there are tasks among these that failed."""
+    failed = [task.id for task in ended if task.status == TaskStatus.FAILED]
+    if failed:
+        raise click.ClickException(
+            f"{len(failed)} of {len(ended)} tasks failed: {', '.join(failed)}. The API gives no "
+            "reason: check the video against the platform's requirements"
+        )

@@ -1,0 +1,247 @@
+"""`watch`: each change of a task as it is seen, and the place kept in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.cells import set_cell_size
+from rich.console import OverflowMethod
+from rich.text import Text
+
+from twelvetasks.cli.click_classes import command, option
+from twelvetasks.cli.connection import Connection, connected, timeout_option
+from twelvetasks.cli.endings import say
+from twelvetasks.cli.options import OUTPUT, in_time, watch_options
+from twelvetasks.cli.output.json_lines import write_json
+from twelvetasks.cli.output.live import LiveView
+from twelvetasks.cli.output.replacing import replace_text
+from twelvetasks.cli.output.table import filename, status_colour
+from twelvetasks.cli.output.writers import chosen_format
+from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.cli.values import Moment, as_moment, as_seconds
+from twelvetasks.conversion.convert import to_json
+from twelvetasks.session import TaskSession
+from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.errors import InvalidArgumentError
+from twelvetasks.watching.plan import TaskChange
+from twelvetasks.watching.watch import TaskWatch
+
+WATCHING = "What to watch, how often"
+
+TICK = 0.5
+"""Seconds between two looks at the clock of the live view."""
+
+
+@command(
+    "watch",
+    examples=[
+        ("twelvetasks watch", "Look on while videos are indexed, until Ctrl-C."),
+        (
+            "twelvetasks watch --since 2d --status failed | jq -r .after._id",
+            "The ids of what failed since the day before yesterday, and of what fails from now on.",
+        ),
+        (
+            "twelvetasks watch --checkpoint place >> changes.jsonl",
+            "A journal that goes on where it stopped, however often it is started.",
+        ),
+    ],
+)
+@watch_options
+@option(
+    "--since",
+    type=as_moment,
+    metavar="TIME",
+    group=WATCHING,
+    help="Begin with what was updated at or after this time, or so long ago as 36h or 2d; without "
+    "it, with what comes from now.",
+)
+@option(
+    "--deletions",
+    is_flag=True,
+    group=WATCHING,
+    help="Print deleted tasks, too; takes more requests.",
+)
+@option(
+    "--min-interval",
+    type=as_seconds,
+    default="5s",
+    show_default=True,
+    metavar="DURATION",
+    group=WATCHING,
+    help="Between two looks after a change.",
+)
+@option(
+    "--max-interval",
+    type=as_seconds,
+    default="60s",
+    show_default=True,
+    metavar="DURATION",
+    group=WATCHING,
+    help="Between two looks while nothing changes.",
+)
+@option(
+    "--checkpoint",
+    "place",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    group=WATCHING,
+    help="Keep the place here after each change, and go on from it, instead of --since, next time.",
+)
+@option(
+    "--format",
+    "layout",
+    type=click.Choice(["live", "table", "jsonl"]),
+    group=OUTPUT,
+    help="How to print them; live is one view that changes.  [default: live in a terminal, else "
+    "jsonl]",
+)
+@connected(timeout_option)
+def watch_tasks(
+    connection: Connection,
+    layout: str | None,
+    status: tuple[str, ...],
+    since: Moment | None,
+    place: Path | None,
+    **choices: Any,
+) -> None:
+    """Print each change of a task as it is seen, until Ctrl-C.
+
+    In a pipe a change is one line {"before": ..., "after": ...}: before is null for a task not seen
+    before, after is null for one that was deleted. Where the command ends in the middle, a change
+    may be printed again by the next that goes on from the same --checkpoint, but none is left out.
+    """
+    resume = None if place is None else _kept(place)
+    out = Console()
+    layout = _layout(layout, out)
+    view = LiveView(out) if layout == "live" else None
+
+    async def watch_them(session: TaskSession) -> None:
+        watch = session.watch(
+            status=status or None,
+            since=since.at if since and resume is None else None,
+            resume=resume,
+            **in_time(choices),
+        )
+        keep = _keeper(place)
+        async with watch:
+            keep(watch.checkpoint)
+            with view.shown() if view is not None else nullcontext():
+                while True:
+                    try:
+                        change = await (anext(watch) if view is None else _shown(view, watch))
+                    except BaseException:
+                        # All changes so far have been printed; a quiet watch has a place, too.
+                        keep(watch.checkpoint)
+                        raise
+                    if view is not None:
+                        view.change(change)
+                    else:
+                        _write_change(out, change, as_line=layout == "table")
+                    keep(watch.checkpoint)
+
+    with _warnings(say if view is None else view.warn):
+        connection.run(watch_them)
+
+
+def _layout(layout: str | None, out: Console) -> str:
+    can_live = is_terminal(out.file) and out.is_interactive
+    if layout == "live" and not can_live:
+        raise click.UsageError("--format live needs a terminal that can move its cursor")
+    if layout is not None:
+        return layout
+    return "live" if can_live else chosen_format(None)
+
+
+async def _shown(view: LiveView, watch: TaskWatch) -> TaskChange:
+    """Wait for the next change, and keep the view up to date meanwhile."""
+    while True:
+        view.look(watch.polls, watch.next_poll)
+        tick = asyncio.timeout(TICK)
+        try:
+            async with tick:
+                return await anext(watch)
+        except TimeoutError:
+            if not tick.expired():
+                raise
+
+
+def _kept(place: Path) -> Checkpoint | None:
+    """Read the checkpoint that an earlier watch has kept, if one has."""
+    try:
+        text = place.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    try:
+        return Checkpoint.parse(text.strip())
+    except InvalidArgumentError:
+        raise click.BadParameter(
+            f"{str(place)!r} does not hold the checkpoint of a watch", param_hint="--checkpoint"
+        ) from None
+
+
+def _keeper(place: Path | None) -> Callable[[Checkpoint], None]:
+    """Give a function that keeps a checkpoint: the file is at any time the old or the new one."""
+    last: Checkpoint | None = None
+
+    def keep(checkpoint: Checkpoint) -> None:
+        nonlocal last
+        if place is None or checkpoint == last:
+            return
+        replace_text(place, f"{checkpoint}\n")
+        last = checkpoint
+
+    return keep
+
+
+def _write_change(out: Console, change: TaskChange, *, as_line: bool) -> None:
+    before, after = change.before, change.after
+    if not as_line:
+        sides = (
+            f'"{name}":{to_json(task) if task else "null"}'
+            for name, task in (("before", before), ("after", after))
+        )
+        write_json(out, f"{{{','.join(sides)}}}\n")
+        return
+    task = change.task
+    moment = (
+        task.updated_at.astimezone(UTC).isoformat(" ", "seconds")[:19] if task.updated_at else ""
+    )
+    was = before.status or "" if before else ""
+    now = "deleted" if after is None else after.status or ""
+    line = Text(f"{moment:19}  {printable(task.id):24}  ")
+    line.append(f"{set_cell_size(printable(was), 10)} -> ")
+    line.append(set_cell_size(printable(now), 10), status_colour(task) if after else "red")
+    line.append(f"  {printable(filename(task))}")
+    line.rstrip()
+    in_terminal = is_terminal(sys.stdout)
+    overflow: OverflowMethod = "ellipsis" if in_terminal else "ignore"
+    out.print(line, no_wrap=True, overflow=overflow, crop=in_terminal)
+
+
+@contextmanager
+def _warnings(tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell, in the manner of this command, what a watch outlives."""
+    told = _Telling(tell)
+    logger = logging.getLogger("twelvetasks.watch")
+    logger.addHandler(told)
+    try:
+        yield
+    finally:
+        logger.removeHandler(told)
+
+
+class _Telling(logging.Handler):
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(record.getMessage())

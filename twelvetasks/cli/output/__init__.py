@@ -1,0 +1,1 @@
+"""Where results go: formats, tables, files, progress."""

@@ -1,0 +1,48 @@
+"""Tasks as CSV: a heading and a row for each, quoted as RFC 4180 says, with lines ended as here."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+import attrs
+
+from twelvetasks.cli.output.columns import FLAT, text_of
+from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.values.models import Task
+
+__all__ = ["CsvRows"]
+
+
+@attrs.define
+class CsvRows:
+    """Rows of chosen columns. A part that was written earlier has the heading already."""
+
+    out: Console
+    columns: tuple[str, ...] | None = None
+    begun: bool = False
+
+    def write(self, tasks: tuple[Task, ...]) -> None:
+        """Write a row for each."""
+        names = self.columns or FLAT
+        rows = [[text_of(task, name) for name in names] for task in tasks]
+        self._put(rows if self.begun else [list(names), *rows])
+        self.begun = True
+
+    def finish(self) -> None:
+        """Write the heading of no rows, if there were none."""
+        if not self.begun:
+            self.write(())
+
+    def _put(self, rows: Iterable[Iterable[str]]) -> None:
+        in_terminal = is_terminal(self.out.file)
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        for row in rows:
+            lines.writerow(map(printable, row) if in_terminal else row)
+        if in_terminal:
+            self.out.out(text.getvalue(), end="", highlight=False)
+        else:
+            self.out.file.write(text.getvalue())
+            self.out.file.flush()

@@ -1,0 +1,275 @@
+"""Where a listing goes: standard output, or a file that is whole or not there.
+
+A file is written beside its place, as `FILE.part`, and moved there when it is complete. Formats
+that can be added to keep the part, and in `FILE.part.checkpoint` how much of it counts: that is
+written after the data has reached the disk, so what lies beyond it is cut off before going on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import attrs
+import click
+
+from twelvetasks.cli.endings import say
+from twelvetasks.cli.output.replacing import replace_file, replace_text
+from twelvetasks.cli.terminal import Console
+from twelvetasks.values.checkpoint import Checkpoint
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["OutputFile", "Part", "Target", "kept_part", "output_path", "part_of"]
+
+SYNC_INTERVAL = 0.5
+"""Seconds after which the data is forced to the disk again, and the checkpoint moved on."""
+
+
+def output_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Find the file that is meant: a link stays one, and what is no file is not replaced."""
+    if value is None:
+        return None
+    path = Path(os.path.realpath(value))
+    if path.exists() and not path.is_file():
+        raise click.BadParameter(f"{str(value)!r} is not a file that could be replaced")
+    return path
+
+
+@attrs.frozen(kw_only=True)
+class Part:
+    """What an interrupted listing has left."""
+
+    length: int
+    """Bytes of the part that count."""
+    tasks: int
+    """How many tasks these hold."""
+    listing: Mapping[str, Any]
+    """What was asked for, as far as its result depends on it."""
+    checkpoint: Checkpoint
+    """The place after them."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what ``str(part)`` wrote. Raises ValueError for anything else."""
+        match json.loads(text):
+            case {
+                "version": 1,
+                "length": int(length),
+                "tasks": int(tasks),
+                "listing": dict(listing),
+                "checkpoint": str(checkpoint),
+            } if length >= 0 and tasks >= 0:
+                return cls(
+                    length=length,
+                    tasks=tasks,
+                    listing=listing,
+                    checkpoint=Checkpoint.parse(checkpoint),
+                )
+        raise ValueError(text)
+
+    def __str__(self) -> str:
+        fields = {
+            "version": 1,
+            "length": self.length,
+            "tasks": self.tasks,
+            "listing": dict(self.listing),
+            "checkpoint": str(self.checkpoint),
+        }
+        return json.dumps(fields, separators=(",", ":"))
+
+
+def part_of(path: Path) -> Path:
+    """Give the file that is written until it is complete."""
+    return path.with_name(f"{path.name}.part")
+
+
+def _checkpoint_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part.checkpoint")
+
+
+def kept_part(path: Path) -> Part | None:
+    """Find what an interrupted listing to this file has left; None if there is nothing."""
+    part, checkpoint = part_of(path), _checkpoint_of(path)
+    try:
+        length = part.stat().st_size
+        text = checkpoint.read_bytes().decode()
+        kept = Part.parse(text)
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        raise _unusable(f"{checkpoint} does not hold the checkpoint of a listing") from None
+    if length < kept.length:
+        raise _unusable(f"{part} is shorter than its checkpoint says")
+    return kept
+
+
+def _unusable(fault: str) -> click.UsageError:
+    return click.UsageError(f"{fault}. Begin anew, without --resume")
+
+
+class Target:
+    """Standard output, which keeps nothing."""
+
+    def __init__(self) -> None:
+        self.console: Console = Console()
+
+    @property
+    def binary(self) -> IO[bytes]:
+        """Where bytes go."""
+        buffer: IO[bytes] | None = getattr(self.console.file, "buffer", None)
+        if buffer is None:
+            raise click.UsageError("This standard output takes no bytes: give --output")
+        return buffer
+
+    def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
+        """Note that so many tasks have been written, and the place after them."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Leave it as it is."""
+
+
+class OutputFile(Target):
+    """A file: moved to its place when its context ends well; else its part is kept, or removed.
+
+    `listing` says what is asked for, in a format that can be resumed; it is None for another.
+    `part` is what to go on from.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        listing: Mapping[str, Any] | None,
+        part: Part | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._listing = listing
+        self._kept = part
+        self._noted = part
+        self._clock = clock
+        self._synced: float | None = None
+        self._file = _opened(path)
+        try:
+            self._begin()
+        except BaseException:
+            self._file.close()
+            raise
+        self._text = io.TextIOWrapper(self._file, encoding="utf-8", newline="\n")
+        self.console: Console = Console(file=self._text, color_system=None, width=sys.maxsize)
+
+    def _begin(self) -> None:
+        if self._kept is None:
+            # Else a kill before the next checkpoint would leave one that tells of other data.
+            _checkpoint_of(self._path).unlink(missing_ok=True)
+        elif kept_part(self._path) != self._kept:
+            raise click.ClickException(f"Another command has gone on with {part_of(self._path)}")
+        self._file.truncate(0 if self._kept is None else self._kept.length)
+        self._file.seek(0, os.SEEK_END)
+        if self._path.exists():
+            part_of(self._path).chmod(stat.S_IMODE(self._path.stat().st_mode))
+
+    @property
+    def binary(self) -> IO[bytes]:
+        """Where bytes go."""
+        return self._file
+
+    def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
+        """Note that so many tasks have been written, and the place after them."""
+        if self._listing is None:
+            return
+        self._text.flush()
+        self._noted = Part(
+            length=self._file.tell(), tasks=tasks, listing=self._listing, checkpoint=checkpoint
+        )
+        if self._synced is None or self._clock() - self._synced >= SYNC_INTERVAL:
+            self._sync()
+
+    def _sync(self) -> None:
+        if self._noted is self._kept:
+            return
+        os.fsync(self._file.fileno())
+        replace_text(_checkpoint_of(self._path), f"{self._noted}\n")
+        self._kept = self._noted
+        self._synced = self._clock()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Move the file to its place, or keep or remove its part."""
+        with self._text:
+            if kind is None:
+                self._complete()
+            else:
+                self._give_up()
+
+    def _complete(self) -> None:
+        try:
+            self._text.flush()
+            os.fsync(self._file.fileno())
+            replace_file(part_of(self._path), self._path)
+        except BaseException:
+            self._give_up()
+            raise
+        _checkpoint_of(self._path).unlink(missing_ok=True)
+
+    def _give_up(self) -> None:
+        if self._noted is None:
+            part_of(self._path).unlink(missing_ok=True)
+            return
+        self._sync()
+        with suppress(OSError):
+            say(
+                f"{self._noted.tasks:,} tasks are kept in {part_of(self._path)}: the same command "
+                "with --resume goes on from there"
+            )
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open the part, for this command alone."""
+    part = part_of(path)
+    while True:
+        file = part.open("ab")
+        try:
+            _lock(file, part)
+            if os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            file.close()
+            raise
+        # Another command has moved it to its place meanwhile: that file must not be written to.
+        file.close()
+
+
+def _lock(file: IO[bytes], part: Path) -> None:
+    if sys.platform == "win32":
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise click.ClickException(f"Another command is writing to {part}") from None

@@ -1,0 +1,71 @@
+"""Tasks as JSON: one object a line, or one array of them all."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+
+from twelvetasks.cli.output.columns import subset
+from twelvetasks.cli.terminal import Console, is_terminal
+from twelvetasks.conversion.convert import to_json
+from twelvetasks.values.models import Task
+
+__all__ = ["JsonArray", "JsonLines", "write_json"]
+
+
+def _object(task: Task, columns: tuple[str, ...] | None) -> str:
+    """Write a task as the API sent it, or as much of it as was asked for."""
+    if columns is None:
+        return to_json(task)
+    chosen = subset(task, columns)
+    return json.dumps(chosen, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+@attrs.frozen
+class JsonLines:
+    """A line for every task."""
+
+    out: Console
+    columns: tuple[str, ...] | None = None
+
+    def write(self, tasks: tuple[Task, ...]) -> None:
+        """Write a line for each."""
+        write_json(self.out, "".join(f"{_object(task, self.columns)}\n" for task in tasks))
+
+    def finish(self) -> None:
+        """Write nothing: lines need no end."""
+
+
+@attrs.define
+class JsonArray:
+    """An array with an element a line; without its end it is not JSON."""
+
+    out: Console
+    columns: tuple[str, ...] | None = None
+    _before: str = attrs.field(default="[\n", init=False)
+
+    def write(self, tasks: tuple[Task, ...]) -> None:
+        """Write an element for each."""
+        written = []
+        for task in tasks:
+            written.append(f"{self._before}{_object(task, self.columns)}")
+            self._before = ",\n"
+        write_json(self.out, "".join(written))
+
+    def finish(self) -> None:
+        """Close the array."""
+        write_json(self.out, "[]\n" if self._before == "[\n" else "\n]\n")
+
+
+def write_json(out: Console, text: str) -> None:
+    """Write JSON, with nothing in it that a terminal would obey."""
+    if is_terminal(out.file):
+        out.out(text.translate(_ESCAPED), end="", highlight=False)
+    else:
+        out.file.write(text)
+        out.file.flush()
+
+
+_ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""The control characters that JSON lets through, and a terminal obeys."""

@@ -1,0 +1,118 @@
+"""The live view of a watch: its latest changes, how many there were, and when it looks again.
+
+It runs no thread: whoever waits for changes calls `look` again and again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+
+import attrs
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from twelvetasks.cli.output.table import filename, status_colour
+from twelvetasks.cli.terminal import Console, printable
+from twelvetasks.values.models import Task
+from twelvetasks.watching.plan import TaskChange
+
+__all__ = ["LiveView"]
+
+LATEST = 10
+"""Changes that are shown; the heading says how many there were."""
+
+
+@attrs.define
+class LiveView:
+    """What is shown; `shown` keeps it on the screen, and leaves the last of it there."""
+
+    _console: Console
+    _clock: Callable[[], float] = time.monotonic
+    _latest: deque[TaskChange] = attrs.field(factory=lambda: deque(maxlen=LATEST), init=False)
+    _counts: Counter[str] = attrs.field(factory=Counter, init=False)
+    _polls: int = attrs.field(default=0, init=False)
+    _due: float | None = attrs.field(default=None, init=False)
+    _live: Live | None = attrs.field(default=None, init=False)
+    _warning: str = attrs.field(default="", init=False)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show it until the context ends, which leaves the last of it on the screen."""
+        self._live = Live(
+            get_renderable=self.rendered,
+            console=self._console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="ellipsis",
+        )
+        with self._live:
+            yield
+
+    def change(self, change: TaskChange) -> None:
+        """Show a change as the latest."""
+        self._latest.append(change)
+        self._counts["deleted" if change.after is None else change.after.status or "unknown"] += 1
+        self._warning = ""
+        self._refresh()
+
+    def look(self, polls: int, due: float | None) -> None:
+        """Show how often was looked, and how long it is until the next time."""
+        self._polls, self._due = polls, due
+        self._refresh()
+
+    def warn(self, message: str) -> None:
+        """Show what the watch has outlived last."""
+        self._warning = printable(message)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._live is not None:
+            self._live.refresh()
+
+    def rendered(self) -> RenderableType:
+        """Give what is to be seen now."""
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+        for heading, width in (("UPDATED (UTC)", 19), ("ID", 24), ("WAS", 10), ("IS", 10)):
+            table.add_column(heading, no_wrap=True, min_width=width)
+        table.add_column("FILE", no_wrap=True, overflow="ellipsis")
+        for change in reversed(self._latest):
+            table.add_row(*_cells(change))
+        parts: list[RenderableType] = [self._heading(), table]
+        if self._warning:
+            parts.append(Text(self._warning, "yellow"))
+        return Group(*parts)
+
+    def _heading(self) -> Text:
+        total = self._counts.total()
+        heading = Text(f"{total:,} change{'' if total == 1 else 's'}", "bold")
+        for status, count in self._counts.most_common():
+            heading.append(f"  {printable(status)} {count:,}", _colour(status))
+        heading.append(f"  polls {self._polls:,}", "dim")
+        if self._due is not None:
+            left = max(0.0, self._due - self._clock())
+            heading.append(f"  next in {left:.0f} s" if left >= 0.5 else "  looking", "dim")
+        return heading
+
+
+def _colour(status: str) -> str:
+    return "red" if status == "deleted" else status_colour(Task(id="", status=status))
+
+
+def _cells(change: TaskChange) -> tuple[Text, ...]:
+    task, before, after = change.task, change.before, change.after
+    updated = task.updated_at.astimezone(UTC) if task.updated_at is not None else None
+    status = "deleted" if after is None else after.status or ""
+    return (
+        Text("" if updated is None else updated.isoformat(" ", "seconds")[:19]),
+        Text(printable(task.id)),
+        Text(printable((before.status or "") if before is not None else "")),
+        Text(printable(status), _colour(status)),
+        Text(printable(filename(task))),
+    )

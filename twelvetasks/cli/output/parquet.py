@@ -1,0 +1,117 @@
+"""Tasks as a Parquet file (extra `arrow`), in the schema of `twelvetasks.frames`.
+
+Row groups are written as they fill, so that memory does not grow with the listing. The end of the
+file is its index: a part of one cannot be read, nor added to.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from twelvetasks.values.models import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ParquetRows"]
+
+ROW_GROUP = 10_000
+"""Tasks in a row group: what is held in memory at most."""
+
+
+class ParquetRows:
+    """Row groups of tasks. Raises click.UsageError without the extra."""
+
+    def __init__(self, file: IO[bytes], columns: tuple[str, ...] | None = None) -> None:
+        try:
+            from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - an extra
+
+            from twelvetasks import frames  # noqa: PLC0415 - the same
+        except ImportError as missing:
+            if (missing.name or "").partition(".")[0] != "pyarrow":
+                raise
+            raise click.UsageError(
+                "--format parquet needs an extra: pip install 'twelvetasks[arrow]'"
+            ) from None
+        self._frames = frames
+        self._columns = columns
+        self._held: list[Task] = []
+        schema = self._chosen(frames.record_batch([])).schema
+        self._stream = _Stream(file)
+        with self._stream.open():
+            file_like: Any = self._stream
+            self._writer: Any = ParquetWriter(file_like, schema)
+
+    def write(self, tasks: tuple[Task, ...]) -> None:
+        """Hold them, and write a row group whenever there are enough for one."""
+        self._held.extend(tasks)
+        while len(self._held) >= ROW_GROUP:
+            self._write_group(self._held[:ROW_GROUP])
+            del self._held[:ROW_GROUP]
+
+    def finish(self) -> None:
+        """Write the last row group and the index."""
+        if self._held:
+            self._write_group(self._held)
+        with self._stream.open():
+            self._writer.close()
+
+    def _write_group(self, tasks: list[Task]) -> None:
+        with self._stream.open():
+            self._writer.write_batch(self._chosen(self._frames.record_batch(tasks)))
+
+    def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self._columns is None:
+            return batch
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+        from pyarrow import compute  # noqa: PLC0415 - the same
+
+        arrays, fields = [], []
+        for name in self._columns:
+            outer, _, inner = name.partition(".")
+            held, field = batch.column(outer), batch.schema.field(outer)
+            if inner:
+                held = compute.struct_field(held, inner)
+                field = pa.field(name, held.type)
+            arrays.append(held)
+            fields.append(field)
+        return pa.record_batch(arrays, schema=pa.schema(fields))
+
+
+class _Stream(io.RawIOBase):
+    """The file as pyarrow wants it: with a place that it can tell, which a pipe has not.
+
+    It takes what is written while it is `open`. A writer that is given up writes, when it is
+    collected, the index all the same: that would make a part look whole.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._place = 0
+        self._taking = False
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        self._taking = True
+        try:
+            yield
+            self._file.flush()
+        finally:
+            self._taking = False
+
+    def write(self, data: Any, /) -> int:
+        if self._taking:
+            self._file.write(data)
+        self._place += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._place
+
+    def writable(self) -> bool:
+        return True

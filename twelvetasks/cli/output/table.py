@@ -1,0 +1,136 @@
+"""Tasks as a table of fixed widths, so that the first page need not wait for the last."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+
+import attrs
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from twelvetasks.cli.output.columns import text_of
+from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.values.legible import minute_text
+from twelvetasks.values.models import SortBy, Task, TaskStatus
+
+
+@attrs.frozen
+class _Column:
+    heading: str
+    width: int
+    """Cells; what the last column has at the least."""
+    cell: Callable[[Task], str]
+    colour: Callable[[Task], str] = lambda _: ""
+    cut: bool = True
+    """Whether a terminal gets no more of a cell than the column is wide."""
+
+
+def filename(task: Task) -> str:
+    """Give the name of the video file; empty if it is not known."""
+    return (task.system_metadata and task.system_metadata.filename) or ""
+
+
+def _length(task: Task) -> str:
+    if task.system_metadata is None or task.system_metadata.duration is None:
+        return ""
+    minutes, seconds = divmod(round(task.system_metadata.duration), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def status_colour(task: Task) -> str:
+    """Give the colour of what is well, has failed, or is under way."""
+    colours: dict[str | None, str] = {TaskStatus.READY: "green", TaskStatus.FAILED: "red"}
+    return colours.get(task.status, "yellow")
+
+
+def _pixels(heading: str, name: str) -> _Column:
+    return _Column(
+        heading.rjust(6), 6, lambda task: text_of(task, f"system_metadata.{name}").rjust(6)
+    )
+
+
+_ID = _Column("ID", 24, lambda task: task.id, cut=False)
+_STATUS = _Column("STATUS", 10, lambda task: task.status or "", status_colour)
+_CREATED = _Column("CREATED (UTC)", 16, lambda task: minute_text(task.created_at))
+_UPDATED = _Column("UPDATED (UTC)", 16, lambda task: minute_text(task.updated_at))
+_LENGTH = _Column(" LENGTH", 7, lambda task: _length(task).rjust(7))
+_FILE = _Column("FILE", 12, filename)
+_GAP = "  "
+
+_BY_NAME = {
+    "id": _ID,
+    "index_id": _Column("INDEX", 24, lambda task: task.index_id or "", cut=False),
+    "video_id": _Column("VIDEO", 24, lambda task: task.video_id or "", cut=False),
+    "status": _STATUS,
+    "created_at": _CREATED,
+    "updated_at": _UPDATED,
+    "estimated_time": _Column("ESTIMATED (UTC)", 16, lambda task: minute_text(task.estimated_time)),
+    "system_metadata": _Column(
+        "SYSTEM METADATA", 60, lambda task: text_of(task, "system_metadata"), cut=False
+    ),
+    "system_metadata.filename": attrs.evolve(_FILE, width=32),
+    "system_metadata.duration": _LENGTH,
+    "system_metadata.width": _pixels("WIDTH", "width"),
+    "system_metadata.height": _pixels("HEIGHT", "height"),
+}
+
+
+class Table:
+    """Rows of fixed widths below one heading."""
+
+    def __init__(
+        self, out: Console, sort_by: SortBy, columns: tuple[str, ...] | None = None
+    ) -> None:
+        self._out = out
+        self._in_terminal = is_terminal(out.file)
+        if columns is None:
+            self._columns = _columns(out.width if self._in_terminal else sys.maxsize, sort_by)
+        else:
+            self._columns = [_BY_NAME[name] for name in columns]
+        self._begun = False
+
+    def write(self, tasks: tuple[Task, ...]) -> None:
+        """Write a row for each, and the heading first."""
+        lines = [
+            self._line((column.cell(task), column.colour(task)) for column in self._columns)
+            for task in tasks
+        ]
+        if not self._begun:
+            lines.insert(0, self._line((column.heading, "bold") for column in self._columns))
+            self._begun = True
+        if lines:
+            self._out.print(
+                Text("\n").join(lines),
+                no_wrap=True,
+                overflow="ellipsis" if self._in_terminal else "ignore",
+                crop=self._in_terminal,
+            )
+
+    def finish(self) -> None:
+        """Write the heading of no rows, if there were none."""
+        self.write(())
+
+    def _line(self, cells: Iterable[tuple[str, str]]) -> Text:
+        line = Text()
+        for place, (column, (content, style)) in enumerate(zip(self._columns, cells, strict=True)):
+            cell = printable(content)
+            last = place == len(self._columns) - 1
+            cut = column.cut and self._in_terminal
+            if not last and (cut or cell_len(cell) < column.width):
+                cell = set_cell_size(cell, column.width)
+            line.append(_GAP if place else "").append(cell, style)
+        line.rstrip()
+        return line
+
+
+def _columns(width: int, sort_by: SortBy) -> list[_Column]:
+    """Leave out, where the width is short, what is wanted least; the id is always whole."""
+    columns = [_ID, _STATUS, _CREATED, _UPDATED, _LENGTH, _FILE]
+    times = [_CREATED, _UPDATED] if sort_by is SortBy.UPDATED_AT else [_UPDATED, _CREATED]
+    for dispensable in (times[0], _LENGTH, times[1], _FILE, _STATUS):
+        if sum(column.width + len(_GAP) for column in columns) - len(_GAP) <= width:
+            break
+        columns.remove(dispensable)
+    return columns

@@ -1,0 +1,393 @@
+"""The progress of one listing: which read to ask for next, and what to yield of what has come.
+
+Pure: no asyncio, no clock, no network. `TaskStream` asks it for reads, hands it what came back in
+whatever order it came, and takes from it pages in the listing's order. That nothing is missing
+between two reads is the business of `chain`; here the chain is made longer until it spans the
+listing, and once more where tasks have moved behind the reader.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from datetime import datetime
+
+import attrs
+
+from twelvetasks.paging.chain import Chain
+from twelvetasks.paging.emitted import Yielded
+from twelvetasks.paging.evidence import Totals
+from twelvetasks.paging.links import Edge, Link
+from twelvetasks.paging.page_checks import sort_keys
+from twelvetasks.paging.reads import Read, straddling
+from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.errors import ListingDriftError, ResponseError, TwelveTasksError
+from twelvetasks.values.models import PageInfo, SortBy, SortOption, TaskPage
+from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.report import Consistency, ListingReport
+
+__all__ = ["Paging"]
+
+OVERLAP = 1
+"""Tasks that two neighbouring reads are to share where no evidence is to be relied on."""
+
+PATIENCE = 64
+"""Answers in a row that join nothing, or passes over what was updated, before giving up."""
+
+UNSEEN = 8
+"""Tasks that may come and go between two answers without changing the total."""
+
+ATTEMPTS = 3
+"""Times a page is read while its tasks contradict its own `page_info`."""
+
+
+@attrs.define
+class _Pass:
+    """One reading of the listing, from its head, or from a checkpoint, as far as is needed.
+
+    Sorted by `updated_at`, newest first, a task that is updated moves behind the reader, to the
+    head. Another pass then reads the head down to where the pass before began, the *floor*, until
+    one read alone is a pass: what it holds, it holds at one instant.
+    """
+
+    number: int = 0
+    floor: datetime | None = None
+    """Tasks older than this need not be read; None for all."""
+    is_resumed: bool = False
+    first_key: datetime | None = None
+    """The sort key of the first task of all."""
+    last: Link | None = None
+    """The read that was taken last."""
+    taken: int = 0
+    head: list[tuple[str, datetime]] = attrs.field(factory=list)
+    """The first page: each task with its sort key."""
+    head_is_the_same: bool = False
+    """Whether the pass before began with the very same page, so that nothing has moved there."""
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether the pass is of one instant."""
+        return self.taken == 1 and not self.is_resumed
+
+    def take(self, link: Link) -> None:
+        """Go on by one read."""
+        page, keys = link.content
+        if not self.taken:
+            head = [(task.id, key) for task, key in zip(page.tasks, keys, strict=True)]
+            self.head_is_the_same = self.number > 0 and head == self.head
+            self.head = head
+            if self.first_key is None and keys:
+                self.first_key = keys[0]
+        self.taken += 1
+        self.last = link
+
+    def next(self) -> _Pass:
+        """Give the pass to follow."""
+        return _Pass(number=self.number + 1, floor=self.first_key, head=self.head)
+
+
+class Paging:
+    """The progress of one listing through its pages."""
+
+    def __init__(
+        self,
+        query: TaskQuery,
+        *,
+        max_items: int | None = None,
+        exact: bool = False,
+        resume: Checkpoint | None = None,
+    ) -> None:
+        self.finished: bool = max_items == 0
+        """Whether everything has been taken."""
+        self.stuck: TwelveTasksError | None = None
+        """Set when it cannot be proven, however much more is read, that nothing is missing."""
+        self._page_limit = min(query.page_limit, max_items or query.page_limit)
+        self._wanted = max_items
+        self._query = query
+        self._ascending = query.sort_option is SortOption.ASC
+        self._precedes = operator.lt if self._ascending else operator.gt
+        self._keys_change = query.sort_by is SortBy.UPDATED_AT
+        self._totals = Totals(trusted=not (exact or self._keys_change))
+        self._chain = Chain(self._precedes, self._totals, keys_change=self._keys_change)
+        self._yielded = Yielded(self._precedes, keeps_all=self._keys_change)
+        self._under_way: dict[Read, Link] = {}
+        self._window = self._fruitless = self._barren = 0
+        self._refused_after: float = math.inf
+        self._requests = self._pages = self._bridges = 0
+        self._lone: Link | None = None
+        self._pass = _Pass()
+        self._resumed = resume is not None
+        if resume is not None:
+            self._go_on_from(resume)
+
+    def _go_on_from(self, place: Checkpoint) -> None:
+        if place.key is None:
+            if place.since is not None:
+                self._pass = _Pass(number=1, floor=place.since)
+            return
+        self._yielded.go_on_from(place.key, place.ids)
+        self._pass.first_key = place.since
+        self._pass.is_resumed = True
+        self._chain.edge = Edge(
+            key=place.key,
+            ids=place.ids,
+            rank=place.rank,
+            total=place.rank + 1,
+            answer=None,
+            target=place.rank - 1,
+        )
+
+    @property
+    def total_results(self) -> int | None:
+        """How many tasks match, by the newest page received; None before the first."""
+        return self._totals.latest
+
+    @property
+    def total_page(self) -> int | None:
+        """How many pages they make, by the newest page received; None before the first."""
+        total = self._totals.latest
+        return None if total is None else -(-total // self._page_limit)
+
+    @property
+    def taken(self) -> int:
+        """How many tasks have been taken."""
+        return self._yielded.count
+
+    @property
+    def head(self) -> Read | None:
+        """The read whose answer is needed for anything more to be taken."""
+        return self._chain.links[0].read if self._chain.links else None
+
+    @property
+    def report(self) -> ListingReport:
+        """What has been done so far."""
+        consistency = Consistency.REPAIRED if self._totals.changed else Consistency.QUIET
+        return ListingReport(
+            requests=self._requests,
+            pages=self._pages,
+            bridges=self._bridges,
+            duplicates=self._yielded.duplicates,
+            late=self._yielded.late,
+            consistency=consistency if self._totals.trusted else Consistency.EXACT,
+        )
+
+    def checkpoint(self, unread: int = 0) -> Checkpoint:
+        """Give the place after all tasks taken but the last `unread` of the newest page."""
+        start = Checkpoint.start(self._query)
+        if self._pass.number:
+            return attrs.evolve(start, since=self._pass.floor)
+        key, ids = self._yielded.place(unread)
+        if key is None:
+            return start
+        edge = self._chain.edge
+        rank = max(edge.rank - unread, 0) if edge is not None else 0
+        since = self._pass.first_key if self._looks_back else None
+        return attrs.evolve(start, key=key, ids=ids, rank=rank, since=since)
+
+    # What to ask for
+
+    def next_read(self, window: int) -> Read | None:
+        """Give the read most needed, with at most `window` pages ahead of the reader; else None."""
+        if self.finished or self.stuck is not None:
+            return None
+        self._window = max(window, self._window)
+        ahead = 0
+        for link in self._chain.links:
+            if link.failed:
+                return None
+            if not link.asked:
+                return self._ask(link)
+            ahead += not link.is_bridge
+        if ahead >= window or (planned := self._next_link()) is None:
+            return None
+        self._chain.links.append(planned)
+        return self._ask(planned)
+
+    def _ask(self, link: Link) -> Read:
+        self._lone = None if self._under_way else link
+        self._under_way[link.read] = link
+        self._requests += 1
+        self._bridges += link.is_bridge
+        link.asked = True
+        return link.read
+
+    def _next_link(self) -> Link | None:
+        """Plan the read behind the chain, if it is known that there is more."""
+        edge = self._chain.edge
+        if not self._chain.links:
+            if edge is None:
+                return Link(Read(1, self._page_limit)) if self._pass.last is None else None
+            return None if self._pass_is_over() else self._after(edge)
+        if self._totals.latest is None or self._pass.number or (edge and edge.answer is None):
+            return None
+        last = self._chain.links[-1]
+        if last.page is None:
+            return self._beside(last.read.end)
+        return None if last.edge is None or last.edge.at_end else self._after(last.edge)
+
+    def _after(self, edge: Edge) -> Link | None:
+        """Plan the read that follows an edge, or straddles it if its place is no longer known."""
+        total = edge.total if self._totals.latest is None else self._totals.latest
+        if edge.target is not None or edge.rank >= min(edge.total, total):
+            return Link(edge.bridge(total), seeks=edge)
+        return self._beside(edge.rank, shared=len(edge.ids))
+
+    def _beside(self, end: int, *, shared: int = 1) -> Link | None:
+        """Plan the page behind the rank `end`: side by side, or overlapping if it has to be.
+
+        `shared` is how many of the last tasks have the same key.
+        """
+        begun = self._chain.edge.rank if self._chain.edge is not None else 0
+        if end >= (self._totals.latest or 0):
+            return None
+        if self._wanted is not None and end - begun >= self._wanted:
+            return None
+        if not self._totals.is_calm:
+            overlap = shared + 1 if self._keys_change else OVERLAP
+            return Link(straddling(max(end - overlap, 0), beyond=end))
+        side_by_side = end % self._page_limit == 0
+        return Link(
+            Read((end if side_by_side else end - 1) // self._page_limit + 1, self._page_limit)
+        )
+
+    # What has come
+
+    def receive(self, read: Read, page: TaskPage) -> None:
+        """Take in the answer to a read. Raises ResponseError if it goes on to be torn."""
+        link = self._under_way.pop(read)
+        keys = sort_keys(page, self._query)
+        total = page.page_info.total_results
+        if len(keys) != min(max(total - read.start, 0), read.page_limit):
+            self._ask_again(link, len(keys), total)
+            return
+        link.arrive(page, keys, self._totals.note(total))
+        self._chain.settle(total)
+        self._fruitless += 1
+        if self._fruitless >= PATIENCE + self._window:
+            self._give_up()
+
+    def receive_nothing(self, read: Read) -> bool:
+        """Take in that a page was refused: it may lie past the end by now.
+
+        False if it cannot: pages were refused before, and an answer since then knew of more tasks.
+        """
+        total = self._totals.latest or 0
+        if read.page == 1 or (self._refused_after < self._totals.answers and read.start < total):
+            return False
+        total = min(total, read.start)
+        page_info = PageInfo(
+            page=read.page,
+            limit_per_page=read.page_limit,
+            total_page=-(-total // read.page_limit),
+            total_results=total,
+        )
+        self.receive(read, TaskPage(page_info=page_info))
+        self._refused_after = self._totals.answers
+        return True
+
+    def fail(self, read: Read) -> None:
+        """Take in that a read has no answer: nothing beyond it will be asked for."""
+        self._under_way.pop(read, None)
+        for link in self._chain.links:
+            link.failed |= link.read is read
+
+    def _ask_again(self, link: Link, tasks: int, total: int) -> None:
+        """Repeat a read that is torn: the platform may count and find at different instants."""
+        link.asked = False
+        link.attempts += 1
+        if link.attempts == ATTEMPTS:
+            raise ResponseError(
+                f"the page holds {tasks} tasks, which its own total_results of {total} contradicts",
+                advice="Nothing of it was used; try again later",
+                page=link.read.page,
+            )
+
+    def _give_up(self) -> None:
+        self.stuck = ListingDriftError(
+            f"the account changes faster than its pages can be joined ({PATIENCE} reads in a row "
+            "brought nothing new)",
+            advice="All that was yielded is proven: go on with resume=error.checkpoint",
+        )
+
+    # What to yield
+
+    def take(self) -> TaskPage | None:
+        """Give the next page in order, without tasks given before; None if it has not arrived."""
+        while (link := self._chain.take()) is not None:
+            if (page := self._yield_from(link)) is not None:
+                return page
+        if not self.finished and not self._chain.links and self._pass_is_over():
+            self._end_pass()
+        return None
+
+    def _yield_from(self, link: Link) -> TaskPage | None:
+        page, keys = link.content
+        self._pass.take(link)
+        tasks = page.tasks
+        if (floor := self._pass.floor) is not None:
+            keys = [key for key in keys if not self._precedes(floor, key)]
+            tasks = tasks[: len(keys)]
+        new = self._yielded.new(tasks, keys, most=self._wanted)
+        if self._wanted is not None:
+            self._wanted -= len(new)
+            if not self._wanted:
+                self.finished = True
+                self._chain.links.clear()
+        self._fruitless = 0
+        self._barren = 0 if new else self._barren + 1
+        if self._barren >= PATIENCE:
+            self._give_up()
+        if not new and self._pages:
+            return None
+        self._pages += 1
+        return page if new is page.tasks else attrs.evolve(page, data=new)
+
+    def _check_count(self) -> None:
+        """Refuse to end short of the total by more than unseen changes can explain."""
+        edge = self._chain.edge
+        if edge is None or self._pass.number or self._wanted is not None or self._resumed:
+            return
+        missing = edge.total - self._yielded.count
+        if missing > self._totals.movement + UNSEEN * self._totals.answers:
+            self.stuck = ResponseError(
+                f"all pages together hold {self._yielded.count} different tasks, "
+                f"which total_results of {edge.total} contradicts",
+                advice="The platform repeats itself; try again later",
+            )
+
+    # Tasks that moved meanwhile
+
+    @property
+    def _looks_back(self) -> bool:
+        """Whether an updated task moves behind the reader: to the head of the listing."""
+        return self._keys_change and not self._ascending
+
+    def _pass_is_over(self) -> bool:
+        """Whether all that was taken reaches the end of what is to be read in this pass."""
+        edge, floor = self._chain.edge, self._pass.floor
+        if edge is None:
+            return self._pass.last is not None
+        if self._pass.head_is_the_same or (floor is not None and self._precedes(floor, edge.key)):
+            return True
+        if not edge.at_end or edge.answer is None:
+            return False
+        if not self._ascending:
+            return True
+        if (self._totals.latest or 0) > edge.total:
+            return False
+        # An updated task moves to the tail: unless the tail was read last of all, look once more.
+        if not self._keys_change or self._lone is self._pass.last:
+            return True
+        return edge.is_wide and self._barren > 1
+
+    def _end_pass(self) -> None:
+        """Finish, or read from the head again what was updated since this pass began there."""
+        self._check_count()
+        if not self._looks_back or self._pass.is_atomic or self._pass.first_key is None:
+            self.finished = self.stuck is None
+        elif self._pass.number == PATIENCE:
+            self._give_up()
+        else:
+            self._pass = self._pass.next()
+            self._chain.edge = None
+            self._yielded.go_on_from(None, frozenset())

@@ -1,0 +1,5 @@
+"""Statistics of tasks: counts, indexing times and failures, and the page that shows them."""
+
+from twelvetasks.stats.summary import IndexingTimes, Period, TaskStats, TimeBin, indexing_time
+
+__all__ = ["IndexingTimes", "Period", "TaskStats", "TimeBin", "indexing_time"]

@@ -1,0 +1,268 @@
+"""Statistics as charts: Vega-Lite draws them once, as SVG that needs no script to be looked at.
+
+A chart is described as data here and drawn by vl-convert, which this module alone imports (extra
+`html`). Colours are names of CSS variables, so that the page decides between light and dark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from twelvetasks.stats.rows import FAILED, READY, UNDER_WAY, IndexRow, kind_of, time_names
+from twelvetasks.stats.summary import IndexingTimes, Period
+from twelvetasks.values.legible import duration_text
+
+try:
+    import vl_convert
+except ModuleNotFoundError as _missing:
+    raise ImportError(
+        "twelvetasks.stats.page needs its extra: pip install 'twelvetasks[html]'",
+        name=_missing.name,
+    ) from None
+
+__all__ = ["draw_days", "draw_indexes", "draw_indexing_times", "draw_statuses"]
+
+_KINDS = {READY: "var(--ready)", UNDER_WAY: "var(--under-way)", FAILED: "var(--failed)"}
+_MILLISECONDS_A_DAY = 86_400_000
+_EPOCH = date(1970, 1, 1).toordinal()
+_BAR_WITH_LABEL = re.compile(
+    r'(<path aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="bar"[^>]*)/>'
+)
+_STYLE: dict[str, Any] = {
+    "autosize": {"type": "fit-x", "contains": "padding"},
+    "background": None,
+    "font": "system-ui, sans-serif",
+    "padding": {"left": 24, "right": 24, "top": 4, "bottom": 4},
+    "view": {"stroke": None},
+    "axis": {
+        "domainColor": "var(--line)",
+        "gridColor": "var(--line)",
+        "labelColor": "var(--muted)",
+        "labelFontSize": 12,
+        "labelLimit": 220,
+        "tickColor": "var(--line)",
+        "title": None,
+    },
+    "axisY": {"domain": False, "ticks": False, "labelPadding": 8},
+    "legend": {
+        "labelColor": "var(--ink)",
+        "labelFontSize": 12,
+        "orient": "top",
+        "symbolType": "square",
+        "title": None,
+    },
+    "text": {"color": "var(--ink)", "fontSize": 12},
+    "rule": {"color": "var(--ink)"},
+}
+
+
+def draw_statuses(counts: Sequence[tuple[str, int]]) -> str:
+    """Draw a bar for each status, with its count at its end."""
+    total = sum(count for _, count in counts)
+    rows = [
+        {
+            "status": name,
+            "tasks": count,
+            "kind": kind_of(name),
+            "label": f"{count:,}",
+            "said": f"{name}: {count:,} tasks, {count / total:.1%}",
+        }
+        for name, count in counts
+    ]
+    y = {"field": "status", "type": "nominal", "sort": [name for name, _ in counts]}
+    x = {"field": "tasks", "type": "quantitative", "axis": _axis(counts[0][1])}
+    layers = [
+        _bars(x=x, color=_by_kind(legend=None)),
+        {
+            "mark": {"type": "text", "align": "left", "dx": 4},
+            "encoding": {"x": x, "text": {"field": "label"}},
+        },
+    ]
+    chart = {"encoding": {"y": y}, "layer": layers}
+    return _drawn("Tasks by status", rows, chart, step=28, width=520)
+
+
+def draw_indexes(indexes: Sequence[IndexRow]) -> str:
+    """Draw a bar for each index, parted into what is ready, under way and failed."""
+    rows = [
+        {
+            "index": row.name,
+            "tasks": count,
+            "kind": kind,
+            "order": order,
+            "said": f"{row.name}: {count:,} tasks {kind}",
+        }
+        for row in indexes
+        for order, (kind, count) in enumerate(
+            ((READY, row.ready), (UNDER_WAY, row.under_way), (FAILED, row.failed))
+        )
+        if count
+    ]
+    y = {"field": "index", "type": "nominal", "sort": [row.name for row in indexes]}
+    most = max(row.total for row in indexes)
+    x = {"field": "tasks", "type": "quantitative", "stack": "zero", "axis": _axis(most)}
+    bars = _bars(x=x, y=y, color=_by_kind(legend={}), order={"field": "order"})
+    return _drawn("Tasks by index", rows, bars, step=26, width=1040)
+
+
+def draw_indexing_times(times: IndexingTimes) -> str:
+    """Draw the histogram with lines at median and 95th percentile."""
+    start = times.histogram[0].start
+    width = (times.histogram[0].end or start + 1) - start
+    edges = [duration_text(each.start) for each in times.histogram]
+    last = times.histogram[-1].end
+    edges.append("longer" if last is None else duration_text(last))
+    rows = [
+        {
+            "from": number,
+            "to": number + 1,
+            "tasks": each.count,
+            "said": f"{name}: {each.count:,} tasks",
+        }
+        for number, (name, each) in enumerate(zip(time_names(times), times.histogram, strict=True))
+    ]
+    marks = [
+        {
+            "at": min((seconds - start) / width, len(times.histogram)),
+            "label": f"{name} {duration_text(seconds)}",
+            "height": height,
+        }
+        for name, seconds, height in (("median", times.median, -18), ("p95", times.p95, -5))
+    ]
+    x = {
+        "type": "quantitative",
+        "scale": {"domain": [0, len(rows)], "nice": False},
+        "axis": {
+            "grid": False,
+            "values": [*range(len(edges))],
+            "tickCount": len(edges),
+            "labelExpr": f"{edges}[datum.value]",
+            "labelOverlap": "greedy",
+            "labelSeparation": 6,
+            "format": "d",
+        },
+    }
+    most = max(each.count for each in times.histogram)
+    y = {"field": "tasks", "type": "quantitative", "axis": _axis(most)}
+    at = {"field": "at", "type": "quantitative"}
+    right_half = f"datum.at > {len(rows) / 2}"
+    layers: list[dict[str, Any]] = [
+        _bars(
+            x={"field": "from", **x},
+            x2={"field": "to"},
+            y=y,
+            y2={"datum": 0},
+            color={"value": "var(--ready)"},
+        ),
+        {
+            "data": {"values": marks},
+            "mark": {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 1.5},
+            "encoding": {"x": at},
+        },
+        {
+            "data": {"values": marks},
+            "mark": {
+                "type": "text",
+                "align": {"expr": f"{right_half} ? 'right' : 'left'"},
+                "dx": {"expr": f"{right_half} ? -4 : 4"},
+                "y": {"expr": "datum.height"},
+            },
+            "encoding": {"x": at, "text": {"field": "label"}},
+        },
+    ]
+    return _drawn("Indexing times", rows, {"layer": layers}, height=190, width=520)
+
+
+def draw_days(periods: Iterable[Period]) -> str:
+    """Draw for each period what was created, as a bar, and what became ready, as a line."""
+    rows: list[dict[str, Any]] = []
+    for period in periods:
+        start = (period.start.toordinal() - _EPOCH) * _MILLISECONDS_A_DAY
+        rows.append(
+            {
+                "from": start,
+                "middle": start + period.days * _MILLISECONDS_A_DAY / 2,
+                "to": start + period.days * _MILLISECONDS_A_DAY,
+                "created": period.created,
+                "ready": period.ready,
+                "said": f"{period.start}: {period.created:,} created, {period.ready:,} ready",
+            }
+        )
+    end = rows[-1]["to"]
+    # Fewer days than two weeks stay as narrow as days are, and are not parted into hours.
+    start = min(rows[0]["from"], end - 14 * _MILLISECONDS_A_DAY)
+    ticks = {"tickCount": "day", "format": "%b %d"} if rows[0]["from"] > start else {}
+    time = {
+        "type": "temporal",
+        "scale": {"type": "utc", "domain": [start, end]},
+        "axis": {"grid": False, **ticks},
+    }
+    most = max(max(row["created"], row["ready"]) for row in rows)
+    count = {"type": "quantitative", "axis": _axis(most)}
+    colours = {"domain": ["created", "became ready"], "range": ["var(--created)", "var(--ready)"]}
+    layers: list[dict[str, Any]] = [
+        _bars(
+            x={"field": "from", **time},
+            x2={"field": "to"},
+            y={"field": "created", **count},
+            y2={"datum": 0},
+            color={"datum": "created", "scale": colours},
+        ),
+        {
+            "mark": {
+                "type": "line",
+                "strokeWidth": 2,
+                "interpolate": "monotone",
+                "point": len(rows) < 40,
+            },
+            "encoding": {
+                "x": {"field": "middle", **time},
+                "y": {"field": "ready", **count},
+                "color": {"datum": "became ready"},
+                "description": {"value": "Tasks that became ready, as a line"},
+            },
+        },
+    ]
+    return _drawn("Tasks by day", rows, {"layer": layers}, height=200, width=1040)
+
+
+def _axis(most: int) -> dict[str, Any]:
+    """Tick whole tasks only, however few there are."""
+    return {"format": ",d", "tickCount": min(most, 5)}
+
+
+def _bars(**encoding: Any) -> dict[str, Any]:
+    return {
+        "mark": {"type": "bar", "binSpacing": 1},
+        "encoding": encoding | {"description": {"field": "said", "type": "nominal"}},
+    }
+
+
+def _by_kind(*, legend: dict[str, Any] | None) -> dict[str, Any]:
+    scale = {"domain": [*_KINDS], "range": [*_KINDS.values()]}
+    return {"field": "kind", "type": "nominal", "scale": scale, "legend": legend}
+
+
+def _drawn(
+    name: str,
+    rows: list[dict[str, Any]],
+    chart: dict[str, Any],
+    *,
+    width: int,
+    height: int | None = None,
+    step: int = 0,
+) -> str:
+    spec = {
+        "data": {"values": rows},
+        "width": width,
+        "height": height or {"step": step},
+        "config": _STYLE,
+        **chart,
+    }
+    drawn = vl_convert.vegalite_to_svg(spec, show_warnings=False)
+    # A title is what a pointer that rests on a bar is shown.
+    titled = _BAR_WITH_LABEL.sub(r"\1><title>\2</title></path>", drawn)
+    return titled.replace("<svg ", f'<svg role="graphics-document" aria-label="{name}" ', 1)

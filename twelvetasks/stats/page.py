@@ -1,0 +1,242 @@
+"""Statistics as one HTML page that needs nothing else: no network, no script, no other file.
+
+Every text from outside is escaped on its way into the page, and the page's own policy forbids the
+browser to load or run anything. The charts are drawn by `stats_charts`; the numbers behind each
+are a table below it. The page is light or dark as its reader's system is.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections.abc import Iterable, Sequence
+
+from twelvetasks.stats.charts import draw_days, draw_indexes, draw_indexing_times, draw_statuses
+from twelvetasks.stats.rows import index_rows, period_name, status_rows, time_names
+from twelvetasks.stats.summary import TaskStats, indexing_time
+from twelvetasks.values.legible import duration_text, minute_text, printable
+from twelvetasks.values.models import Task
+
+__all__ = ["stats_page"]
+
+MOST_PERIODS = 92
+"""Bars of the chart by day; more days than these are put together to weeks, or to more."""
+
+MOST_NAMES = 20
+"""Bars of the charts by status and by index; what comes after them is put together."""
+
+_STYLE = """
+:root {
+  color-scheme: light dark;
+  --paper: #f4f6f8; --card: #fff; --ink: #1b1f24; --muted: #57606a; --line: #d8dee4;
+  --ready: #006b50; --failed: #c8401f; --under-way: #b87a00; --created: #68a0d8;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #0d1117; --card: #161b22; --ink: #e6edf3; --muted: #9aa4af; --line: #30363d;
+    --ready: #2fb58c; --failed: #f4714e; --under-way: #e0a93b; --created: #3b6ea5;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; max-width: 72rem; padding: 2rem 1rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif;
+}
+h1 { font-size: 1.6rem; margin: 0; }
+h2 { font-size: 1.1rem; margin: 0; }
+p { margin: 0 0 .75rem; color: var(--muted); }
+main { display: grid; gap: 1rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+section, .tile {
+  background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem;
+}
+.wide, .tiles { grid-column: 1 / -1; }
+.tiles { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); }
+.tiles { margin: 0; }
+.tile dt { color: var(--muted); }
+.tile dd { margin: 0; font-size: 1.6rem; font-weight: 600; }
+.tile dd small { display: block; font-size: .85rem; font-weight: 400; color: var(--muted); }
+figure { margin: 0; overflow-x: auto; }
+svg { display: block; width: 100%; height: auto; min-width: 24rem; overflow: visible; }
+.wide svg { min-width: 46rem; }
+svg text { font-family: system-ui, sans-serif; font-variant-numeric: tabular-nums; }
+svg path[aria-label]:hover { opacity: .75; }
+details { margin-top: .5rem; overflow-x: auto; }
+summary { color: var(--muted); cursor: pointer; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem 1.25rem .25rem 0; text-align: left; border-top: 1px solid var(--line); }
+th { color: var(--muted); font-weight: 500; border-top: 0; white-space: nowrap; }
+td:last-child { min-width: 10rem; overflow-wrap: anywhere; }
+td:not(:last-child) { white-space: nowrap; }
+.rows { overflow-x: auto; }
+@media (max-width: 48rem) { main { grid-template-columns: minmax(0, 1fr); } }
+@media print { details { display: none; } section { break-inside: avoid; } }
+"""
+
+
+def stats_page(stats: TaskStats, *, title: str = "Video indexing tasks", subtitle: str = "") -> str:
+    """Give a whole HTML document that shows the statistics; encode it as UTF-8.
+
+    It loads nothing and runs nothing. Drawing the charts takes about a second of computation, and
+    needs the extra: ``pip install 'twelvetasks[html]'``.
+    """
+    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{style}'"
+    said = f"<p>{_text(subtitle)}</p>\n" if subtitle else ""
+    sections = [
+        _tiles(stats),
+        _statuses(stats),
+        _indexing_times(stats),
+        _days(stats),
+        _indexes(stats),
+        _slowest(stats),
+        _failed(stats),
+    ]
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{_text(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<header>
+<h1>{_text(title)}</h1>
+{said}</header>
+<main>
+{"".join(sections)}</main>
+</body>
+</html>
+"""
+
+
+def _tiles(stats: TaskStats) -> str:
+    counts, times = stats.by_status, stats.indexing_times
+    failed = counts.get("failed", 0)
+    ended = failed + counts.get("ready", 0)
+    rate = f"<small>{failed / ended:.1%} of the ended</small>" if ended else ""
+    tiles = [
+        ("Tasks", f"{stats.total:,}", ""),
+        ("Ready", f"{counts.get('ready', 0):,}", ""),
+        ("Failed", f"{failed:,}", rate),
+        ("Under way", f"{stats.total - ended:,}", ""),
+        ("Median time", duration_text(times.median) if times else "-", ""),
+        ("95 % within", duration_text(times.p95) if times else "-", ""),
+    ]
+    shown = "".join(
+        f'<div class="tile"><dt>{name}</dt><dd>{value}{more}</dd></div>'
+        for name, value, more in tiles
+    )
+    return f'<dl class="tiles">{shown}</dl>\n'
+
+
+def _statuses(stats: TaskStats) -> str:
+    rows = status_rows(stats.by_status, MOST_NAMES)
+    if not rows:
+        return _section("Status", "There are no tasks.")
+    table = _table(("Status", "Tasks"), ((name, f"{count:,}") for name, count in rows))
+    return _section("Status", "", _figure(draw_statuses(rows)), _numbers(table))
+
+
+def _indexing_times(stats: TaskStats) -> str:
+    heading, times = "Indexing time", stats.indexing_times
+    unknown = f" It is not known of {stats.untimed:,} ready tasks." if stats.untimed else ""
+    if times is None:
+        return _section(heading, f"No task with a known time is ready.{unknown}")
+    note = (
+        f"From created to last changed, which is normally when it became ready, of {times.count:,} "
+        f"ready tasks; {duration_text(times.shortest)} to {duration_text(times.longest)}.{unknown}"
+    )
+    names = time_names(times)
+    counts = (f"{each.count:,}" for each in times.histogram)
+    table = _table(("Time", "Tasks"), zip(names, counts, strict=True))
+    return _section(heading, note, _figure(draw_indexing_times(times)), _numbers(table))
+
+
+def _days(stats: TaskStats) -> str:
+    periods = stats.by_period(MOST_PERIODS)
+    if not periods:
+        return ""
+    each = period_name(periods[0].days)
+    undated = f" {stats.undated:,} tasks have no time of creation." if stats.undated else ""
+    rows = (
+        (period.start.isoformat(), f"{period.created:,}", f"{period.ready:,}") for period in periods
+    )
+    return _section(
+        f"Throughput by {each}",
+        f"Tasks created and tasks become ready in each {each}, by UTC.{undated}",
+        _figure(draw_days(periods)),
+        _numbers(_table(("From", "Created", "Became ready"), rows)),
+        wide=True,
+    )
+
+
+def _indexes(stats: TaskStats) -> str:
+    rows = index_rows(stats.by_index, MOST_NAMES)
+    if not rows:
+        return ""
+    table = _table(
+        ("Index", "Tasks", "Ready", "Under way", "Failed"),
+        (
+            (row.name, *(f"{n:,}" for n in (row.total, row.ready, row.under_way, row.failed)))
+            for row in rows
+        ),
+    )
+    return _section("Index", "", _figure(draw_indexes(rows)), _numbers(table), wide=True)
+
+
+def _slowest(stats: TaskStats) -> str:
+    if not stats.slowest:
+        return ""
+    rows = ((duration_text(indexing_time(task) or 0), *_about(task)) for task in stats.slowest)
+    table = _table(("Time", "Task", "Created (UTC)", "Index", "File"), rows)
+    return _section("The slowest", "", _rows(table), wide=True)
+
+
+def _failed(stats: TaskStats) -> str:
+    if not stats.latest_failed:
+        return ""
+    count = stats.by_status["failed"]
+    note = f"The last {len(stats.latest_failed):,} of {count:,}. The API gives no reasons."
+    rows = ((minute_text(task.updated_at), *_about(task)) for task in stats.latest_failed)
+    table = _table(("Failed (UTC)", "Task", "Created (UTC)", "Index", "File"), rows)
+    return _section("The failed", note, _rows(table), wide=True)
+
+
+def _about(task: Task) -> tuple[str, str, str, str]:
+    file = (task.system_metadata and task.system_metadata.filename) or ""
+    return task.id, minute_text(task.created_at), task.index_id or "", file
+
+
+def _section(heading: str, note: str, *parts: str, wide: bool = False) -> str:
+    """Put HTML under a heading and a note, which are text."""
+    opening = '<section class="wide">' if wide else "<section>"
+    said = f"<p>{_text(note)}</p>\n" if note else ""
+    return f"{opening}\n<h2>{_text(heading)}</h2>\n{said}{''.join(parts)}</section>\n"
+
+
+def _figure(drawn: str) -> str:
+    return f"<figure>{drawn}</figure>\n"
+
+
+def _rows(table: str) -> str:
+    return f'<div class="rows">{table}</div>\n'
+
+
+def _numbers(table: str) -> str:
+    return f"<details><summary>Numbers</summary>{table}</details>\n"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    heading = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in headings)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>\n" for row in rows
+    )
+    return f"<table><thead><tr>{heading}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def _text(text: str) -> str:
+    """Let text be text in the page, whatever it holds."""
+    return html.escape(printable(text))

@@ -1,0 +1,94 @@
+"""What every picture of the statistics shows, row by row, with the words that a person reads.
+
+The terminal and the page differ in how they draw a row, never in what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from twelvetasks.stats.summary import IndexingTimes
+from twelvetasks.values.legible import duration_text, printable
+from twelvetasks.values.models import Count, TaskStatus
+
+__all__ = ["IndexRow", "index_rows", "kind_of", "period_name", "status_rows", "time_names"]
+
+NAMELESS = "(none)"
+"""The status or the index of a task that has none."""
+
+READY, UNDER_WAY, FAILED = "ready", "under way", "failed"
+
+
+def kind_of(status: str) -> str:
+    """Sort a status into ready, failed, and whatever is under way."""
+    return status if status in (TaskStatus.READY, TaskStatus.FAILED) else UNDER_WAY
+
+
+def status_rows(counts: Mapping[str, int], most: int) -> list[tuple[str, Count]]:
+    """Name each status with its count; what comes after so many is put together."""
+    rows = [(_name(status), count) for status, count in counts.items()]
+    if len(rows) <= most:
+        return rows
+    rest = rows[most - 1 :]
+    return [*rows[: most - 1], (f"{len(rest):,} others", sum(count for _, count in rest))]
+
+
+@attrs.frozen(kw_only=True)
+class IndexRow:
+    """An index, or several put together, and what has become of its tasks."""
+
+    name: str
+    ready: Count = 0
+    under_way: Count = 0
+    failed: Count = 0
+
+    @property
+    def total(self) -> Count:
+        """All its tasks."""
+        return self.ready + self.under_way + self.failed
+
+
+def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[IndexRow]:
+    """Count for each index what is ready, under way and failed; so many rows at most."""
+    rows = [
+        IndexRow(
+            name=_name(index_id),
+            ready=counts.get(TaskStatus.READY, 0),
+            failed=counts.get(TaskStatus.FAILED, 0),
+            under_way=sum(n for status, n in counts.items() if kind_of(status) == UNDER_WAY),
+        )
+        for index_id, counts in indexes.items()
+    ]
+    if len(rows) <= most:
+        return rows
+    rest = rows[most - 1 :]
+    together = IndexRow(
+        name=f"{len(rest):,} others",
+        ready=sum(row.ready for row in rest),
+        failed=sum(row.failed for row in rest),
+        under_way=sum(row.under_way for row in rest),
+    )
+    return [*rows[: most - 1], together]
+
+
+def time_names(times: IndexingTimes) -> list[str]:
+    """Name each bin of the histogram by its start and its end."""
+    return [
+        f"{duration_text(each.start)} and longer"
+        if each.end is None
+        else f"{duration_text(each.start)} to {duration_text(each.end)}"
+        for each in times.histogram
+    ]
+
+
+def period_name(days: int) -> str:
+    """Say how long a period is: day, week, 4 weeks."""
+    if days == 1:
+        return "day"
+    return "week" if days == 7 else f"{days // 7} weeks"
+
+
+def _name(name: str) -> str:
+    return printable(name).strip() or NAMELESS

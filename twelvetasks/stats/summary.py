@@ -1,0 +1,326 @@
+"""What many tasks look like as a whole: counts, indexing times, days, the slowest and the failed.
+
+Tasks are added one at a time and forgotten, but for a few. What grows with their number is eight
+bytes for each ready task (and some more while they are sorted), so that quantiles are exact; the
+rest grows with indexes and days.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Self, TypeVar
+
+import attrs
+
+from twelvetasks.conversion.convert import to_dict
+from twelvetasks.values.checks import whole_number
+from twelvetasks.values.models import Count, Task, TaskStatus
+
+__all__ = ["IndexingTimes", "Period", "TaskStats", "TimeBin", "indexing_time"]
+
+Ranked = TypeVar("Ranked", bound=tuple[Any, ...])
+
+_MICROSECOND = timedelta(microseconds=1)
+_PER_SECOND = 1_000_000
+_MOST_BINS = 20
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_BIN_WIDTHS = (
+    *(1, 2, 5, 10, 15, 30),
+    *(width * _MINUTE for width in (1, 2, 5, 10, 15, 30)),
+    *(width * _HOUR for width in (1, 2, 3, 6, 12)),
+    *(width * _DAY for width in (1, 2, 7, 14, 28, 91)),
+)
+"""Seconds that people reckon in. Above the last, bins are whole years of 364 days."""
+_PERIOD_DAYS = (1, 7, 14, 28, 91)
+_YEAR_DAYS = 364
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def indexing_time(task: Task) -> float | None:
+    """Give the seconds from the creation of a ready task until it last changed, else None.
+
+    The API does not say when a task became ready. Its ``updated_at`` changes with every status, and
+    ready is the last: so this is the time until the task was ready, unless it has been changed
+    since. None, too, if the task lacks one of the two times, or was updated before it was created.
+    """
+    duration = _microseconds(task)
+    return None if duration is None else duration / _PER_SECOND
+
+
+def _microseconds(task: Task) -> int | None:
+    if task.status != TaskStatus.READY or task.created_at is None or task.updated_at is None:
+        return None
+    duration = (task.updated_at - task.created_at) // _MICROSECOND
+    return duration if duration >= 0 else None
+
+
+@attrs.frozen(kw_only=True)
+class TimeBin:
+    """A bar of the histogram: how many times lie from its start up to, and without, its end."""
+
+    start: float
+    """Seconds."""
+    end: float | None
+    """Seconds; None in the last bin if that holds everything longer."""
+    count: Count
+
+
+@attrs.frozen(kw_only=True)
+class IndexingTimes:
+    """How long tasks took from created to ready; see ``indexing_time`` for what that measures.
+
+    Quantiles are exact. One that falls between two times is interpolated on a straight line, as
+    numpy, pandas and `statistics.quantiles(..., method="inclusive")` do it.
+    """
+
+    count: Count
+    """Tasks whose time is known; at least 1."""
+    shortest: float
+    """Seconds."""
+    median: float
+    """Seconds."""
+    p95: float
+    """Seconds, which 95 % of the tasks did not exceed."""
+    longest: float
+    """Seconds."""
+    histogram: tuple[TimeBin, ...]
+    """Up to 21 bins of one width without gaps; the few far beyond the rest share an open one."""
+
+
+@attrs.frozen(kw_only=True)
+class Period:
+    """What happened in some days in a row, by UTC."""
+
+    start: date
+    days: Count
+    created: Count
+    """Tasks created."""
+    ready: Count
+    """Tasks that are ready and last changed then, normally by becoming ready."""
+
+
+class TaskStats:
+    """What the tasks added so far look like as a whole; every property can be read at any time.
+
+    Add them as they come::
+
+        stats = TaskStats()
+        async for task in session.tasks():
+            stats.add(task)
+
+    A status or an index that the platform left out is counted under ``""``. Raises
+    InvalidArgumentError if `top` is not a whole number from 0 on.
+    """
+
+    __slots__ = (
+        *("_counts", "_created", "_failed", "_ready", "_slowest", "_times", "_times_are_sorted"),
+        *("top", "total", "undated", "untimed"),
+    )
+
+    def __init__(self, *, top: int = 10) -> None:
+        self.top: int = whole_number("top", top, least=0)
+        """How many tasks `slowest` and `latest_failed` hold at most."""
+        self.total: int = 0
+        """Tasks added."""
+        self.untimed: int = 0
+        """Ready tasks that `indexing_time` knows no time of."""
+        self.undated: int = 0
+        """Tasks without a time of creation: they are in no day."""
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._created: Counter[date] = Counter()
+        self._ready: Counter[date] = Counter()
+        self._times: array[int] = array("q")
+        self._times_are_sorted = True
+        self._slowest: list[tuple[int, int, Task]] = []
+        self._failed: list[tuple[datetime, int, Task]] = []
+
+    @classmethod
+    def of(cls, tasks: Iterable[Task], *, top: int = 10) -> Self:
+        """Add all of these tasks, and keep none but the `top` slowest and the `top` failed."""
+        stats = cls(top=top)
+        for task in tasks:
+            stats.add(task)
+        return stats
+
+    def add(self, task: Task) -> None:
+        """Count one more task. The same task given twice counts twice."""
+        self.total += 1
+        self._counts[task.index_id or "", str(task.status or "")] += 1
+        if task.created_at is None:
+            self.undated += 1
+        else:
+            self._created[_utc_day(task.created_at)] += 1
+        if task.status == TaskStatus.READY:
+            self._add_ready(task)
+        elif task.status == TaskStatus.FAILED:
+            moment = task.updated_at or task.created_at or _LONG_AGO
+            self._keep(self._failed, (moment, -self.total, task))
+
+    def _add_ready(self, task: Task) -> None:
+        if task.updated_at is not None:
+            self._ready[_utc_day(task.updated_at)] += 1
+        duration = _microseconds(task)
+        if duration is None:
+            self.untimed += 1
+            return
+        self._times.append(duration)
+        self._times_are_sorted = False
+        self._keep(self._slowest, (duration, -self.total, task))
+
+    def _keep(self, heap: list[Ranked], entry: Ranked) -> None:
+        if len(heap) < self.top:
+            heapq.heappush(heap, entry)
+        elif heap:
+            heapq.heappushpop(heap, entry)
+
+    @property
+    def by_status(self) -> dict[str, int]:
+        """How many tasks have which status, the most frequent first."""
+        counts: Counter[str] = Counter()
+        for (_, status), count in self._counts.items():
+            counts[status] += count
+        return _most_first(counts)
+
+    @property
+    def by_index(self) -> dict[str, dict[str, int]]:
+        """How many tasks of which index have which status, the index with most tasks first."""
+        indexes: dict[str, Counter[str]] = {}
+        for (index_id, status), count in self._counts.items():
+            indexes.setdefault(index_id, Counter())[status] += count
+        totals = _most_first({index_id: counts.total() for index_id, counts in indexes.items()})
+        return {index_id: _most_first(indexes[index_id]) for index_id in totals}
+
+    @property
+    def indexing_times(self) -> IndexingTimes | None:
+        """Median, 95th percentile and histogram of the times; None if there are no times."""
+        if not self._times:
+            return None
+        if not self._times_are_sorted:
+            self._times = array("q", sorted(self._times))
+            self._times_are_sorted = True
+        times = self._times
+        return IndexingTimes(
+            count=len(times),
+            shortest=times[0] / _PER_SECOND,
+            median=_percentile(times, 50),
+            p95=_percentile(times, 95),
+            longest=times[-1] / _PER_SECOND,
+            histogram=_histogram(times),
+        )
+
+    @property
+    def by_day(self) -> tuple[Period, ...]:
+        """The UTC days on which a task was created or became ready, oldest first."""
+        return tuple(
+            Period(start=day, days=1, created=self._created[day], ready=self._ready[day])
+            for day in sorted(self._created.keys() | self._ready.keys())
+        )
+
+    def by_period(self, at_most: int) -> tuple[Period, ...]:
+        """Give equal periods without a gap from the first day to the last, oldest first.
+
+        They are as short as their number allows: of one day, of 1, 2, 4, 13, 52 weeks from Monday
+        on, or of a multiple of 52. Raises InvalidArgumentError if `at_most` is less than 2.
+        """
+        whole_number("at_most", at_most, least=2)
+        days = sorted(self._created.keys() | self._ready.keys())
+        if not days:
+            return ()
+        first, last = days[0].toordinal(), days[-1].toordinal()
+        monday = first - days[0].weekday()
+        for length in _PERIOD_DAYS:
+            start = first if length == 1 else monday
+            if (last - start) // length < at_most:
+                break
+        else:
+            years = 1 + (last - monday) // (_YEAR_DAYS * at_most)
+            start, length = monday, _YEAR_DAYS * years
+        created, ready = [0] * ((last - start) // length + 1), [0] * ((last - start) // length + 1)
+        for counts, happened in ((created, self._created), (ready, self._ready)):
+            for day, count in happened.items():
+                counts[(day.toordinal() - start) // length] += count
+        return tuple(
+            Period(
+                start=date.fromordinal(start + number * length),
+                days=length,
+                created=created[number],
+                ready=ready[number],
+            )
+            for number in range(len(created))
+        )
+
+    @property
+    def slowest(self) -> tuple[Task, ...]:
+        """The ready tasks that took longest by `indexing_time`, the slowest first."""
+        return tuple(task for *_, task in sorted(self._slowest, reverse=True))
+
+    @property
+    def latest_failed(self) -> tuple[Task, ...]:
+        """The failed tasks that changed last, the latest first."""
+        return tuple(task for *_, task in sorted(self._failed, reverse=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as a dictionary that JSON can hold; times are in seconds."""
+        times = self.indexing_times
+        return {
+            "total": self.total,
+            "by_status": self.by_status,
+            "by_index": self.by_index,
+            "indexing_times": times
+            and attrs.asdict(times)
+            | {"histogram": [attrs.asdict(each) for each in times.histogram]},
+            "untimed": self.untimed,
+            "by_day": [
+                {"day": day.start.isoformat(), "created": day.created, "ready": day.ready}
+                for day in self.by_day
+            ],
+            "undated": self.undated,
+            "slowest": [
+                {"indexing_time": indexing_time(task), "task": to_dict(task)}
+                for task in self.slowest
+            ],
+            "latest_failed": [to_dict(task) for task in self.latest_failed],
+        }
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.total} tasks>"
+
+
+def _utc_day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+def _most_first(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda counted: (-counted[1], counted[0])))
+
+
+def _percentile(times: array[int], percent: int) -> float:
+    """Interpolate between sorted microseconds in whole numbers, and give seconds."""
+    place, beyond = divmod(percent * (len(times) - 1), 100)
+    following = times[min(place + 1, len(times) - 1)]
+    return (times[place] * (100 - beyond) + following * beyond) / (100 * _PER_SECOND)
+
+
+def _histogram(times: array[int]) -> tuple[TimeBin, ...]:
+    """Spend the bins where the times are: up to twice as far from the shortest as 95 % of them."""
+    shortest, longest = times[0] // _PER_SECOND, times[-1] // _PER_SECOND
+    covered = min(longest, shortest + 2 * (round(_percentile(times, 95)) - shortest))
+    covered = max(covered, shortest)
+    width = next(
+        (width for width in _BIN_WIDTHS if covered // width - shortest // width < _MOST_BINS),
+        _YEAR_DAYS * _DAY * (1 + (covered - shortest) // (_YEAR_DAYS * _DAY * (_MOST_BINS - 1))),
+    )
+    edges = [width * number for number in range(shortest // width, covered // width + 2)]
+    below = [bisect_left(times, edge * _PER_SECOND) for edge in edges]
+    bins = [
+        TimeBin(start=float(edge), end=float(edge + width), count=before_next - before)
+        for edge, before, before_next in zip(edges, below, below[1:], strict=False)
+    ]
+    if below[-1] < len(times):
+        bins.append(TimeBin(start=float(edges[-1]), end=None, count=len(times) - below[-1]))
+    return tuple(bins)

@@ -1,0 +1,1 @@
+"""The window of fetches and the async generators over it."""

@@ -1,0 +1,159 @@
+"""The fetches of one stream: how many, and how far ahead of the reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sized
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twelvetasks.paging.progress import Paging
+from twelvetasks.paging.reads import Read
+from twelvetasks.transport.messages import Answer
+from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
+from twelvetasks.values.errors import BadRequestError, SessionClosedError
+from twelvetasks.values.models import TaskPage
+
+if TYPE_CHECKING:
+    pass
+
+from twelvetasks.paging.plan import Plan
+from twelvetasks.streams.source import Source
+
+PAGES_A_TURN = 4
+"""Pages structured in one turn of the event loop, which takes well below a millisecond."""
+
+
+class Window:
+    """The fetches of one listing: page 1 alone, then as far ahead of the reader as is allowed.
+
+    Pages are structured when the reader gets to them, a few in each turn of the event loop: so
+    neither the next request has to wait for all that has arrived, nor whatever else runs there.
+    """
+
+    def __init__(self, source: Source, plan: Plan, paging: Paging) -> None:
+        self.fetches: dict[Read, asyncio.Task[Answer]] = {}
+        self.paging = paging
+        self.pages_done = 0
+        self.unread: Sized = ()
+        """Tasks of the pages given that have not reached the reader yet."""
+        self._arrivals: deque[Read] = deque()
+        self._arrived = asyncio.Event()
+        self._source = source.for_one_listing()
+        self._plan = plan
+        self._observation: ListingObservation | None = None
+        self._pages_asked = 0
+        self._structured = 0
+        self._failed: dict[Read, Exception] = {}
+
+    async def next_page(self) -> TaskPage | None:
+        """Give the next page, or None after the last. Cancelled, it can be called again."""
+        if self._pages_asked == self.pages_done:
+            if not self._pages_asked:
+                self._observation = self._source.observe(self._plan, self._facts)
+            self._pages_asked += 1
+        while True:
+            if (page := self.paging.take()) is not None:
+                self.pages_done += 1
+                self._fill()
+                return page
+            if self.paging.finished:
+                self._end_observation(complete=True)
+                return None
+            if self.paging.head in self._failed:
+                raise self._failed[self.paging.head]
+            if self.paging.stuck is not None:
+                raise self.paging.stuck
+            if self._arrivals and self._structured < PAGES_A_TURN:
+                self._structured += 1
+                self._collect(self._arrivals.popleft())
+            else:
+                await self._turn()
+                self._structured = 0
+
+    async def _turn(self) -> None:
+        """Let the event loop go on, until there is something to structure."""
+        if self._arrivals:
+            await asyncio.sleep(0)
+            return
+        self._fill()
+        if not self.fetches:
+            raise AssertionError("the listing waits for nothing")
+        self._arrived.clear()
+        await self._arrived.wait()
+
+    async def close(self, error: Exception | None = None) -> None:
+        """End every fetch and wait until it has ended."""
+        fetches = tuple(self.fetches.values())
+        self.abandon(error)
+        if fetches:
+            await asyncio.wait(fetches)
+
+    def abandon(self, error: Exception | None = None) -> None:
+        """End every fetch; done, too, when a stream is collected."""
+        _cancel(self.fetches)
+        self._end_observation(error=error)
+
+    def _end_observation(self, *, complete: bool = False, error: Exception | None = None) -> None:
+        if self._observation is not None:
+            self._observation.end(complete=complete, error=error)
+
+    def _facts(self) -> ListingFacts:
+        return ListingFacts(
+            report=self.paging.report,
+            total_results=self.paging.total_results,
+            tasks=self.paging.taken - len(self.unread),
+        )
+
+    def _size(self) -> int:
+        """Give the number of pages to have under way: all, as soon as one is not enough."""
+        return self._source.concurrency if self._pages_asked > 1 else 1
+
+    def _fill(self) -> None:
+        size = self._size()
+        while len(self.fetches) < size and (read := self.paging.next_read(size)) is not None:
+            fetch = self._source.spawn(self._source.fetch_page(self._plan.query, read))
+            fetch.add_done_callback(partial(_announce, read, self._arrivals, self._arrived))
+            self.fetches[read] = fetch
+
+    def _collect(self, read: Read) -> None:
+        """Hand what has arrived to `paging`; an error waits for its turn."""
+        try:
+            self._hand_over(read, self.fetches.pop(read))
+        except asyncio.CancelledError:
+            self._fail(read, SessionClosedError("the request was cancelled", page=read.page))
+        except Exception as error:  # noqa: BLE001 - raised again at its place in the order
+            self._fail(read, error)
+
+    def _hand_over(self, read: Read, fetch: asyncio.Task[Answer]) -> None:
+        try:
+            answer = fetch.result()
+        except BadRequestError:
+            if not self.paging.receive_nothing(read):
+                raise
+        else:
+            self.paging.receive(read, self._source.structure_page(self._plan.query, read, answer))
+
+    def _fail(self, read: Read, error: Exception) -> None:
+        self._failed[read] = error
+        self.paging.fail(read)
+
+
+def _announce(
+    read: Read,
+    arrivals: deque[Read],
+    arrived: asyncio.Event,
+    _: asyncio.Task[Answer],
+) -> None:
+    """Tell the window of an answer. Called by a fetch, which is to know nothing of the stream."""
+    arrivals.append(read)
+    arrived.set()
+
+
+def _cancel(fetches: dict[Read, asyncio.Task[Answer]]) -> None:
+    """End the fetches; called, too, when a stream is collected, perhaps after its loop closed."""
+    for fetch in fetches.values():
+        if not fetch.get_loop().is_closed():
+            fetch.cancel()
+    fetches.clear()

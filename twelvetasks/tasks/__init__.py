@@ -1,0 +1,1 @@
+"""Single tasks: create, retrieve, delete, wait."""

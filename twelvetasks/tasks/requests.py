@@ -1,0 +1,114 @@
+"""The requests that concern a single task: retrieve it, delete it, create it.
+
+What each may be answered, and which error that is, stands here; how it is sent, does not.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+from yarl import URL
+
+from twelvetasks.conversion.convert import read_json
+from twelvetasks.tasks.uploads import Upload
+from twelvetasks.transport.messages import Answer, Request
+from twelvetasks.transport.transport import Transport
+from twelvetasks.values.checks import refuse
+from twelvetasks.values.errors import (
+    REPORT_IT,
+    BadRequestError,
+    ResponseError,
+    TaskNotDeletableError,
+    TransportError,
+)
+from twelvetasks.values.models import Task
+from twelvetasks.values.query import ENDPOINT
+
+__all__ = ["checked_id", "create", "delete", "retrieve"]
+
+NOT_DELETABLE = "task_cannot_be_deleted"
+"""The platform's code for a task that is not ``ready`` or ``failed``."""
+
+DELETED = frozenset((HTTPStatus.OK.value, HTTPStatus.NO_CONTENT.value))
+CREATED = frozenset((HTTPStatus.OK.value, HTTPStatus.CREATED.value))
+
+_ID = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*", re.ASCII)
+"""What stands in a path as it is, and is not a step up."""
+
+
+def checked_id(task: object) -> str:
+    """Return the id of a task, or the id given, else raise InvalidArgumentError."""
+    task_id = task.id if isinstance(task, Task) else task
+    if not isinstance(task_id, str) or not _ID.fullmatch(task_id):
+        refuse("task_id", task_id, "must be a Task or the id of one")
+    return task_id
+
+
+async def retrieve(transport: Transport, base_url: URL, task_id: str) -> Task:
+    """Fetch a task with all that the platform shows of it."""
+    answer = await transport.send(Request(method="GET", url=base_url / ENDPOINT / task_id))
+    return _read(transport, answer, expected=task_id)
+
+
+async def delete(transport: Transport, base_url: URL, task_id: str) -> None:
+    """Delete a task; raises TaskNotDeletableError for one that is still being worked on."""
+    try:
+        await transport.send(
+            Request(method="DELETE", url=base_url / ENDPOINT / task_id, accept=DELETED)
+        )
+    except BadRequestError as error:
+        if error.code != NOT_DELETABLE:
+            raise
+        refusal = TaskNotDeletableError(
+            error.reason,
+            advice="Wait until it is ready or failed: see TaskSession.wait",
+            status=error.status,
+            code=error.code,
+            request_id=error.request_id,
+        )
+    else:
+        return
+    raise refusal
+
+
+async def create(transport: Transport, base_url: URL, upload: Upload) -> Task:
+    """Upload a video; give the new task with no more than its id and its video's id."""
+    try:
+        answer = await transport.send(
+            Request(
+                method="POST",
+                url=base_url / ENDPOINT,
+                body=upload.form,
+                repeatable=upload.is_repeatable,
+                accept=CREATED,
+            )
+        )
+    except TransportError:
+        if upload.fault is None:
+            raise
+    else:
+        return _read(transport, answer)
+    # Out here the transport's error, which is but a consequence, is not its context.
+    raise upload.fault.with_traceback(upload.fault_traceback)
+
+
+def _read(transport: Transport, answer: Answer, *, expected: str | None = None) -> Task:
+    try:
+        task = read_json(answer.body, Task)
+        if expected is not None and task.id != expected:
+            _refuse_other(expected)
+    except ResponseError as error:
+        fault = transport.client.malformed(answer, error)
+    else:
+        return task
+    raise fault
+
+
+def _refuse_other(expected: str) -> None:
+    error = ResponseError(
+        f"the answer is not one to the request, at $._id: the task is not {expected}",
+        advice=REPORT_IT,
+    )
+    error.json_path = "$._id"
+    raise error

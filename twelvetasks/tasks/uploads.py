@@ -1,0 +1,361 @@
+"""Uploads: what `POST /tasks` takes, checked before anything is sent, and the form that carries it.
+
+A video goes out piece by piece, so that its size costs no memory. What goes wrong with its bytes
+on the way is kept as the upload's `fault`, because aiohttp puts an error of its own in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import mimetypes
+import os
+import stat
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Protocol
+
+import aiohttp
+import attrs
+from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
+
+from twelvetasks.values.checks import refuse, whole_number
+from twelvetasks.values.errors import UploadError
+
+__all__ = ["MAX_FILESIZE", "OnProgress", "Upload", "VideoFile", "checked_upload"]
+
+MAX_FILESIZE = 2 * 1024**3
+"""Bytes. The API reference says "up to 2 GB"; whether that is 2 GiB is left to the platform."""
+
+PIECE = 256 * 1024
+"""Bytes that are read, sent and reported at once."""
+
+VideoFile = str | os.PathLike[str] | AsyncIterable[bytes]
+"""A path, or the bytes themselves as they become available."""
+
+OnProgress = Callable[[int, int | None], object]
+"""Called with the bytes of the video sent so far and with its size, None if that is not known."""
+
+
+class _Video(Protocol):
+    """Where the bytes come from."""
+
+    @property
+    def filename(self) -> str:
+        """What the platform is to call it."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, None if it is not known."""
+        ...
+
+    @property
+    def begun(self) -> bool:
+        """Whether bytes have been taken that cannot be had again."""
+        ...
+
+    def pieces(self) -> AsyncGenerator[bytes | memoryview, None]:
+        """Give the bytes from the start."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class _OnDisk:
+    path: Path
+    filename: str
+    size: int
+    begun = False
+
+    async def pieces(self) -> AsyncGenerator[bytes | memoryview, None]:
+        reader = _Reader(self.path)
+        try:
+            while piece := await asyncio.to_thread(reader.read):
+                yield piece
+        except OSError as error:
+            raise UploadError(
+                f"{self.path} could not be read: {error.strerror}", advice="Check the file"
+            ) from error
+        finally:
+            reader.close()
+
+
+class _Reader:
+    """A file that is opened and read in threads, and closed for good, even during a read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._file: Any = None
+        self._closed = False
+
+    def read(self) -> bytes:
+        with self._lock:
+            if self._closed:
+                return b""
+            if self._file is None:
+                self._file = self._path.open("rb", buffering=0)
+            piece: bytes = self._file.read(PIECE)
+            return piece
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._file is not None:
+                self._file.close()
+
+
+@attrs.define(kw_only=True)
+class _Streamed:
+    """Bytes that can be had only once."""
+
+    source: AsyncIterable[bytes]
+    filename: str
+    size: int | None
+    begun: bool = attrs.field(default=False, init=False)
+
+    async def pieces(self) -> AsyncGenerator[bytes | memoryview, None]:
+        self.begun = True
+        chunks = aiter(self.source)
+        try:
+            async for chunk in chunks:
+                if not isinstance(chunk, (bytes, bytearray, memoryview)):
+                    raise UploadError(
+                        f"`video_file` gave {type(chunk).__name__} where it has to give bytes"
+                    )
+                for piece in _cut(chunk):
+                    yield piece
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+
+def _cut(chunk: bytes | bytearray | memoryview) -> Iterator[memoryview]:
+    view = memoryview(chunk).cast("B")
+    for start in range(0, len(view), PIECE):
+        yield view[start : start + PIECE]
+
+
+@attrs.define(kw_only=True, eq=False)
+class Upload:
+    """One task to be created. Every attempt to send it takes a fresh `form`."""
+
+    index_id: str
+    video_url: str | None
+    enable_video_stream: bool
+    user_metadata: str | None
+    """JSON."""
+    on_progress: OnProgress | None = attrs.field(repr=False)
+    stall_timeout: float
+    """Seconds in which each piece of the video must have left."""
+    _video: _Video | None = attrs.field(alias="video")
+    fault: Exception | None = attrs.field(default=None, init=False)
+    """What went wrong with the video's bytes while they were sent."""
+    fault_traceback: TracebackType | None = attrs.field(default=None, init=False, repr=False)
+    """How it came to be, without what aiohttp was doing, which holds the API key."""
+
+    def is_repeatable(self) -> bool:
+        """Say whether there can be another form, whatever has become of the last."""
+        return self._video is None or not self._video.begun
+
+    def form(self) -> aiohttp.MultipartWriter:
+        """Make the body: the parameters first, for the video may be refused because of them.
+
+        Raises UploadError if bytes that can be had only once have been taken for an earlier one.
+        """
+        if not self.is_repeatable():
+            raise UploadError(
+                "the upload would have to begin again, but the bytes can be had only once",
+                advice="Create the task again with a new iterable, or from a file",
+            )
+        self.fault = self.fault_traceback = None
+        form = aiohttp.MultipartWriter("form-data")
+        texts = {
+            "index_id": self.index_id,
+            "video_url": self.video_url,
+            "enable_video_stream": "true" if self.enable_video_stream else "false",
+            "user_metadata": self.user_metadata,
+        }
+        for name, text in texts.items():
+            if text is not None:
+                part = form.append(text)
+                part.headers.clear()
+                part.headers["Content-Disposition"] = f'form-data; name="{name}"'
+        if self._video is not None:
+            form.append_payload(_VideoPart(self, self._video))
+        return form
+
+    async def pieces(self, video: _Video) -> AsyncGenerator[bytes | memoryview, None]:
+        """Give the video's bytes, counted; a fault of theirs, or of `on_progress`, is kept."""
+        sent = 0
+        try:
+            async with aclosing(video.pieces()) as pieces:
+                async for piece in pieces:
+                    sent += len(piece)
+                    if sent > (MAX_FILESIZE if video.size is None else video.size):
+                        _refuse_size(video.size, sent)
+                    yield piece
+                    if self.on_progress is not None:
+                        self.on_progress(sent, video.size)
+            if not sent or (video.size is not None and sent < video.size):
+                _refuse_size(video.size, sent)
+        except Exception as error:
+            self.fault, self.fault_traceback = error, error.__traceback__
+            raise
+
+
+class _VideoPart(aiohttp.Payload):
+    """The part of a form that holds a video."""
+
+    def __init__(self, upload: Upload, video: _Video) -> None:
+        kind = mimetypes.guess_type(video.filename)[0] or "application/octet-stream"
+        super().__init__(None, content_type=kind)
+        # As the HTML standard has it, and unlike aiohttp: what is not ASCII goes as it is. But a
+        # backslash is doubled: those who read the form take it to escape what follows.
+        filename = video.filename.replace("\\", "\\\\").replace('"', "%22")
+        self.headers["Content-Disposition"] = f'form-data; name="video_file"; filename="{filename}"'
+        self._size = video.size
+        self._upload = upload
+        self._video = video
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        async with aclosing(self._upload.pieces(self._video)) as pieces:
+            async for piece in pieces:
+                async with asyncio.timeout(self._upload.stall_timeout):
+                    await writer.write(piece)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
+        raise TypeError("a video is not text")
+
+
+async def checked_upload(
+    *,
+    index_id: object,
+    video_url: object = None,
+    video_file: object = None,
+    filename: object = None,
+    size: object = None,
+    enable_video_stream: object = True,
+    user_metadata: object = None,
+    on_progress: Any = None,
+    stall_timeout: float,
+) -> Upload:
+    """Make an upload, or raise InvalidArgumentError with the parameter and its value."""
+    if not isinstance(index_id, str) or not index_id or not _is_sendable(index_id):
+        refuse("index_id", index_id, "must be the id of an index")
+    if (video_url is None) == (video_file is None):
+        refuse("video_file", video_file, "give either video_file or video_url")
+    if not isinstance(enable_video_stream, bool):
+        refuse("enable_video_stream", enable_video_stream, "must be True or False")
+    if on_progress is not None and (
+        not callable(on_progress) or inspect.iscoroutinefunction(on_progress)
+    ):
+        refuse("on_progress", on_progress, "must be a plain function, not an async one")
+    return Upload(
+        index_id=index_id,
+        video_url=None if video_url is None else _checked_url(video_url, filename, size),
+        enable_video_stream=enable_video_stream,
+        user_metadata=None if user_metadata is None else _json_of(user_metadata),
+        on_progress=on_progress,
+        stall_timeout=stall_timeout,
+        video=None if video_file is None else await _checked_video(video_file, filename, size),
+    )
+
+
+def _checked_url(video_url: object, filename: object, size: object) -> str:
+    if filename is not None:
+        refuse("filename", filename, "goes with video_file, not with video_url")
+    if size is not None:
+        refuse("size", size, "goes with video_file, not with video_url")
+    if not isinstance(video_url, (str, URL)):
+        refuse("video_url", video_url, "must be an http(s) address")
+    # Sent as it is: another way to write it may not be what has been signed.
+    text = str(video_url)
+    try:
+        url = URL(text)
+    except ValueError:
+        refuse("video_url", text, "must be an http(s) address")
+    if url.scheme not in ("http", "https") or not url.host:
+        refuse("video_url", text, "must be an http(s) address; for a file there is video_file")
+    if not _is_sendable(text) or " " in text:
+        refuse("video_url", text, "must not hold spaces or line breaks")
+    return text
+
+
+async def _checked_video(video_file: object, filename: object, size: object) -> _Video:
+    if isinstance(video_file, (str, os.PathLike)):
+        if size is not None:
+            refuse("size", size, "goes with bytes; a file has its own")
+        path = Path(os.fsdecode(video_file))
+        found = await asyncio.to_thread(_checked_size_of, path)
+        name = _checked_filename(path.name if filename is None else filename)
+        return _OnDisk(path=path, filename=name, size=found)
+    if not isinstance(video_file, AsyncIterable):
+        refuse("video_file", video_file, "must be a path or an async iterable of bytes")
+    return _Streamed(
+        source=video_file,
+        filename=_checked_filename("video" if filename is None else filename),
+        size=None if size is None else whole_number("size", size, least=1, most=MAX_FILESIZE),
+    )
+
+
+def _checked_size_of(path: Path) -> int:
+    try:
+        facts = path.stat()
+        regular = stat.S_ISREG(facts.st_mode)
+        # Opening a pipe, for one, would wait for its other end.
+        if regular:
+            path.open("rb").close()
+    except (OSError, ValueError) as error:
+        refuse("video_file", str(path), f"must be a file that can be read ({error})")
+    if not regular:
+        refuse("video_file", str(path), "must be a regular file")
+    if not 0 < facts.st_size <= MAX_FILESIZE:
+        refuse("video_file", str(path), f"has {facts.st_size} bytes; must have 1 to {MAX_FILESIZE}")
+    return facts.st_size
+
+
+def _checked_filename(filename: object) -> str:
+    if not isinstance(filename, str) or not filename or not _is_sendable(filename):
+        refuse("filename", filename, "must be a name of one line that UTF-8 can write")
+    return filename
+
+
+def _is_sendable(text: str) -> bool:
+    """Say whether a text may stand in a form."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return not any(sign < " " or sign == "\x7f" for sign in text)
+
+
+def _json_of(user_metadata: object) -> str:
+    if not isinstance(user_metadata, Mapping) or not all(
+        isinstance(name, str) for name in user_metadata
+    ):
+        refuse("user_metadata", user_metadata, "must be a mapping with strings as keys")
+    try:
+        return json.dumps(dict(user_metadata), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        refuse("user_metadata", user_metadata, f"must be what JSON can write: {error}")
+
+
+def _refuse_size(announced: int | None, sent: int) -> NoReturn:
+    if not sent:
+        fault = "it has no bytes"
+    elif announced is None:
+        fault = f"it has more than {MAX_FILESIZE} bytes"
+    elif sent < announced:
+        fault = f"it ended after {sent} of {announced} bytes"
+    else:
+        fault = f"it has more than the {announced} bytes announced"
+    raise UploadError(
+        f"the video was not sent to its end: {fault}",
+        advice="Upload it when it no longer changes, and with its true `size` if you give one",
+    )

@@ -1,0 +1,1 @@
+"""One request: the gate, retries, limits, and status to error."""

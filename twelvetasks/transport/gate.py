@@ -1,0 +1,250 @@
+"""The gate every request passes: how many at once, a pause for all, and who goes first after it.
+
+`Pacer` and `Line` decide, on a clock they are given; `Gate` is the thin part that waits. A request
+that waits for its retry must not hold a place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, Self, runtime_checkable
+
+import attrs
+
+from twelvetasks.transport.pacer import GatePolicy, Line, Pacer, Place
+from twelvetasks.transport.ratelimits import RateReport
+from twelvetasks.values.checks import check_seconds, refuse, whole_number
+from twelvetasks.values.errors import RateLimitedError, SessionClosedError
+
+__all__ = ["Gate", "Gatekeeper", "Passage"]
+
+
+class Passage(Protocol):
+    """One request's place at the gate, from before it is sent until its answer is read."""
+
+    def report(self, report: RateReport, /) -> None:
+        """Say what came of the request. Left without a report, it counts as lost on its way."""
+        ...
+
+
+@runtime_checkable
+class Gatekeeper(Protocol):
+    """What a session's requests need of a gate. `Gate` is one; so is any class with these two."""
+
+    def passage(
+        self, *, priority: float = 0, patience: float = math.inf
+    ) -> AbstractAsyncContextManager[Passage]:
+        """Wait for a place, hold it, and give it back on leaving, in whatever way that happens.
+
+        Entering waits; of all that wait the lowest `priority` goes first, and among equals the
+        first that came. Leaving tells the gate what was reported, and may await.
+
+        Entering raises RateLimitedError, with `retry_after`, instead of waiting for a pause that
+        lasts longer than `patience` seconds. Cancelled, it gives its place back.
+        """
+        ...
+
+    def pause_left(self) -> float:
+        """Give the seconds until the pause in force is over; 0.0 without one.
+
+        It tells what this process knows, without asking anybody.
+        """
+        ...
+
+
+@attrs.define(eq=False)
+class _Waiter:
+    future: asyncio.Future[Place | RateLimitedError]
+    patience: float
+
+
+class Gate:
+    """What the requests of one session pass, or of several in one event loop that share it.
+
+    `concurrency` is how many may be under way at once. A 429 to any of them pauses all; after the
+    pause one goes first, and then their number grows again. Where the platform says how many
+    requests are left, the gate stops before the limit. Make one and pass it to each
+    `TaskSession` of an account: ``TaskSession(gate=gate)``. It needs no closing.
+
+    Like stamina's waits, its pauses are skipped under `stamina.set_testing`.
+
+    Raises InvalidArgumentError for an argument out of range.
+    """
+
+    def __init__(
+        self,
+        concurrency: int = 8,
+        *,
+        policy: GatePolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        whole_number("concurrency", concurrency, least=1)
+        if policy is None:
+            policy = GatePolicy()
+        elif not isinstance(policy, GatePolicy):
+            refuse("policy", policy, "must be a GatePolicy")
+        self.concurrency = concurrency
+        """The most requests that may be under way at once."""
+        self.policy = policy
+        """How it pauses."""
+        self._clock = clock
+        self._pacer = Pacer(concurrency, policy)
+        self._line: Line[_Waiter] = Line()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def limit(self) -> int:
+        """How many requests may be under way now: less than `concurrency` after a 429."""
+        return self._pacer.limit
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are under way."""
+        return self._pacer.under_way
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return len(self._line)
+
+    def __repr__(self) -> str:
+        return f"<Gate concurrency={self.concurrency}, limit={self.limit}>"
+
+    def pause_left(self) -> float:
+        """Give the seconds until the pause in force is over; 0.0 without one."""
+        return self._pacer.pause_left(self._clock())
+
+    def pause(self, seconds: float) -> None:
+        """Let no request begin for so many seconds, as after a 429; a longer pause stays.
+
+        Raises InvalidArgumentError unless they are a positive, finite number.
+        """
+        check_seconds("seconds", seconds, positive=True)
+        self._pacer.pause(seconds, self._clock())
+        self._let_pass()
+
+    def passage(
+        self, *, priority: float = 0, patience: float = math.inf
+    ) -> AbstractAsyncContextManager[Passage]:
+        """Wait for a place, hold it, and give it back on leaving.
+
+        The lowest `priority` goes first; listings give the rank of the first task of their page.
+        Entering raises RateLimitedError instead of waiting for a pause of more than `patience`
+        seconds.
+        """
+        return _GatePassage(self, priority, patience)
+
+    async def enter(self, priority: float, patience: float) -> Place:
+        """Wait for a place, which `leave` has to give back; `passage` does both."""
+        self._use_running_loop()
+        now = self._clock()
+        if not self._line and self._pacer.ready_at(now) <= now:
+            return self._pacer.start(now)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), patience)
+        number = self._line.join(priority, waiter)
+        self._let_pass()
+        try:
+            outcome = await waiter.future
+        except asyncio.CancelledError:
+            self._line.leave(number)
+            # It may have been given a place already, and be cancelled before it could take it.
+            given = None if waiter.future.cancelled() else waiter.future.result()
+            if isinstance(given, Place):
+                self._pacer.withdraw(given)
+            self._let_pass()
+            raise
+        if isinstance(outcome, Place):
+            return outcome
+        raise outcome
+
+    def leave(self, place: Place, report: RateReport | None) -> None:
+        """Give a place back and say what came of the request."""
+        self._pacer.finish(place, report, self._clock())
+        if self._line:
+            self._let_pass()
+
+    def _let_pass(self) -> None:
+        """Let all go whose turn has come, and look again when the next one's may have."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._clock()
+        self._refuse_the_impatient(now)
+        while self._line:
+            ready_at = self._pacer.ready_at(now)
+            if now < ready_at < math.inf and _pauses_are_skipped():
+                self._pacer.skip_pause(now)
+            elif now < ready_at:
+                if ready_at < math.inf and self._loop is not None:
+                    self._timer = self._loop.call_later(ready_at - now, self._let_pass)
+                return
+            else:
+                waiter = self._line.pop()
+                if not waiter.future.done():
+                    waiter.future.set_result(self._pacer.start(now))
+
+    def _refuse_the_impatient(self, now: float) -> None:
+        left = self._pacer.pause_left(now)
+        for number, waiter in self._line if left else ():
+            if waiter.patience < left:
+                self._line.leave(number)
+                if not waiter.future.done():
+                    waiter.future.set_result(_too_long(left))
+
+    def _use_running_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        if self._loop is not None and self._loop.is_closed():
+            # What was under way in a loop that is no more can never end.
+            self._pacer.abandon()
+            self._line = Line()
+            self._timer = None
+        if self._line or self._pacer.under_way:
+            raise SessionClosedError(
+                "the gate is in use in another event loop",
+                advice="Make a Gate in each event loop, such as in each thread",
+            )
+        self._loop = loop
+
+
+def _pauses_are_skipped() -> bool:
+    import stamina  # noqa: PLC0415 - see `Exchange.run`: it is slow to import, and needed rarely
+
+    return stamina.is_testing()
+
+
+class _GatePassage:
+    """One way through a `Gate`."""
+
+    __slots__ = ("_gate", "_patience", "_place", "_priority", "_report")
+
+    def __init__(self, gate: Gate, priority: float, patience: float) -> None:
+        self._gate = gate
+        self._priority = priority
+        self._patience = patience
+        self._report: RateReport | None = None
+
+    async def __aenter__(self) -> Self:
+        self._place = await self._gate.enter(self._priority, self._patience)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._gate.leave(self._place, self._report)
+
+    def report(self, report: RateReport, /) -> None:
+        self._report = report
+
+
+def _too_long(left: float) -> RateLimitedError:
+    error = RateLimitedError(
+        f"the rate limit is used up, and the platform asks to wait {left:.0f} more seconds",
+        advice="Try again then, or raise the `longest_wait` of the session's RetryPolicy",
+    )
+    error.retry_after = left
+    return error

@@ -1,0 +1,264 @@
+"""When the next request may start: pauses, places and the counts the platform tells. Pure."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import attrs
+
+from twelvetasks.transport.ratelimits import Allowance, RateReport
+from twelvetasks.values.checks import positive_seconds
+
+__all__ = ["GatePolicy", "Line", "Pacer", "Place"]
+
+LONGEST_GUESS = 60.0
+"""Seconds: the platform's limits are per minute and per day, and no retry outwaits a day."""
+
+SAME_RESET = 1.0
+"""Seconds by which two announced resets may differ and be one: they are told in whole seconds."""
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class GatePolicy:
+    """How a gate pauses.
+
+    Raises InvalidArgumentError, which names parameter and value, for what makes no sense.
+    """
+
+    pause: float = attrs.field(default=5.0, validator=positive_seconds)
+    """Seconds of pause after a 429 that names no time. They double each time the request that is
+    then sent to try is refused as well, up to a minute."""
+    longest_pause: float = attrs.field(default=3600.0, validator=positive_seconds)
+    """The longest pause in seconds, whatever the platform asks for: one request is sent to try
+    then, so that a single absurd answer does not stop a process for good."""
+
+
+@attrs.define(eq=False)
+class Place:
+    """One request under way, as `Pacer` knows it."""
+
+    number: int
+    """In order of starting."""
+    burst: int
+    """How many bursts of refusals had been met when it started."""
+    tries: bool
+    """Whether it is sent to try if a pause is over."""
+
+
+@attrs.define
+class _Count:
+    """The newest that is known of one count of requests at the platform."""
+
+    remaining: int
+    limit: int | None
+    resets_at: float
+
+    def left(self, now: float) -> float:
+        """Give how many requests may be left: after the reset as many as there are in all."""
+        if now < self.resets_at:
+            return self.remaining
+        return math.inf if self.limit is None else max(self.limit, 1)
+
+
+class Pacer:
+    """Decides when the next request may start. It keeps no time: every `now` is in seconds.
+
+    After a refusal nothing starts until the pause is over; then one request is sent to try. Any
+    answer to it but another 429 ends the pause. The number under way is halved once for each burst
+    of refusals, and grows by one with each round of successes. What the platform says is left is
+    never overrun by requests whose answers have not come yet.
+    """
+
+    def __init__(self, most: int, policy: GatePolicy) -> None:
+        self.limit: int = most
+        """How many requests may be under way, from 1 to `most`."""
+        self._most = most
+        self._policy = policy
+        self._under_way: set[Place] = set()
+        self._numbers = 0
+        self._burst = 0
+        self._successes = 0
+        self._resume_at = -math.inf
+        self._asked_until = -math.inf
+        self._closed = False
+        self._probe: Place | None = None
+        self._refused_tries = 0
+        self._counts: dict[str, _Count] = {}
+        self._lost = 0
+        self._first_to_show = 0
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are under way."""
+        return len(self._under_way)
+
+    def pause_left(self, now: float) -> float:
+        """Give the seconds for which the platform has asked to be left alone; 0.0 if it has not."""
+        return max(self._asked_until - now, 0.0) if now < self._resume_at else 0.0
+
+    def ready_at(self, now: float) -> float:
+        """Give the time before which no request may start.
+
+        It is `now` if one may at once, and `inf` if none may before another has ended. It holds
+        until the next one starts, ends or is withdrawn.
+        """
+        if now < self._resume_at:
+            return self._resume_at
+        if len(self._under_way) >= self.limit or self._probe is not None:
+            return math.inf
+        ready_at = now
+        if not self._closed:
+            for count in self._counts.values():
+                if self._may_be_used_up(count, now):
+                    ready_at = max(ready_at, count.resets_at if now < count.resets_at else math.inf)
+        return ready_at
+
+    def start(self, now: float) -> Place:
+        """Let a request start, which `ready_at` has to allow."""
+        if self.ready_at(now) > now:
+            raise ValueError("no request may start now")
+        place = Place(self._numbers, self._burst, self._closed)
+        self._numbers += 1
+        self._under_way.add(place)
+        if self._closed:
+            self._probe = place
+        return place
+
+    def withdraw(self, place: Place) -> None:
+        """Take back a request that was let start and provably has not been sent."""
+        self._under_way.discard(place)
+        if self._probe is place:
+            self._probe = None
+
+    def finish(self, place: Place, report: RateReport | None, now: float) -> None:
+        """Note that a request has ended; without a report it may or may not have been counted."""
+        if place not in self._under_way:
+            return
+        proves = self._probe is place
+        self.withdraw(place)
+        if report is not None and report.throttled:
+            self._throttled(place, report, now)
+            return
+        if report is None or (report.reached and not report.allowances):
+            self._lost += 1
+            self._first_to_show = self._numbers
+        if report is None or report.status is None:
+            return
+        if not report.allowances:
+            # They are announced no more, as it seems, and nothing else would ever correct them.
+            self._counts = {
+                name: count for name, count in self._counts.items() if now < count.resets_at
+            }
+        if proves:
+            self._closed = False
+            self._refused_tries = 0
+        self._take_in(place, report.allowances, now)
+        self._grow(place, report.status)
+
+    def pause(self, seconds: float, now: float) -> None:
+        """Let nothing start for so long; a longer pause in force stays."""
+        resume_at = now + min(seconds, self._policy.longest_pause)
+        paused = now < self._resume_at
+        self._asked_until = max(now + seconds, self._asked_until if paused else -math.inf)
+        if paused and resume_at <= self._resume_at:
+            return
+        self._resume_at = resume_at
+        self._closed = True
+        # A request sent to try before this pause was asked for says nothing about it.
+        self._probe = None
+
+    def abandon(self) -> None:
+        """Forget all that is under way: its end will never be told."""
+        for place in tuple(self._under_way):
+            self.withdraw(place)
+
+    def skip_pause(self, now: float) -> None:
+        """Behave as if what is waited for had passed."""
+        self._resume_at = min(self._resume_at, now)
+        self._counts.clear()
+
+    def _throttled(self, place: Place, report: RateReport, now: float) -> None:
+        if place.tries:
+            self._refused_tries += 1
+        elif place.burst == self._burst:
+            self._burst += 1
+            self._successes = 0
+            self.limit = max(self.limit // 2, 1)
+        if report.retry_after:
+            self.pause(report.retry_after, now)
+        elif now >= self._resume_at:
+            guess = self._policy.pause * 2.0 ** min(self._refused_tries, 64)
+            self.pause(min(guess, max(self._policy.pause, LONGEST_GUESS)), now)
+
+    def _take_in(self, place: Place, allowances: tuple[Allowance, ...], now: float) -> None:
+        if allowances and place.number >= self._first_to_show:
+            self._lost = 0
+        for allowance in allowances:
+            resets_at = now + min(allowance.reset_after, self._policy.longest_pause)
+            known = self._counts.get(allowance.name)
+            if known is None or known.resets_at <= now or resets_at > known.resets_at + SAME_RESET:
+                self._counts[allowance.name] = _Count(
+                    allowance.remaining, allowance.limit, resets_at
+                )
+            elif resets_at < known.resets_at - SAME_RESET:
+                continue
+            else:
+                # Answers overtake each other, and within one count nothing comes back.
+                known.remaining = min(known.remaining, allowance.remaining)
+            if not allowance.remaining:
+                self.pause(allowance.reset_after, now)
+
+    def _grow(self, place: Place, status: int) -> None:
+        if status < 500 and place.burst == self._burst and self.limit < self._most:
+            self._successes += 1
+            if self._successes >= self.limit:
+                self._successes = 0
+                self.limit += 1
+
+    def _may_be_used_up(self, count: _Count, now: float) -> bool:
+        """Whether all that is left may be needed for requests that the count does not show yet."""
+        left = count.left(now)
+        if not self._under_way:
+            return left <= 0
+        return left - len(self._under_way) - self._lost <= 0
+
+
+class Line(Generic[T]):
+    """Those that wait: the lowest priority first, and among equals the first that came."""
+
+    def __init__(self) -> None:
+        self._order: list[tuple[float, int]] = []
+        self._waiting: dict[int, T] = {}
+        self._numbers = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[tuple[int, T]]:
+        return iter(tuple(self._waiting.items()))
+
+    def join(self, priority: float, who: T) -> int:
+        """Wait; give the number to `leave` with."""
+        self._numbers += 1
+        self._waiting[self._numbers] = who
+        heapq.heappush(self._order, (priority, self._numbers))
+        return self._numbers
+
+    def leave(self, number: int) -> None:
+        """Stop waiting; whoever has left already may do so again."""
+        self._waiting.pop(number, None)
+        if len(self._order) > 2 * len(self._waiting) + 64:
+            self._order = [place for place in self._order if place[1] in self._waiting]
+            heapq.heapify(self._order)
+
+    def pop(self) -> T:
+        """Take out the one whose turn it is; there has to be one."""
+        while True:
+            _, number = heapq.heappop(self._order)
+            if number in self._waiting:
+                return self._waiting.pop(number)

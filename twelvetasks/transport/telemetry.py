@@ -1,0 +1,80 @@
+"""What a session tells about its listings and requests to whoever it was given to tell it to.
+
+Only the shape of it: `twelvetasks.otel` speaks OpenTelemetry. A session without telemetry asks none
+of this. An observation must not know the stream it observes, which may be dropped at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import Context
+from typing import Protocol, runtime_checkable
+
+import attrs
+from yarl import URL
+
+from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.report import ListingReport
+
+__all__ = ["AttemptObservation", "ListingFacts", "ListingObservation", "Telemetry"]
+
+
+@attrs.frozen(kw_only=True)
+class ListingFacts:
+    """How far an iteration over a listing has got."""
+
+    report: ListingReport
+    total_results: int | None
+    """How many tasks match, by the newest page; None before the first."""
+    tasks: int
+    """Tasks that the reader has been given."""
+
+
+class ListingObservation(Protocol):
+    """One iteration over a listing, from its first request on."""
+
+    @property
+    def context(self) -> Context:
+        """What its requests are made in. Each gets a copy."""
+        ...
+
+    def end(self, *, complete: bool = False, error: Exception | None = None) -> None:
+        """Note that it is over. Only the first call counts."""
+        ...
+
+
+class AttemptObservation(Protocol):
+    """One request that is sent once."""
+
+    def answered(
+        self, *, status: int | None, request_id: str | None, error: Exception | None
+    ) -> None:
+        """Say what came of it. Left without a word, it has been cancelled."""
+        ...
+
+
+@runtime_checkable
+class Telemetry(Protocol):
+    """What a session tells."""
+
+    def listing(
+        self,
+        query: TaskQuery,
+        *,
+        exact: bool,
+        max_items: int | None,
+        resumed: bool,
+        facts: Callable[[], ListingFacts],
+    ) -> ListingObservation:
+        """Observe an iteration that begins; `facts` may be asked until it has ended."""
+        ...
+
+    def attempt(
+        self, method: str, url: URL, *, page: int | None, resends: int, waited: float
+    ) -> AbstractContextManager[AttemptObservation]:
+        """Observe a request from being sent until its answer is read.
+
+        `resends`: how often it has been sent before. `waited`: seconds spent at the gate.
+        """
+        ...

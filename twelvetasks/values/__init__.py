@@ -1,0 +1,1 @@
+"""What everything speaks in: models, queries, errors, checkpoints."""

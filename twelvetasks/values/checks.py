@@ -1,0 +1,47 @@
+"""The checks that refuse a bad argument before a request is sent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NoReturn
+
+import attrs
+
+from twelvetasks.values.errors import InvalidArgumentError
+
+__all__ = ["any_seconds", "check_seconds", "positive_seconds", "refuse", "whole_number"]
+
+
+def refuse(parameter: str, value: object, demand: str) -> NoReturn:
+    """Raise the InvalidArgumentError that names the parameter, its value and what it must be."""
+    raise InvalidArgumentError(f"{parameter}={value!r}: {demand}")
+
+
+def whole_number(parameter: str, value: object, *, least: int, most: int | None = None) -> int:
+    """Return `value` if it is an int within the bounds, else raise InvalidArgumentError."""
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    if not isinstance(value, int) or isinstance(value, bool):
+        refuse(parameter, value, f"must be a whole number {bounds}")
+    if value < least or (most is not None and value > most):
+        refuse(parameter, value, f"must be a whole number {bounds}")
+    return value
+
+
+def check_seconds(parameter: str, value: object, *, positive: bool = False) -> None:
+    """Refuse what is no finite number of seconds, from 0 on, or above 0 if it has to be."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        refuse(parameter, value, "must be a number of seconds")
+    if positive and not (math.isfinite(value) and value > 0):
+        refuse(parameter, value, "must be a positive, finite number of seconds")
+    if not math.isfinite(value) or value < 0:
+        refuse(parameter, value, "must be a finite number of seconds that is not negative")
+
+
+def any_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate an attrs field that holds seconds, 0 included."""
+    check_seconds(field.name, value)
+
+
+def positive_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate an attrs field that holds more than 0 seconds."""
+    check_seconds(field.name, value, positive=True)

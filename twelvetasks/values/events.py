@@ -1,0 +1,99 @@
+"""What the platform's webhooks tell, as frozen attrs values.
+
+Only what identifies an event and its task is required. An event of a type that is not known here
+is kept as it came: the platform may add types at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import attrs
+
+from twelvetasks.values.models import SystemMetadata, TaskStatus, extra_field, spelling_field
+
+__all__ = [
+    "AnyData",
+    "Event",
+    "EventModel",
+    "EventTask",
+    "TaskFailed",
+    "TaskReady",
+    "UnknownEvent",
+]
+
+AnyData = Annotated[Any, "as it came"]
+"""Whatever JSON can write, unless it is nested too deeply."""
+
+
+@attrs.frozen(kw_only=True)
+class EventModel:
+    """A model that the video was indexed with."""
+
+    name: str | None = None
+    """Its name, such as ``marengo2.7``."""
+    options: tuple[str, ...] | None = None
+    """Which kinds of information it worked with, such as ``visual`` and ``audio``."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+
+@attrs.frozen(kw_only=True)
+class EventTask:
+    """What an event tells of its task. Retrieve the task for the rest."""
+
+    id: str
+    """The task's id: that of `Task.id`."""
+    status: TaskStatus | str | None = None
+    """A `TaskStatus` if it is one of those documented, else the string as it came."""
+    metadata: SystemMetadata | None = None
+    """What the platform found out about the video file."""
+    models: tuple[EventModel, ...] | None = None
+    """The models that the video was indexed with."""
+    tags: tuple[str, ...] | None = None
+    """The tags of its index."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """What a webhook tells: a `TaskReady`, a `TaskFailed`, or an `UnknownEvent`."""
+
+    id: str
+    """The event's own id; the same in each attempt to deliver it."""
+    type: str
+    """The API's name of what has happened."""
+    created_at: datetime | None = None
+    """When the platform made the event. Aware."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+
+@attrs.frozen(kw_only=True)
+class TaskReady(Event):
+    """``index.task.ready``: a video is indexed."""
+
+    data: EventTask
+    """The task."""
+
+
+@attrs.frozen(kw_only=True)
+class TaskFailed(Event):
+    """``index.task.failed``: a video could not be indexed. The API gives no reason."""
+
+    data: EventTask
+    """The task."""
+
+
+@attrs.frozen(kw_only=True)
+class UnknownEvent(Event):
+    """An event of any other type, with its data as they came."""
+
+    data: AnyData = attrs.field(default=None, hash=False)
+    """What JSON holds there, without any promise about it."""

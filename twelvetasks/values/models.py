@@ -1,0 +1,232 @@
+"""What the API's answers are made of, as frozen attrs values.
+
+Each class keeps, in `extra`, what the platform sent beyond the fields known here, so nothing is
+lost when the platform grows. Only `Task.id` and the counters of `PageInfo` are required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import attrs
+
+from twelvetasks.values.display import brief_repr
+
+__all__ = [
+    "Extra",
+    "HlsStream",
+    "PageInfo",
+    "SortBy",
+    "SortOption",
+    "SystemMetadata",
+    "Task",
+    "TaskPage",
+    "TaskStatus",
+]
+
+Count = Annotated[int, "not negative"]
+"""A number of things, or of pages."""
+
+
+class TaskStatus(StrEnum):
+    """The states of a task that the API documents. Each equals, and prints as, its string."""
+
+    READY = "ready"
+    """Uploaded and indexed."""
+    UPLOADING = "uploading"
+    """Still on its way to the platform."""
+    VALIDATING = "validating"
+    """Being checked against the requirements for videos."""
+    PENDING = "pending"
+    """Waiting for a server to become free."""
+    QUEUED = "queued"
+    """Waiting to be indexed."""
+    INDEXING = "indexing"
+    """Being indexed."""
+    FAILED = "failed"
+    """Indexing failed. The API gives no reason."""
+
+
+class SortBy(StrEnum):
+    """What a listing is ordered by. Each member equals its string."""
+
+    CREATED_AT = "created_at"
+    """When the task was created."""
+    UPDATED_AT = "updated_at"
+    """When the task last changed."""
+
+
+class SortOption(StrEnum):
+    """The direction of a listing. Each member equals its string."""
+
+    ASC = "asc"
+    """Oldest first."""
+    DESC = "desc"
+    """Newest first."""
+
+
+class Extra(Mapping[str, Any]):
+    """A read-only mapping of the fields that this version of twelvetasks does not know.
+
+    Unlike `types.MappingProxyType` it can be pickled and deep-copied.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, Any] = {}) -> None:
+        self._fields = dict(fields)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._fields[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return repr(self._fields)
+
+
+NO_EXTRA = Extra()
+
+
+def _as_extra(fields: Mapping[str, Any]) -> Extra:
+    return fields if isinstance(fields, Extra) else Extra(fields)
+
+
+def extra_field() -> Any:
+    return attrs.field(default=NO_EXTRA, converter=_as_extra, hash=False)
+
+
+def spelling_field() -> Any:
+    return attrs.field(default=None, alias="_spelling", repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class SystemMetadata:
+    """What the platform found out about the video file. Any of it may be missing."""
+
+    filename: str | None = None
+    """The name that the file was uploaded with."""
+    duration: float | None = None
+    """Seconds."""
+    width: int | None = None
+    """Pixels."""
+    height: int | None = None
+    """Pixels."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
+
+@attrs.frozen(kw_only=True)
+class HlsStream:
+    """The video as an HTTP live stream; only a task that is retrieved alone carries it."""
+
+    video_url: str | None = None
+    """The address of the stream's playlist."""
+    thumbnail_urls: tuple[str, ...] | None = None
+    """The addresses of still pictures."""
+    status: str | None = None
+    """``PROCESSING``, ``COMPLETE``, ``CANCELED`` or ``ERROR``."""
+    updated_at: datetime | None = None
+    """When the stream last changed. Aware."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
+
+@attrs.frozen(kw_only=True)
+class Task:
+    """A video indexing task. What the platform left out, or sent as null, is None."""
+
+    id: str
+    """The API's ``_id``."""
+    index_id: str | None = None
+    """The index that the video was uploaded to."""
+    video_id: str | None = None
+    """The indexed video; there is one only once the task has got that far."""
+    status: TaskStatus | str | None = None
+    """A `TaskStatus` if it is one of those documented, else the string as it came."""
+    created_at: datetime | None = None
+    """Aware. Never changes."""
+    updated_at: datetime | None = None
+    """Aware. Changes with every change of status."""
+    estimated_time: datetime | None = None
+    """When the platform expects to have indexed the video. Aware."""
+    system_metadata: SystemMetadata | None = None
+    """What the platform found out about the video file."""
+    hls: HlsStream | None = None
+    """The video's stream; only a task that is retrieved alone carries it."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
+    def _repr_html_(self) -> str:
+        from twelvetasks.values.notebook import task_html  # noqa: PLC0415 - only notebooks need it
+
+        return task_html(self)
+
+
+@attrs.frozen(kw_only=True)
+class PageInfo:
+    """Where a page stands in its listing, as the platform counts it."""
+
+    page: Count
+    """The page's number, from 1."""
+    limit_per_page: Count
+    """How many tasks a full page has."""
+    total_page: Count
+    """How many pages there were when this one was read. 0 or 1 if there were no tasks."""
+    total_results: Count
+    """How many tasks there were when this page was read."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
+
+@attrs.frozen(kw_only=True)
+class TaskPage:
+    """One answer of the listing endpoint."""
+
+    data: tuple[Task, ...] | None = None
+    """The tasks, in order. The platform may send null for none: `tasks` is never None."""
+    page_info: PageInfo
+    """Where the page stands in its listing."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+    def __repr__(self) -> str:
+        info = self.page_info
+        return (
+            f"<TaskPage {info.page} of {info.total_page}: "
+            f"{len(self.tasks)} of {info.total_results} tasks>"
+        )
+
+    def _repr_html_(self) -> str:
+        from twelvetasks.values.notebook import page_html  # noqa: PLC0415 - only notebooks need it
+
+        return page_html(self)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks of the page, in order; empty if there are none."""
+        return self.data or ()

@@ -1,0 +1,1 @@
+"""The change feed: which tasks changed since the last poll."""

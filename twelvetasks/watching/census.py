@@ -1,0 +1,55 @@
+"""A census: list every task once, to find which are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twelvetasks.paging.progress import Paging
+from twelvetasks.paging.reads import Read
+from twelvetasks.values.models import Task, TaskPage
+from twelvetasks.values.query import TaskQuery
+
+
+class Census:
+    """One exact listing of every task, to find which of those known are there no more."""
+
+    def __init__(self, query: TaskQuery, known: Iterable[str]) -> None:
+        self.missing = dict.fromkeys(known)
+        """The known ids that have not been listed: when it is over, those that are gone."""
+        self.reads = 0
+        self._paging = Paging(query, exact=True)
+        self.read = self._next_read()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every task has been listed."""
+        return self._paging.finished
+
+    def receive(self, page: TaskPage) -> list[Task]:
+        """Take in an answer and give the tasks that are listed with it."""
+        self.reads += 1
+        self._paging.receive(self.read, page)
+        return self._listed()
+
+    def receive_nothing(self) -> list[Task] | None:
+        """Take in that the read was refused; None if it cannot be because it lies past the end."""
+        self.reads += 1
+        return self._listed() if self._paging.receive_nothing(self.read) else None
+
+    def _listed(self) -> list[Task]:
+        tasks: list[Task] = []
+        while (page := self._paging.take()) is not None:
+            tasks += page.tasks
+        for task in tasks:
+            self.missing.pop(task.id, None)
+        if self._paging.stuck is not None:
+            raise self._paging.stuck
+        if not self._paging.finished:
+            self.read = self._next_read()
+        return tasks
+
+    def _next_read(self) -> Read:
+        read = self._paging.next_read(1)
+        if read is None:
+            raise AssertionError("a listing that is not finished asks for something")
+        return read

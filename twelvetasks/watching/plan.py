@@ -1,0 +1,126 @@
+"""What a watch is to deliver, and how often it polls."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.checks import positive_seconds, refuse
+from twelvetasks.values.errors import (
+    InvalidArgumentError,
+)
+from twelvetasks.values.models import SortBy, SortOption, Task
+from twelvetasks.values.query import MAX_PAGE_LIMIT, TaskQuery
+
+__all__ = ["TaskChange", "WatchPlan"]
+
+
+@attrs.frozen
+class TaskChange:
+    """The difference between two looks at one task.
+
+    A task that changes twice between two polls shows only its newest state: that is one change.
+    """
+
+    before: Task | None
+    """The task when it was last seen; None if it is new, or if this watch had not seen it yet."""
+    after: Task | None
+    """The task as it is now; None if it has been deleted."""
+
+    @property
+    def task(self) -> Task:
+        """The task as far as it is known: `after`, or `before` if it has been deleted."""
+        task = self.after if self.after is not None else self.before
+        if task is None:
+            raise AssertionError("a change is one of a task")
+        return task
+
+
+def _without_a_time(_: object, __: object, query: TaskQuery) -> None:
+    if query.updated_at is not None:
+        refuse("updated_at", query.updated_at, "a watch begins at a time by `since`")
+
+
+def _moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        refuse(field.name, value, "must be a datetime with a time zone")
+
+
+def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        refuse(field.name, value, "must be True or False")
+
+
+def _place(resume: Checkpoint | str | None) -> Checkpoint | None:
+    return Checkpoint.parse(resume) if isinstance(resume, str) else resume
+
+
+@attrs.frozen(kw_only=True)
+class WatchPlan:
+    """What a watch is to deliver, and how often it looks.
+
+    Raises InvalidArgumentError, which names parameter and value, for what makes no watch.
+    """
+
+    query: TaskQuery = attrs.field(validator=_without_a_time)
+    """The filters. The order is the watch's own."""
+    since: datetime | None = attrs.field(default=None, validator=attrs.validators.optional(_moment))
+    """Deliver what was updated at or after this time; None for what is updated from now on."""
+    resume: Checkpoint | None = attrs.field(default=None, converter=_place)
+    """Go on from here instead."""
+    deletions: bool = attrs.field(default=False, validator=_flag)
+    """Whether to know every task, and so to notice which of them are gone."""
+    min_interval: float = attrs.field(default=5.0, validator=positive_seconds)
+    """Seconds between two polls after a change."""
+    max_interval: float = attrs.field(default=60.0, validator=positive_seconds)
+    """Seconds to which the interval grows while nothing changes."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_interval < self.min_interval:
+            refuse("max_interval", self.max_interval, "must be at least min_interval")
+        if self.resume is None:
+            return
+        if self.since is not None:
+            refuse("since", self.since, "must be left out where `resume` says where to begin")
+        if self.resume.query != self.name:
+            raise InvalidArgumentError(
+                f"resume: the checkpoint belongs to something else ({self.resume.query}), "
+                f"not to this watch ({self.name})",
+                advice="Resume with a checkpoint of a watch with the same filters",
+            )
+
+    @property
+    def name(self) -> str:
+        """What tells this watch's checkpoints from those of listings and of other watches."""
+        filters = self.query.params()[4:]
+        return "&".join(["watch", *(f"{name}={value}" for name, value in filters)])
+
+    @property
+    def by_update(self) -> TaskQuery:
+        """The listing that a poll reads the head of.
+
+        Without the status filter: a task that leaves it would vanish instead of showing up.
+        """
+        return attrs.evolve(
+            self.query, status=None, sort_by=SortBy.UPDATED_AT, sort_option=SortOption.DESC
+        )
+
+    @property
+    def by_creation(self) -> TaskQuery:
+        """The listing of every task there is, in an order that no change disturbs."""
+        return attrs.evolve(
+            self.query,
+            status=None,
+            sort_by=SortBy.CREATED_AT,
+            sort_option=SortOption.DESC,
+            page_limit=MAX_PAGE_LIMIT,
+        )
+
+    def matches(self, change: TaskChange) -> bool:
+        """Whether the task was, or is, in one of the states that are asked for."""
+        statuses = self.query.status
+        states = (change.before, change.after)
+        return statuses is None or any(task.status in statuses for task in states if task)

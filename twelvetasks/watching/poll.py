@@ -1,0 +1,87 @@
+"""One poll: read what was updated last, down to the newest time delivered."""
+
+from __future__ import annotations
+
+import operator
+from datetime import datetime
+
+from twelvetasks.paging.chain import Chain
+from twelvetasks.paging.evidence import Totals
+from twelvetasks.paging.links import Link
+from twelvetasks.paging.page_checks import sort_keys
+from twelvetasks.paging.reads import Read, straddling
+from twelvetasks.values.errors import (
+    ListingDriftError,
+)
+from twelvetasks.values.models import Task, TaskPage
+from twelvetasks.values.query import TaskQuery
+
+PATIENCE = 64
+"""Answers in a row that join nothing, before giving up."""
+
+
+class Poll:
+    """One look at what was updated last: reads that touch, from the head down past a key."""
+
+    def __init__(self, query: TaskQuery, page_limit: int, floor: datetime | None) -> None:
+        self.is_over = False
+        self.newest: datetime | None = None
+        """The key of the first task of the first read; None if there was none."""
+        self.tasks: list[tuple[datetime, Task]] = []
+        """Every task that was read, with its key: newest first, some of them twice."""
+        self.total = 0
+        """How many tasks there were at the first read."""
+        self.reads = 0
+        self._query = query
+        self._floor = floor
+        self._totals = Totals(trusted=False)
+        self._chain = Chain(operator.gt, self._totals, keys_change=True)
+        self._chain.links.append(Link(Read(1, page_limit)))
+        self._fruitless = 0
+
+    @property
+    def read(self) -> Read:
+        """The read whose answer is needed."""
+        return self._awaited.read
+
+    @property
+    def _awaited(self) -> Link:
+        return next(link for link in self._chain.links if link.page is None)
+
+    def receive(self, page: TaskPage) -> None:
+        """Take in the answer to the read."""
+        total = page.page_info.total_results
+        self._awaited.arrive(page, sort_keys(page, self._query), self._totals.note(total))
+        self.reads += 1
+        self._chain.settle(total)
+        self._fruitless += 1
+        while (link := self._chain.take()) is not None and link.page is not None:
+            self._fruitless = 0
+            self._collect(link.keys, link.page)
+        if self._fruitless >= PATIENCE:
+            raise ListingDriftError(
+                f"the account changes faster than its pages can be joined ({PATIENCE} reads in a "
+                "row brought nothing new)",
+                advice="All that was delivered is proven: go on with resume=error.checkpoint",
+            )
+        if not self.is_over and not self._chain.links:
+            self._chain.links.append(self._next_link(total))
+
+    def _collect(self, keys: list[datetime], page: TaskPage) -> None:
+        if not self.tasks:
+            self.newest = keys[0] if keys else None
+            self._floor = self._floor or self.newest
+            self.total = page.page_info.total_results
+        self.tasks += zip(keys, page.tasks, strict=True)
+        edge = self._chain.edge
+        if edge is None or edge.at_end or (self._floor is not None and edge.key < self._floor):
+            self.is_over = True
+
+    def _next_link(self, total: int) -> Link:
+        edge = self._chain.edge
+        if edge is None:
+            raise AssertionError("a poll without an edge is over")
+        if edge.target is not None or edge.rank >= total:
+            return Link(edge.bridge(total), seeks=edge)
+        before = edge.rank - len(edge.ids) - 1
+        return Link(straddling(max(before, 0), beyond=edge.rank), seeks=edge)

@@ -1,0 +1,277 @@
+"""The progress of one watch: which read to ask for next, and what to deliver of its answer.
+
+Pure: no asyncio, no clock, no network. A poll reads what was updated last, from the head down past
+the newest time delivered, by reads that touch (see `chain`). What is updated meanwhile moves above
+the first of these reads, so a poll counts only up to there, and the next poll goes on from there.
+"""
+
+from __future__ import annotations
+
+import operator
+import random as randomness
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from twelvetasks.paging.page_checks import fault_of
+from twelvetasks.paging.reads import Read
+from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.errors import (
+    BadRequestError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    TransportError,
+    TwelveTasksError,
+)
+from twelvetasks.values.models import Task, TaskPage, TaskStatus
+from twelvetasks.values.query import MAX_PAGE_LIMIT, TaskQuery
+from twelvetasks.watching.announcements import Announced
+from twelvetasks.watching.census import Census
+from twelvetasks.watching.memory import Memory
+from twelvetasks.watching.plan import TaskChange, WatchPlan
+from twelvetasks.watching.poll import Poll
+
+__all__ = ["Watching"]
+
+HEAD = 10
+"""Tasks that a poll asks for at first, unless it has reason to expect more."""
+
+REMEMBERED = 10_000
+"""Tasks whose last state a watch without `deletions` remembers."""
+
+ATTEMPTS = 3
+"""Times that one read may be answered with nonsense, or one poll be refused, in a row."""
+
+GROWTH = 1.5
+"""By how much a quiet poll lengthens the interval; an error doubles it."""
+
+JITTER = 0.1
+"""By which part of itself an interval varies, so that watches do not move in step."""
+
+PASSING = (TransportError, ServerError, RateLimitedError)
+"""The errors that a watch outlives, however often they come."""
+
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+class Watching:
+    """The progress of one watch. Take all changes there are before asking for the next read."""
+
+    def __init__(self, plan: WatchPlan, random: Callable[[], float] = randomness.random) -> None:
+        self.polls: int = 0
+        """How often it has been seen what was updated last."""
+        self.wait: float = 0.0
+        """Seconds from the last answer, or error, until the next read is to be sent."""
+        self._plan = plan
+        self._by_update = plan.by_update
+        self._by_creation = plan.by_creation
+        self._random = random
+        self._interval = plan.min_interval
+        place = plan.resume
+        self._key = plan.since if place is None else place.key
+        self._ids = set() if place is None else set(place.ids)
+        self._memory = Memory(None if plan.deletions else REMEMBERED)
+        self._updated: deque[tuple[datetime, Task]] = deque()
+        self._others: deque[TaskChange] = deque()
+        self._expected = 0
+        self._poll: Poll | None = None
+        self._poll_refused = self._garbled = 0
+        self._census: Census | None = None
+        self._census_is_needed = False
+        self._counted = False
+        self._rested = self._next_census = 0.0
+        self._announced = Announced()
+        self._shortest = self._unrested = 0.0
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The place after the last change taken."""
+        return Checkpoint(query=self._plan.name, key=self._key, ids=frozenset(self._ids))
+
+    # What to ask for
+
+    def next_read(self) -> tuple[TaskQuery, Read]:
+        """Give the read whose answer is needed, the same one until it has been answered."""
+        if self._updated or self._others:
+            raise AssertionError("there are changes to be taken first")
+        self._unrested = 0.0
+        if self._census_is_needed:
+            self._census_is_needed = False
+            self._census = Census(self._by_creation, self._memory.ids)
+        if self._census is not None:
+            return self._by_creation, self._census.read
+        if self._poll is None:
+            page_limit = min(max(HEAD, len(self._ids) + self._expected + 1), MAX_PAGE_LIMIT)
+            self._poll = Poll(self._by_update, page_limit, self._key)
+        if not self._poll.reads:
+            self._announced.begin_poll()
+        return self._by_update, self._poll.read
+
+    def announce(self, id: str, status: TaskStatus) -> None:  # noqa: A002
+        """Look soon for a task in this state, by changing `wait`; it has been announced."""
+        self._announced.add(id, status)
+        self.wait = min(self.wait, self._shortest)
+        cut = max(self._unrested - self._shortest, 0.0)
+        self._unrested -= cut
+        self._rested -= cut
+
+    # What has come
+
+    def receive(self, page: TaskPage) -> None:
+        """Take in the answer to the read.
+
+        Raises ListingDriftError, or ResponseError if it is nonsense once too often.
+        """
+        self.wait = 0.0
+        if self._census is not None:
+            self._garbled = 0
+            self._count(self._census, self._census.receive(page))
+        elif self._poll is not None:
+            if (fault := fault_of(self._poll.read, page)) is not None:
+                self.fail(fault)
+                return
+            self._garbled = 0
+            self._poll.receive(page)
+            if self._poll.is_over:
+                self._end_poll(self._poll)
+
+    def fail(self, error: TwelveTasksError) -> None:
+        """Take in that the read failed. Raises the error if the watch ends with it."""
+        if isinstance(error, BadRequestError) and self._may_lie_past_the_end():
+            return
+        if isinstance(error, ResponseError) and self._garbled < ATTEMPTS - 1:
+            self._garbled += 1
+        elif not isinstance(error, PASSING):
+            raise error
+        if not isinstance(error, RateLimitedError):
+            self._rest(self._interval * 2)
+            return
+        self._rest(self._interval * 2, patiently=True)
+        if error.retry_after is not None:
+            self.wait = max(self.wait, error.retry_after)
+        self._shortest = self.wait
+
+    def _may_lie_past_the_end(self) -> bool:
+        """Go on after a page was refused, if that may be because there are fewer by now."""
+        self.wait = 0.0
+        if self._census is not None:
+            if (tasks := self._census.receive_nothing()) is None:
+                return False
+            self._count(self._census, tasks)
+            return True
+        if self._poll is None or self._poll.read.page == 1 or self._poll_refused == ATTEMPTS - 1:
+            return False
+        self._poll_refused += 1
+        self._poll = None
+        return True
+
+    def _rest(self, interval: float, *, patiently: bool = False) -> None:
+        self._interval = min(interval, self._plan.max_interval)
+        self.wait = self._interval * (1 + JITTER * (2 * self._random() - 1))
+        if not patiently:
+            self.wait = self._announced.sooner(self.wait)
+        self._shortest = self._announced.soonest(self.wait)
+        self._rested += self.wait
+        self._unrested = self.wait
+
+    def _end_poll(self, poll: Poll) -> None:
+        self._poll = None
+        self._poll_refused = 0
+        self.polls += 1
+        if self._key is None:
+            self._begin_at(poll)
+        else:
+            self._updated.extend(self._changes(poll))
+        due = {task.id: task for _, task in self._updated}
+        self._announced.end_poll(lambda id: due.get(id) or self._memory.get(id))  # noqa: A006
+        self._expected = len(self._updated)
+        self._rest(self._plan.min_interval if self._updated else self._interval * GROWTH)
+        if self._plan.deletions and self._has_to_count(poll):
+            self._census_is_needed = True
+            self.wait = 0.0
+
+    def _begin_at(self, poll: Poll) -> None:
+        """Begin a watch here: all that is there already is no change."""
+        self._key = poll.newest or BEFORE_ALL
+        self._ids = {task.id for key, task in poll.tasks if key == self._key}
+        self._memory.add(task for key, task in poll.tasks if key <= self._key)
+
+    def _changes(self, poll: Poll) -> list[tuple[datetime, Task]]:
+        """Give what was updated since the last change taken, oldest first; remember the rest."""
+        changes: dict[tuple[datetime, str], Task] = {}
+        rest: list[Task] = []
+        for key, task in reversed(poll.tasks):
+            if not self._is_change(key, task):
+                rest.append(task)
+            elif poll.newest is not None and key <= poll.newest:
+                # What is above the first read has come since, and is left to the next poll.
+                changes[key, task.id] = task
+        self._memory.add(rest)
+        return sorted(
+            ((key, task) for (key, _), task in changes.items()), key=operator.itemgetter(0)
+        )
+
+    def _is_change(self, key: datetime, task: Task) -> bool:
+        if self._key is None or task.updated_at is None or key < self._key:
+            return False
+        if key > self._key or task.id not in self._ids:
+            return True
+        known = self._memory.get(task.id)
+        return known is not None and known.status != task.status
+
+    # Which changes to deliver
+
+    def take(self) -> TaskChange | None:
+        """Give the next change; None if there is none before the next answer."""
+        while self._updated:
+            key, task = self._updated.popleft()
+            change = TaskChange(self._memory.swap(task), task)
+            if key != self._key:
+                self._key, self._ids = key, set()
+            self._ids.add(task.id)
+            if self._plan.matches(change):
+                return change
+        return self._others.popleft() if self._others else None
+
+    # Which tasks are gone
+
+    def _has_to_count(self, poll: Poll) -> bool:
+        """Whether there are fewer tasks than are known, so that all have to be listed once.
+
+        Every task that there is has been known, or is among those updated now. With one read that
+        is exact; with several, some may have gone unseen in between, which can only hide others.
+        """
+        if not self._counted:
+            return True
+        known = self._memory.count_with(task for _, task in self._updated)
+        differs = known > poll.total or (poll.reads == 1 and known != poll.total)
+        return differs and self._rested >= self._next_census
+
+    def _count(self, census: Census, tasks: list[Task]) -> None:
+        for task in tasks:
+            # What was updated since is left to the next poll, in its order.
+            if not self._is_change(task.updated_at or BEFORE_ALL, task):
+                self._found(task)
+        if census.is_over:
+            self._end_census(census)
+
+    def _found(self, task: Task) -> None:
+        before = self._memory.swap(task)
+        if self._counted and (before is None or before.updated_at != task.updated_at):
+            # The platform has shown it late: better out of its order than not at all.
+            self._deliver(TaskChange(before, task))
+
+    def _end_census(self, census: Census) -> None:
+        self._census = None
+        for id in census.missing:  # noqa: A001
+            self._deliver(TaskChange(self._memory.forget(id), None))
+        if self._counted:
+            # So many polls could have been made instead: counting at most doubles the requests.
+            self._next_census = self._rested + census.reads * self._plan.min_interval
+        self._counted = True
+        self._rest(self._interval)
+
+    def _deliver(self, change: TaskChange) -> None:
+        if self._plan.matches(change):
+            self._others.append(change)

@@ -1,0 +1,39 @@
+"""The handler that an aiohttp.web application takes webhooks with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from aiohttp import web
+
+from twelvetasks.values.errors import Refusal
+from twelvetasks.webhooks.handling import answer
+from twelvetasks.webhooks.receiver import Receiver
+from twelvetasks.webhooks.refusals import refused
+
+__all__ = ["aiohttp_handler"]
+
+
+def aiohttp_handler(receiver: Receiver) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Give a handler for a route of an aiohttp.web application, such as `add_post` makes.
+
+    It answers 200 once the event has been handed over, 4xx to what is refused, and 5xx if the
+    platform is to try again. Nothing before it may read the body.
+    """
+
+    async def handle(request: web.Request) -> web.Response:
+        def header(name: str) -> str | None:
+            return ",".join(request.headers.getall(name, ())) or None
+
+        answered = await answer(receiver, request.method, header, _chunks(request))
+        return web.Response(status=answered.status, text=answered.text)
+
+    return handle
+
+
+async def _chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except (ConnectionError, web.RequestPayloadError):
+        raise refused(Refusal.TRUNCATED, "the connection was lost before its end") from None

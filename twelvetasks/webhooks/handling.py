@@ -1,0 +1,80 @@
+"""One webhook request of any framework: read its body, have it received, and say what to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from http import HTTPStatus
+
+import attrs
+
+from twelvetasks.values.errors import Refusal, WebhookError
+from twelvetasks.webhooks.receiver import Receiver
+from twelvetasks.webhooks.refusals import ANSWERS, refused
+
+__all__ = ["Answer", "answer"]
+
+_log = logging.getLogger("twelvetasks")
+
+PATIENCE = 30.0
+"""Seconds in which a body has to arrive: nobody knows yet who sends it."""
+
+
+@attrs.frozen
+class Answer:
+    """What to answer a request with."""
+
+    status: int
+    text: str
+
+
+async def answer(
+    receiver: Receiver,
+    method: str,
+    header: Callable[[str], str | None],
+    chunks: AsyncGenerator[bytes, None],
+) -> Answer:
+    """Let a request be received, and log why if it is not.
+
+    `header` gives a header by its name in lower case: several of one name joined by commas.
+    """
+    try:
+        async with aclosing(chunks):
+            body = await _read(receiver.max_bytes, method, header, chunks)
+        await receiver.receive(body, header("tl-signature"))
+    except WebhookError as error:
+        _log.warning("a webhook was refused (%s): %s", error.refusal, error)
+        return Answer(ANSWERS[error.refusal], error.refusal)
+    except Exception:  # noqa: BLE001 - whatever it was, the platform is to try again
+        _log.exception("a webhook could not be handed over; the platform is told to try again")
+        return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "not handed over")
+    return Answer(HTTPStatus.OK, "ok")
+
+
+async def _read(
+    max_bytes: int,
+    method: str,
+    header: Callable[[str], str | None],
+    chunks: AsyncGenerator[bytes, None],
+) -> bytes:
+    if method != "POST":
+        raise refused(Refusal.WRONG_METHOD, "it is not sent by POST")
+    if (header("content-encoding") or "identity").strip().lower() != "identity":
+        raise refused(Refusal.ENCODED, "its body has a Content-Encoding, which no webhook has")
+    length = header("content-length") or ""
+    body = bytearray()
+    is_over = length.isdecimal() and (len(length) > 15 or int(length) > max_bytes)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not is_over and (chunk := await anext(chunks, None)) is not None:
+                body += chunk
+                is_over = len(body) > max_bytes
+    except TimeoutError:
+        raise refused(
+            Refusal.TRUNCATED, f"its body has not arrived within {PATIENCE:g} seconds"
+        ) from None
+    if is_over:
+        raise refused(Refusal.OVERSIZED, f"its body has more than {max_bytes} bytes")
+    return bytes(body)

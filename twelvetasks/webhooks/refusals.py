@@ -1,0 +1,36 @@
+"""Why a webhook is refused: one word for programs and logs, and the HTTP status of the answer.
+
+Only a status of 5xx asks the platform to try again.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from twelvetasks.values.errors import Refusal, WebhookError
+
+__all__ = ["ANSWERS", "refused"]
+
+
+ANSWERS = {
+    Refusal.WRONG_METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
+    Refusal.ENCODED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Refusal.OVERSIZED: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Refusal.TRUNCATED: HTTPStatus.BAD_REQUEST,
+    Refusal.UNSIGNED: HTTPStatus.UNAUTHORIZED,
+    Refusal.MALFORMED_SIGNATURE: HTTPStatus.BAD_REQUEST,
+    Refusal.FORGED: HTTPStatus.UNAUTHORIZED,
+    Refusal.STALE: HTTPStatus.UNAUTHORIZED,
+    Refusal.MALFORMED: HTTPStatus.BAD_REQUEST,
+    Refusal.REPLAYED: HTTPStatus.CONFLICT,
+    Refusal.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
+    Refusal.UNHEARD: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The status that each is answered with."""
+
+
+def refused(refusal: Refusal, reason: str, *, advice: str = "") -> WebhookError:
+    """Make the error of a refused webhook."""
+    error = WebhookError(reason, advice=advice)
+    error.refusal = refusal
+    return error
