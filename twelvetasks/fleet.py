@@ -448,9 +448,8 @@ def _checked_timeout(timeout: Any) -> float:
 
 
 def _too_long(wait: float) -> RateLimitedError:
-    error = RateLimitedError(
+    return RateLimitedError(
         f"the limit that the fleet shares has room again only in {wait:.0f} seconds",
         advice="Try again then, or raise the `longest_wait` of the session's RetryPolicy",
+        retry_after=wait,
     )
-    error.retry_after = wait
-    return error

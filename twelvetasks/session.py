@@ -29,7 +29,7 @@ from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.transport.transport import Transport
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import refuse, whole_number
+from twelvetasks.values.checks import as_checkpoint, check_resume, refuse, whole_number
 from twelvetasks.values.errors import AuthenticationError, SessionClosedError
 from twelvetasks.values.models import SortBy, SortOption, Task
 from twelvetasks.values.query import MAX_PAGE_LIMIT, StatusFilter, TaskQuery
@@ -198,9 +198,8 @@ class TaskSession:
             whole_number("max_items", max_items, least=0)
         if not isinstance(exact, bool):
             refuse("exact", exact, "must be True or False")
-        place = Checkpoint.parse(resume) if isinstance(resume, str) else resume
-        if place is not None:
-            place.check(query)
+        place = as_checkpoint(resume)
+        check_resume(place, query)
         plan = Plan(query=query, max_items=max_items, exact=exact, resume=place)
         return TaskListing(self._requests, plan)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from twelvetasks import (
     ApiError,
     AuthenticationError,
     BadRequestError,
+    Checkpoint,
     InvalidArgumentError,
     NotFoundError,
     RateLimitedError,
@@ -20,11 +23,18 @@ from twelvetasks import (
     ResponseError,
     ServerError,
     SessionClosedError,
+    Task,
+    TaskFailedError,
+    TaskQuery,
     TaskSession,
     TransportError,
     TwelveTasksError,
+    WaitTimeoutError,
+    WebhookError,
 )
 from twelvetasks.testing import FakePlatform
+from twelvetasks.values import errors
+from twelvetasks.values.errors import Refusal
 
 ALL = [
     kind
@@ -244,9 +254,14 @@ def test_an_error_shows_no_more_than_it_knows() -> None:
 
 def test_an_error_survives_the_way_between_processes() -> None:
     error = RateLimitedError(
-        "429", advice="Wait", status=429, code="too_many_requests", request_id="r", page=2
+        "429",
+        advice="Wait",
+        status=429,
+        code="too_many_requests",
+        request_id="r",
+        page=2,
+        retry_after=7.0,
     )
-    error.retry_after = 7.0
     twin = pickle.loads(pickle.dumps(error))
     assert type(twin) is RateLimitedError
     assert vars(twin) == vars(error)
@@ -259,3 +274,57 @@ async def test_a_closed_session_is_no_failure_of_the_network(session: TaskSessio
     assert type(error) is SessionClosedError
     assert not isinstance(error, TransportError)
     assert (error.status, error.page) == (None, 1)
+
+
+def test_a_refused_argument_is_told_as_data() -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        TaskQuery(page_limit=51)
+    error = caught.value
+    assert (error.parameter, error.value) == ("page_limit", 51)
+    assert error.reason == f"page_limit=51: {error.demand}"
+
+
+@pytest.mark.parametrize(
+    ("error", "data"),
+    [
+        (InvalidArgumentError("page", -1, "must be positive"), {"parameter": "page", "value": -1}),
+        (ResponseError("torn", json_path="$.data"), {"json_path": "$.data"}),
+        (RateLimitedError("429", retry_after=2.5), {"retry_after": 2.5}),
+        (TaskFailedError("no", task=Task(id="1")), {"task": Task(id="1")}),
+        (WaitTimeoutError("late", task_ids=("1", "2")), {"task_ids": ("1", "2")}),
+        (
+            WebhookError("no", refusal=Refusal.FORGED, json_path="$.id"),
+            {"refusal": Refusal.FORGED, "json_path": "$.id"},
+        ),
+    ],
+)
+def test_the_data_of_an_error_survives_being_located_pickled_and_copied(
+    error: TwelveTasksError, data: dict[str, Any]
+) -> None:
+    place = Checkpoint(query="sort_by=created_at")
+    located = error.located(page=3, checkpoint=place)
+    for twin in (located, pickle.loads(pickle.dumps(located)), copy.deepcopy(located)):
+        assert type(twin) is type(error)
+        assert {name: getattr(twin, name) for name in data} == data
+        assert (twin.page, twin.checkpoint, twin.args) == (3, place, (error.reason,))
+    assert (error.page, error.checkpoint) == (None, None)
+
+
+def test_an_argument_that_cannot_be_pickled_becomes_its_text_in_another_process() -> None:
+    error = InvalidArgumentError("on_event", lambda: None, "must take an event")
+    twin = pickle.loads(pickle.dumps(error))
+    assert (twin.parameter, twin.value) == ("on_event", repr(error.value))
+
+
+def test_a_located_error_keeps_its_traceback_and_its_cause() -> None:
+    try:
+        raise TransportError("reset") from OSError("no route")  # noqa: TRY301
+    except TransportError as error:
+        located = error.located(page=2)
+    assert located.__traceback__ is not None
+    assert isinstance(located.__cause__, OSError)
+
+
+def test_the_tree_that_is_drawn_is_the_tree_there_is() -> None:
+    drawn = re.findall(r"^ {4}(?:[│ ]*[├└]── )?(\w+Error)\b", errors.__doc__ or "", re.MULTILINE)
+    assert sorted(drawn) == sorted(kind.__name__ for kind in ALL)

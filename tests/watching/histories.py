@@ -309,7 +309,7 @@ class NaiveWatch:
     def __init__(self, plan: WatchPlan) -> None:
         self.polls = 0
         self._query = plan.by_update
-        self._name = plan.name
+        self._name = plan.identity
         self._newest = plan.since if plan.resume is None else plan.resume.key
         self._changes: list[TaskChange] = []
 

@@ -60,13 +60,12 @@ def check_page(page: TaskPage, query: TaskQuery, read: Read) -> None:
 
 
 def _refuse(page: int, path: str, fault: str) -> None:
-    error = ResponseError(
+    raise ResponseError(
         f"the answer is not one to the request, at {path}: {fault}",
         advice=REPORT_IT,
         page=page,
+        json_path=path,
     )
-    error.json_path = path
-    raise error
 
 
 def fault_of(read: Read, page: TaskPage) -> ResponseError | None:

@@ -98,12 +98,12 @@ class _Stream(KeptPlace[T_co]):
             )
         try:
             return await self._item()
-        except Exception as error:
+        except TwelveTasksError as error:
+            self._failure = error.located(checkpoint=self.checkpoint)
+        except Exception as error:  # noqa: BLE001 - raised below, and again from then on
             self._failure = error
-            if isinstance(error, TwelveTasksError):
-                error.checkpoint = self.checkpoint
-            await self._window.close(error)
-            raise
+        await self._window.close(self._failure)
+        raise self._failure
 
     async def _stop(self) -> None:
         await self._window.close()

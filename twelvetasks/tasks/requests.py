@@ -106,9 +106,8 @@ def _read(transport: Transport, answer: Answer, *, expected: str | None = None) 
 
 
 def _refuse_other(expected: str) -> None:
-    error = ResponseError(
+    raise ResponseError(
         f"the answer is not one to the request, at $._id: the task is not {expected}",
         advice=REPORT_IT,
+        json_path="$._id",
     )
-    error.json_path = "$._id"
-    raise error

@@ -113,12 +113,11 @@ async def wait_for(
     async with TaskWaiting(source, [task], plan) as waiting:
         ended = await anext(waiting)
     if raise_on_failure and ended.status == TaskStatus.FAILED:
-        failure = TaskFailedError(
+        raise TaskFailedError(
             f"task {ended.id} has failed",
             advice="The API gives no reason: check the video against the platform's requirements",
+            task=ended,
         )
-        failure.task = ended
-        raise failure
     return ended
 
 
@@ -276,12 +275,11 @@ class TaskWaiting(KeptPlace[Task]):
             f"{task_id} ({'not seen' if task is None else task.status})"
             for task_id, task in self._waiting.items()
         ]
-        error = WaitTimeoutError(
+        return WaitTimeoutError(
             f"not ended within {self._plan.timeout:g} seconds: {_listed(states)}",
             advice="Wait again, with a longer `timeout`",
+            task_ids=self.remaining,
         )
-        error.task_ids = self.remaining
-        return error
 
 
 def _checked_tasks(tasks: Iterable[str | Task]) -> dict[str, Task | None]:

@@ -26,6 +26,7 @@ from twelvetasks.transport.refusals import (
     read_words,
 )
 from twelvetasks.values.errors import (
+    RateLimitedError,
     RequestTimeoutError,
     ResponseError,
     SessionClosedError,
@@ -60,15 +61,14 @@ class Client:
 
     def malformed(self, answer: Answer, error: ResponseError) -> ResponseError:
         """Make the error for an answer that could not be read, out of what the reader found."""
-        fault = ResponseError(
+        return ResponseError(
             self._api_key.redact(error.reason),
             advice=error.advice,
             status=answer.status,
             request_id=answer.request_id,
             page=error.page,
+            json_path=error.json_path,
         )
-        fault.json_path = error.json_path
-        return fault
 
     async def close(self) -> None:
         """Close the aiohttp session if it is our own."""
@@ -128,7 +128,8 @@ class Client:
                 report = read_report(response.status, response.headers, wall=time.time())
                 known["status"] = response.status
                 known["request_id"] = self._quoted(response.headers.get("X-Request-Id"))
-                return Outcome(result=await self._result(response, request, known), report=report)
+                result = await self._result(response, request, known, report)
+                return Outcome(result=result, report=report)
         except TimeoutError:
             fault: TransportError = RequestTimeoutError(
                 f"no answer within {timeout:g} seconds",
@@ -146,22 +147,28 @@ class Client:
         return Outcome(result=fault, report=report, lost=True)
 
     async def _result(
-        self, response: aiohttp.ClientResponse, request: Request, known: dict[str, Any]
+        self,
+        response: aiohttp.ClientResponse,
+        request: Request,
+        known: dict[str, Any],
+        report: RateReport,
     ) -> Answer | TwelveTasksError:
         if response.status in request.accept:
             return await _read_answer(response, known)
         if response.status >= HTTPStatus.BAD_REQUEST:
-            return await self._refusal(response, known)
+            return await self._refusal(response, known, report)
         return self._diversion(response, known)
 
     async def _refusal(
-        self, response: aiohttp.ClientResponse, known: dict[str, Any]
+        self, response: aiohttp.ClientResponse, known: dict[str, Any], report: RateReport
     ) -> TwelveTasksError:
         """Make the error for a status of 400 or more."""
         code, message = code_and_message(await read_words(response))
         said = ": ".join(filter(None, (code, message))) or response.reason
         kind, advice = kind_of_refusal(response.status)
         reason = f"{response.status} {self._quoted(said) or ''}".rstrip(" .")
+        if kind is RateLimitedError:
+            known = known | {"retry_after": report.retry_after}
         return kind(reason, advice=advice, code=self._quoted(code), **known)
 
     def _diversion(

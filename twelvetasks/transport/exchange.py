@@ -89,8 +89,7 @@ class Exchange:
                 place.report(outcome.report)
         except RateLimitedError as refused:
             # The gate's own: nothing was sent.
-            refused.page = request.page
-            raise
+            raise refused.located(page=request.page) from None
         if isinstance(outcome.result, Answer):
             return outcome.result
         self._note(outcome, began)
@@ -112,9 +111,7 @@ class Exchange:
 
     def _note(self, outcome: Outcome, began: float) -> None:
         """Decide, as long as all is known of it, what the failure of an attempt leads to."""
-        error, report = outcome.result, outcome.report
-        if isinstance(error, RateLimitedError):
-            error.retry_after = report.retry_after
+        report = outcome.report
         self._failures += 1
         failure = Failure(
             method=self._request.method,

@@ -242,9 +242,8 @@ class _GatePassage:
 
 
 def _too_long(left: float) -> RateLimitedError:
-    error = RateLimitedError(
+    return RateLimitedError(
         f"the rate limit is used up, and the platform asks to wait {left:.0f} more seconds",
         advice="Try again then, or raise the `longest_wait` of the session's RetryPolicy",
+        retry_after=left,
     )
-    error.retry_after = left
-    return error

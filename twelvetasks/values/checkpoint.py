@@ -6,103 +6,125 @@ rank in it only says where to look first.
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import attrs
 
-from twelvetasks.values.errors import InvalidArgumentError
-from twelvetasks.values.query import TaskQuery
 from twelvetasks.values.timestamps import parse_timestamp, utc_timestamp
 
-__all__ = ["Checkpoint"]
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+__all__ = ["Checkpoint", "Identified"]
+
+VERSION = 1
+
+
+class Identified(Protocol):
+    """What a checkpoint can belong to: the query of a listing, or a watch."""
+
+    @property
+    def identity(self) -> str:
+        """What decides which items come, and in which order."""
+        ...
+
+
+def _not_negative(_: object, field: attrs.Attribute[Any], value: int) -> None:
+    if value < 0:
+        raise ValueError(f"{field.name} must not be negative")
 
 
 @attrs.frozen(kw_only=True)
 class Checkpoint:
-    """Where a listing stands: pass it as `resume` to go on after the last task yielded.
+    """Where a listing or a watch stands: pass it as `resume` to go on after the last item.
 
     ``str(checkpoint)`` is a line of JSON to be stored; `Checkpoint.parse` reads it back, and
-    `resume` takes either. It holds no API key.
+    `resume` takes either. It holds no API key::
+
+        stored = str(stream.checkpoint)
+        ...
+        async for task in session.tasks(resume=stored):
+            ...
     """
 
     query: str
-    """Filters and order of the listing, as a query string. Only the same listing resumes it."""
+    """The `identity` of the query it belongs to. Only the same listing or watch resumes it."""
     key: datetime | None = None
     """The sort key of the last task yielded; None before the first."""
     ids: frozenset[str] = frozenset()
-    """The ids of the tasks yielded that have this very key."""
-    rank: int = 0
+    """The ids of the tasks yielded that have exactly this key."""
+    rank: int = attrs.field(default=0, validator=_not_negative)
     """How many tasks lay before the place when it was last seen: where to look for it first."""
     since: datetime | None = None
-    """With ``sort_by="updated_at"``: tasks updated from then on are looked at again at the end."""
+    """With ``sort_by="updated_at"``: tasks updated from then on are checked again at the end."""
 
     @classmethod
-    def start(cls, query: TaskQuery) -> Self:
-        """Give the checkpoint before the first task.
+    def start(cls, query: Identified) -> Self:
+        """Give the checkpoint before the first task of a query.
 
         With it a first run need not differ from the others::
 
             listing = session.tasks(sort_by="updated_at", sort_option="asc")
             stored = str(Checkpoint.start(listing.query))
         """
-        return cls(query=_written(query))
+        return cls(query=query.identity)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what ``str(checkpoint)`` wrote. Raises InvalidArgumentError for anything else."""
+        """Read what ``str(checkpoint)`` wrote. Raises ValueError for anything else."""
         try:
-            match json.loads(text):
-                case {
-                    "version": 1,
-                    "query": str(query),
-                    "key": (str() | None) as key,
-                    "ids": [*ids],
-                    "rank": int(rank),
-                    "since": (str() | None) as since,
-                } if rank >= 0 and all(isinstance(known, str) for known in ids):
-                    return cls(
-                        query=query,
-                        key=None if key is None else parse_timestamp(key),
-                        ids=frozenset(ids),
-                        rank=rank,
-                        since=None if since is None else parse_timestamp(since),
-                    )
-        except (TypeError, ValueError, RecursionError):
+            fields = json.loads(text)
+            if fields.pop("version") == VERSION:
+                return _converter().structure(fields, cls)
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             pass
-        raise InvalidArgumentError(
-            f"resume={text!r}: is not a checkpoint of this version of twelvetasks",
-            advice="Store str(stream.checkpoint) and pass it unchanged",
+        raise ValueError(
+            "it is not a checkpoint of this version of twelvetasks: "
+            "store str(stream.checkpoint) and pass it unchanged"
         )
 
     def __str__(self) -> str:
-        fields: dict[str, Any] = {
-            "version": 1,
-            "query": self.query,
-            "key": None if self.key is None else utc_timestamp(self.key),
-            "ids": sorted(self.ids),
-            "rank": self.rank,
-            "since": None if self.since is None else utc_timestamp(self.since),
-        }
+        fields = {"version": VERSION} | _converter().unstructure(self)
         return json.dumps(fields, separators=(",", ":"))
 
-    def check(self, query: TaskQuery) -> None:
-        """Raise InvalidArgumentError unless the checkpoint is one of this listing.
+    def check(self, query: Identified) -> None:
+        """Raise ValueError unless the checkpoint belongs to this query.
 
-        `TaskSession.tasks` does so with its `resume`; to know it sooner, ask yourself::
+        `TaskSession.tasks` does so with its `resume`; to know earlier, check it yourself::
 
             listing = session.tasks(status="failed")
             Checkpoint.start(listing.query).check(listing.query)
         """
-        if self.query != _written(query):
-            raise InvalidArgumentError(
-                f"resume: the checkpoint belongs to another listing ({self.query}), "
-                f"not to this one ({_written(query)})",
-                advice="Resume with the same filters and the same order",
+        if self.query != query.identity:
+            raise ValueError(
+                f"the checkpoint belongs to another listing or watch ({self.query}), "
+                f"not to this one ({query.identity}): resume with the same filters and order"
             )
 
 
-def _written(query: TaskQuery) -> str:
-    """Write what decides which tasks are listed, and in which order: all but the paging."""
-    return "&".join(f"{name}={value}" for name, value in query.params()[2:])
+@functools.cache
+def _converter() -> Converter:
+    from cattrs import Converter  # noqa: PLC0415 - slow to import, and many programs resume nothing
+
+    converter = Converter(detailed_validation=False)
+    converter.register_structure_hook(str, _exactly)
+    converter.register_structure_hook(int, _exactly)
+    converter.register_structure_hook(datetime, lambda text, _: parse_timestamp(text))
+    converter.register_unstructure_hook(datetime, utc_timestamp)
+    # Without a hook any iterable of strings would do, a string among them.
+    converter.register_structure_hook_func(lambda kind: kind == frozenset[str], _ids)
+    converter.register_unstructure_hook_func(lambda kind: kind == frozenset[str], sorted)
+    return converter
+
+
+def _exactly(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, not {value!r}")
+    return value
+
+
+def _ids(value: Any, _: object) -> frozenset[str]:
+    return frozenset(_exactly(one, str) for one in _exactly(value, list))

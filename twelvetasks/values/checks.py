@@ -7,14 +7,45 @@ from typing import Any, NoReturn
 
 import attrs
 
+from twelvetasks.values.checkpoint import Checkpoint, Identified
 from twelvetasks.values.errors import InvalidArgumentError
 
-__all__ = ["any_seconds", "check_seconds", "positive_seconds", "refuse", "whole_number"]
+__all__ = [
+    "any_seconds",
+    "as_checkpoint",
+    "check_resume",
+    "check_seconds",
+    "positive_seconds",
+    "refuse",
+    "whole_number",
+]
 
 
 def refuse(parameter: str, value: object, demand: str) -> NoReturn:
     """Raise the InvalidArgumentError that names the parameter, its value and what it must be."""
-    raise InvalidArgumentError(f"{parameter}={value!r}: {demand}")
+    raise InvalidArgumentError(parameter, value, demand)
+
+
+def as_checkpoint(resume: object) -> Checkpoint | None:
+    """Return the checkpoint that the parameter `resume` holds, also if it is its string."""
+    if resume is None or isinstance(resume, Checkpoint):
+        return resume
+    if not isinstance(resume, str):
+        refuse("resume", resume, "must be a Checkpoint, its string, or None")
+    try:
+        return Checkpoint.parse(resume)
+    except ValueError as error:
+        fault = str(error)
+    refuse("resume", resume, fault)
+
+
+def check_resume(resume: Checkpoint | None, query: Identified) -> None:
+    """Refuse the parameter `resume` if its checkpoint belongs to another query."""
+    try:
+        if resume is not None:
+            resume.check(query)
+    except ValueError as error:
+        refuse("resume", str(resume), str(error))
 
 
 def whole_number(parameter: str, value: object, *, least: int, most: int | None = None) -> int:
@@ -28,7 +59,7 @@ def whole_number(parameter: str, value: object, *, least: int, most: int | None 
 
 
 def check_seconds(parameter: str, value: object, *, positive: bool = False) -> None:
-    """Refuse what is no finite number of seconds, from 0 on, or above 0 if it has to be."""
+    """Refuse anything but a finite number of seconds, at least 0, or above 0 if `positive`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         refuse(parameter, value, "must be a number of seconds")
     if positive and not (math.isfinite(value) and value > 0):
@@ -38,10 +69,10 @@ def check_seconds(parameter: str, value: object, *, positive: bool = False) -> N
 
 
 def any_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Validate an attrs field that holds seconds, 0 included."""
+    """Validate an attrs field that holds a number of seconds, at least 0."""
     check_seconds(field.name, value)
 
 
 def positive_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Validate an attrs field that holds more than 0 seconds."""
+    """Validate an attrs field that holds a number of seconds above 0."""
     check_seconds(field.name, value, positive=True)

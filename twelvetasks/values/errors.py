@@ -1,17 +1,39 @@
 """Every error this library raises, as one short tree under `TwelveTasksError`.
 
-An error carries what was known where it arose (status, code, request id, page) as attributes, so
-that programs need not read messages; its message says what happened and what to do next.
+::
+
+    TwelveTasksError
+    ├── InvalidArgumentError         an argument was refused; also a ValueError
+    ├── SessionClosedError           the session is closed, or belongs to another event loop
+    ├── TransportError               no connection, or one that broke
+    │   └── RequestTimeoutError      no answer in time; also a TimeoutError
+    ├── ResponseError                an answer that breaks the API's promises
+    ├── ApiError                     an answer that is an error
+    │   ├── AuthenticationError      no valid API key, or no access
+    │   ├── BadRequestError          the request was refused
+    │   │   └── TaskNotDeletableError
+    │   ├── NotFoundError
+    │   ├── RateLimitedError         the limit is used up for too long
+    │   └── ServerError              status 5xx
+    ├── ListingDriftError            the account changes faster than it can be listed
+    ├── UploadError                  the bytes of a video could not be read
+    ├── TaskFailedError              a task that was waited for has failed
+    ├── WaitTimeoutError             tasks did not end in time; also a TimeoutError
+    └── WebhookError                 a webhook was refused
+
+An error carries its data (status, code, request id, page, ...) as attributes from construction on,
+so programs never parse messages. Its message says what happened and what to do next.
 """
 
 from __future__ import annotations
 
+import copyreg
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Any, Self, TypedDict, Unpack
 
-if TYPE_CHECKING:
-    from twelvetasks.values.checkpoint import Checkpoint
-    from twelvetasks.values.models import Task
+from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.models import Task
 
 __all__ = [
     "REPORT_IT",
@@ -19,6 +41,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "InvalidArgumentError",
+    "Known",
     "ListingDriftError",
     "NotFoundError",
     "RateLimitedError",
@@ -37,16 +60,35 @@ __all__ = [
 ]
 
 REPORT_IT = "Nothing of it was used; if it happens again, report it with the request id"
-"""The advice of an error for an answer that is not what the platform promises."""
+"""The advice of an error for an answer that breaks the API's promises."""
+
+
+class Known(TypedDict, total=False):
+    """The data that every error can carry; each is an attribute of `TwelveTasksError`."""
+
+    advice: str
+    status: int | None
+    code: str | None
+    request_id: str | None
+    page: int | None
+    checkpoint: Checkpoint | None
 
 
 class TwelveTasksError(Exception):
     """The root of the tree: catch it to catch everything that twelvetasks raises.
 
-    `reason` is what happened and `advice` what to do about it; `str(error)` joins both with the
-    page and the request id where they are known.
+    ``str(error)`` joins `page`, `reason`, `request_id` and `advice` as far as they are known::
+
+        try:
+            tasks = await session.tasks()
+        except twelvetasks.TwelveTasksError as error:
+            print(error, error.status, error.code, error.request_id)
     """
 
+    reason: str
+    """What happened, in a few words without a full stop."""
+    advice: str
+    """What to do about it; empty if there is nothing to say."""
     status: int | None
     """The HTTP status of the answer, or None if there was no answer."""
     code: str | None
@@ -58,37 +100,64 @@ class TwelveTasksError(Exception):
     checkpoint: Checkpoint | None
     """Where the listing stood: pass it as `resume` to go on from there. None outside listings."""
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        advice: str = "",
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        page: int | None = None,
-    ) -> None:
+    def __init__(self, reason: str, **known: Unpack[Known]) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.advice = advice
-        self.status = status
-        self.code = code
-        self.request_id = request_id
-        self.page = page
-        self.checkpoint = None
+        self.advice = known.get("advice", "")
+        self.status = known.get("status")
+        self.code = known.get("code")
+        self.request_id = known.get("request_id")
+        self.page = known.get("page")
+        self.checkpoint = known.get("checkpoint")
 
     def __str__(self) -> str:
         where = f"page {self.page}: " if self.page is not None else ""
         which = f" (request id {self.request_id})" if self.request_id else ""
         return f"{where}{self.reason}{which}{'. ' if self.advice else ''}{self.advice}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own would call the class with `args` alone, without what it requires.
+        # `args` are data, too: OSError, of which a TimeoutError is one, sets none without __init__.
+        return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}  # type: ignore[attr-defined]
+
+    def located(self, *, page: int | None = None, checkpoint: Checkpoint | None = None) -> Self:
+        """Return this error with the place that only the caller knew, traceback included."""
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        twin.args = self.args
+        twin.page = self.page if page is None else page
+        twin.checkpoint = self.checkpoint if checkpoint is None else checkpoint
+        twin.__cause__, twin.__context__ = self.__cause__, self.__context__
+        twin.__suppress_context__ = self.__suppress_context__
+        return twin.with_traceback(self.__traceback__)
+
 
 class InvalidArgumentError(TwelveTasksError, ValueError):
     """An argument was refused before any request was sent; the message names it and its value."""
 
+    parameter: str
+    """The parameter's name, as the function or class spells it."""
+    value: Any
+    """The value that was refused."""
+    demand: str
+    """What the value must be, or what is wrong with it."""
+
+    def __init__(self, parameter: str, value: Any, demand: str, *, advice: str = "") -> None:
+        super().__init__(f"{parameter}={value!r}: {demand}", advice=advice)
+        self.parameter = parameter
+        self.value = value
+        self.demand = demand
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, arguments, data = super().__reduce__()
+        # The value may be anything, but the error must survive the way between processes.
+        if not isinstance(self.value, (str, int, float, datetime, type(None))):
+            data["value"] = repr(self.value)
+        return rebuild, arguments, data
+
 
 class SessionClosedError(TwelveTasksError):
-    """The session was closed, or never opened, when it was asked for something."""
+    """The session was closed, or is used in another event loop than the one that opened it."""
 
 
 class TransportError(TwelveTasksError):
@@ -100,10 +169,16 @@ class RequestTimeoutError(TransportError, TimeoutError):
 
 
 class ResponseError(TwelveTasksError):
-    """An answer arrived that is not what the API promises, so nothing of it was used."""
+    """An answer arrived that breaks the API's promises, so nothing of it was used."""
 
-    json_path: str | None = None
-    """The exact place of the fault, such as ``$.data[3].created_at``; None if it was no JSON."""
+    json_path: str | None
+    """The exact place of the fault, such as ``$.data[3].created_at``; None if it was not JSON."""
+
+    def __init__(
+        self, reason: str, *, json_path: str | None = None, **known: Unpack[Known]
+    ) -> None:
+        super().__init__(reason, **known)
+        self.json_path = json_path
 
 
 class ApiError(TwelveTasksError):
@@ -111,26 +186,35 @@ class ApiError(TwelveTasksError):
 
 
 class AuthenticationError(ApiError):
-    """No API key, or one that the platform does not accept (keys expire by themselves)."""
+    """No API key, or one that the platform does not accept (keys may expire), or no access.
+
+    Status 401 or 403; `status` is None if no key was given at all.
+    """
 
 
 class BadRequestError(ApiError):
-    """The platform refused the request as it was made: see `code` and the message."""
+    """The platform refused the request (status 4xx): see `code` and the message."""
 
 
 class TaskNotDeletableError(BadRequestError):
-    """The task is being worked on: it can be deleted once it is ``ready`` or ``failed``."""
+    """The task is still being processed: it can be deleted once it is ``ready`` or ``failed``."""
 
 
 class NotFoundError(ApiError):
-    """What was asked for does not exist, or not in this account."""
+    """The task, index or page does not exist, or belongs to another account (status 404)."""
 
 
 class RateLimitedError(ApiError):
-    """The account's rate limit is used up, and waiting for it would take too long."""
+    """The account's rate limit is used up for longer than `RetryPolicy.longest_wait`."""
 
-    retry_after: float | None = None
+    retry_after: float | None
     """The wait that the platform asked for, in seconds, or None if it named none."""
+
+    def __init__(
+        self, reason: str, *, retry_after: float | None = None, **known: Unpack[Known]
+    ) -> None:
+        super().__init__(reason, **known)
+        self.retry_after = retry_after
 
 
 class ServerError(ApiError):
@@ -140,14 +224,14 @@ class ServerError(ApiError):
 class ListingDriftError(TwelveTasksError):
     """The account changes faster than the listing can prove that nothing is missing.
 
-    All that was yielded before is complete and in order; go on from `checkpoint`.
+    Everything yielded before is complete and in order; go on from `checkpoint`.
     """
 
 
 class UploadError(TwelveTasksError):
-    """The bytes of a video could not be had, or were not those announced, while it was sent.
+    """While a video was being sent, its bytes could not be read, or were not those announced.
 
-    The upload was broken off before its end, so that no task was made of it.
+    The upload was cut off before its end, so the platform made no task.
     """
 
 
@@ -157,21 +241,31 @@ class TaskFailedError(TwelveTasksError):
     task: Task
     """The task as it ended."""
 
+    def __init__(self, reason: str, *, task: Task, **known: Unpack[Known]) -> None:
+        super().__init__(reason, **known)
+        self.task = task
+
 
 class WaitTimeoutError(TwelveTasksError, TimeoutError):
-    """Tasks were still not at their end when the time given to wait for them was over."""
+    """Some tasks had not ended when the `timeout` of the wait was over."""
 
-    task_ids: tuple[str, ...] = ()
+    task_ids: tuple[str, ...]
     """The ids of the tasks that had not ended."""
+
+    def __init__(
+        self, reason: str, *, task_ids: tuple[str, ...] = (), **known: Unpack[Known]
+    ) -> None:
+        super().__init__(reason, **known)
+        self.task_ids = task_ids
 
 
 class Refusal(StrEnum):
     """Why a webhook was refused. Each member equals its string."""
 
     WRONG_METHOD = "wrong_method"
-    """It is no POST."""
+    """It is not a POST."""
     ENCODED = "encoded"
-    """It has a ``Content-Encoding``: what was signed is not what was sent."""
+    """It has a ``Content-Encoding``, so its bytes are not those that were signed."""
     OVERSIZED = "oversized"
     """Its body is larger than allowed."""
     TRUNCATED = "truncated"
@@ -179,19 +273,19 @@ class Refusal(StrEnum):
     UNSIGNED = "unsigned"
     """It has no signature."""
     MALFORMED_SIGNATURE = "malformed_signature"
-    """The header is no signature as the platform writes it."""
+    """The signature header does not have the platform's format."""
     FORGED = "forged"
-    """No signature in it was made of this body, at this time, with one of the secrets."""
+    """No signature in it matches this body and time with any of the secrets."""
     STALE = "stale"
     """It was signed too long ago, or in the future."""
     MALFORMED = "malformed"
-    """It is signed, but its body is no event."""
+    """It is signed, but its body is not an event."""
     REPLAYED = "replayed"
-    """The same signed bytes, or bytes signed before them, have been handed over already."""
+    """The same signed bytes, or an event signed before, have been delivered already."""
     BUSY = "busy"
-    """Its event is being handed over just now."""
+    """Its event is being handled right now."""
     UNHEARD = "unheard"
-    """There is nobody to hand it over to."""
+    """Nothing is listening for events."""
 
 
 class WebhookError(TwelveTasksError):
@@ -199,5 +293,17 @@ class WebhookError(TwelveTasksError):
 
     refusal: Refusal
     """Why, as data."""
-    json_path: str | None = None
+    json_path: str | None
     """The exact place of a fault in an event that was signed but is malformed: ``$.data.id``."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        refusal: Refusal,
+        json_path: str | None = None,
+        **known: Unpack[Known],
+    ) -> None:
+        super().__init__(reason, **known)
+        self.refusal = refusal
+        self.json_path = json_path

@@ -133,21 +133,39 @@ class TaskQuery:
         return brief_repr(self)
 
     def params(self, *, page: int = 1, page_limit: int | None = None) -> list[tuple[str, str]]:
-        """Give the query parameters for one page: `status` repeated, times in UTC."""
-        params = [("page", str(page)), ("page_limit", str(page_limit or self.page_limit))]
-        params += [("sort_by", self.sort_by.value), ("sort_option", self.sort_option.value)]
-        params += [("status", status.value) for status in self.status or ()]
-        for name in ("index_id", "filename", "duration", "width", "height"):
-            if (value := getattr(self, name)) is not None:
-                params.append((name, value if isinstance(value, str) else _plain_number(value)))
-        for name in ("created_at", "updated_at"):
-            if (moment := getattr(self, name)) is not None:
-                params.append((name, utc_timestamp(moment)))
+        """Give the query parameters for one page."""
+        paging = [("page", str(page)), ("page_limit", str(page_limit or self.page_limit))]
+        return [*paging, *self.order, *self.filters]
+
+    @property
+    def order(self) -> list[tuple[str, str]]:
+        """The query parameters that sort."""
+        return [("sort_by", self.sort_by.value), ("sort_option", self.sort_option.value)]
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        """The query parameters that filter: `status` repeated, times in UTC."""
+        params = [("status", status.value) for status in self.status or ()]
+        names = ("index_id", "filename", "duration", "width", "height", "created_at", "updated_at")
+        params += [
+            (name, _written(value)) for name in names if (value := getattr(self, name)) is not None
+        ]
         return params
+
+    @property
+    def identity(self) -> str:
+        """What decides which tasks are listed, and in which order: all but the paging."""
+        return "&".join(f"{name}={value}" for name, value in [*self.order, *self.filters])
 
     def url(self, base_url: URL, *, page: int = 1, page_limit: int | None = None) -> URL:
         """Render one page of the query below the API's base URL."""
         return (base_url / ENDPOINT).with_query(self.params(page=page, page_limit=page_limit))
+
+
+def _written(value: str | float | datetime) -> str:
+    if isinstance(value, str):
+        return value
+    return utc_timestamp(value) if isinstance(value, datetime) else _plain_number(value)
 
 
 def _plain_number(value: float) -> str:

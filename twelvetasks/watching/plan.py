@@ -8,10 +8,7 @@ from typing import Any
 import attrs
 
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import positive_seconds, refuse
-from twelvetasks.values.errors import (
-    InvalidArgumentError,
-)
+from twelvetasks.values.checks import as_checkpoint, check_resume, positive_seconds, refuse
 from twelvetasks.values.models import SortBy, SortOption, Task
 from twelvetasks.values.query import MAX_PAGE_LIMIT, TaskQuery
 
@@ -54,10 +51,6 @@ def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
         refuse(field.name, value, "must be True or False")
 
 
-def _place(resume: Checkpoint | str | None) -> Checkpoint | None:
-    return Checkpoint.parse(resume) if isinstance(resume, str) else resume
-
-
 @attrs.frozen(kw_only=True)
 class WatchPlan:
     """What a watch is to deliver, and how often it looks.
@@ -69,7 +62,7 @@ class WatchPlan:
     """The filters. The order is the watch's own."""
     since: datetime | None = attrs.field(default=None, validator=attrs.validators.optional(_moment))
     """Deliver what was updated at or after this time; None for what is updated from now on."""
-    resume: Checkpoint | None = attrs.field(default=None, converter=_place)
+    resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
     """Go on from here instead."""
     deletions: bool = attrs.field(default=False, validator=_flag)
     """Whether to know every task, and so to notice which of them are gone."""
@@ -85,18 +78,12 @@ class WatchPlan:
             return
         if self.since is not None:
             refuse("since", self.since, "must be left out where `resume` says where to begin")
-        if self.resume.query != self.name:
-            raise InvalidArgumentError(
-                f"resume: the checkpoint belongs to something else ({self.resume.query}), "
-                f"not to this watch ({self.name})",
-                advice="Resume with a checkpoint of a watch with the same filters",
-            )
+        check_resume(self.resume, self)
 
     @property
-    def name(self) -> str:
+    def identity(self) -> str:
         """What tells this watch's checkpoints from those of listings and of other watches."""
-        filters = self.query.params()[4:]
-        return "&".join(["watch", *(f"{name}={value}" for name, value in filters)])
+        return "&".join(["watch", *(f"{name}={value}" for name, value in self.query.filters)])
 
     @property
     def by_update(self) -> TaskQuery:

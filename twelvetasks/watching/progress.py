@@ -87,7 +87,7 @@ class Watching:
     @property
     def checkpoint(self) -> Checkpoint:
         """The place after the last change taken."""
-        return Checkpoint(query=self._plan.name, key=self._key, ids=frozenset(self._ids))
+        return Checkpoint(query=self._plan.identity, key=self._key, ids=frozenset(self._ids))
 
     # What to ask for
 

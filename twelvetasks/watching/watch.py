@@ -123,12 +123,12 @@ class TaskWatch(KeptPlace[TaskChange]):
             raise self._failure
         try:
             return await self._change()
-        except Exception as error:
+        except TwelveTasksError as error:
+            self._failure = error.located(checkpoint=self.checkpoint)
+        except Exception as error:  # noqa: BLE001 - raised below, and again from then on
             self._failure = error
-            self._detach()
-            if isinstance(error, TwelveTasksError):
-                error.checkpoint = self.checkpoint
-            raise
+        self._detach()
+        raise self._failure
 
     async def _change(self) -> TaskChange:
         while True:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from twelvetasks.conversion.convert import read_json, structure
-from twelvetasks.values.errors import Refusal, ResponseError
+from twelvetasks.values.errors import Refusal, ResponseError, WebhookError
 from twelvetasks.values.events import AnyData, Event, TaskFailed, TaskReady, UnknownEvent
-from twelvetasks.webhooks.refusals import refused
 
 __all__ = ["read_event"]
 
@@ -31,6 +30,4 @@ def read_event(body: bytes) -> Event:
     except ResponseError as error:
         reason, path = error.reason.replace("the answer", "the event", 1), error.json_path
     # Out here the decoder's own error, which quotes the body, is not its context.
-    malformed = refused(Refusal.MALFORMED, reason)
-    malformed.json_path = path
-    raise malformed
+    raise WebhookError(reason, refusal=Refusal.MALFORMED, json_path=path)

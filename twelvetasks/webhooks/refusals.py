@@ -11,7 +11,6 @@ from twelvetasks.values.errors import Refusal, WebhookError
 
 __all__ = ["ANSWERS", "refused"]
 
-
 ANSWERS = {
     Refusal.WRONG_METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
     Refusal.ENCODED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -31,6 +30,4 @@ ANSWERS = {
 
 def refused(refusal: Refusal, reason: str, *, advice: str = "") -> WebhookError:
     """Make the error of a refused webhook."""
-    error = WebhookError(reason, advice=advice)
-    error.refusal = refusal
-    return error
+    return WebhookError(reason, refusal=refusal, advice=advice)

@@ -30,7 +30,6 @@ from twelvetasks.cli.values import Moment, as_moment, as_seconds
 from twelvetasks.conversion.convert import to_json
 from twelvetasks.session import TaskSession
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.errors import InvalidArgumentError
 from twelvetasks.watching.plan import TaskChange
 from twelvetasks.watching.watch import TaskWatch
 
@@ -181,7 +180,7 @@ def _kept(place: Path) -> Checkpoint | None:
         return None
     try:
         return Checkpoint.parse(text.strip())
-    except InvalidArgumentError:
+    except ValueError:
         raise click.BadParameter(
             f"{str(place)!r} does not hold the checkpoint of a watch", param_hint="--checkpoint"
         ) from None
