@@ -1,29 +1,24 @@
 """A server that lies, floods, drips or sends rubbish: a typed error or the right result, soon.
 
-Single answers that are damaged on the wire stand in test_transport.py, pages that cannot be true in
-test_trust.py; here are the bodies, the whole listings, and what they cost in memory and requests.
+Answers damaged on the wire are in tests/transport/test_client.py, bodies in test_body.py, and pages
+that cannot be true in tests/paging/test_page_checks.py; here are whole listings and their cost in
+memory and requests.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import tracemalloc
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
-from multidict import CIMultiDict
 
 from tests.conftest import until_no_connection
-from tests.transport.test_transport import Behaviour, answer, endlessly, raw
+from tests.transport.raw import Behaviour, answer, bomb, endlessly, memory_below, raw
 from twelvetasks import (
     ListingDriftError,
     RateLimitedError,
@@ -33,9 +28,7 @@ from twelvetasks import (
     TwelveTasksError,
 )
 from twelvetasks.testing import FakePlatform
-from twelvetasks.transport.body import BodyFault, read_body
 
-CAP = 1024 * 1024
 MIB = 1024 * 1024
 PAGE = msgspec.json.encode(
     {
@@ -43,121 +36,6 @@ PAGE = msgspec.json.encode(
         "page_info": {"page": 1, "limit_per_page": 1, "total_page": 1, "total_results": 1},
     }
 )
-
-
-@contextmanager
-def memory_below(limit: int) -> Iterator[None]:
-    """Insist that no more than so many bytes are taken at any moment, server included."""
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        yield
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak - before < limit
-
-
-def bomb(mebibytes: int, wbits: int = 31) -> bytes:
-    packer = zlib.compressobj(9, wbits=wbits)
-    blanks = bytes(MIB)
-    return b"".join([*(packer.compress(blanks) for _ in range(mebibytes)), packer.flush()])
-
-
-def deflated(body: bytes, wbits: int) -> bytes:
-    packer = zlib.compressobj(wbits=wbits)
-    return packer.compress(body) + packer.flush()
-
-
-class Response:
-    """As much of aiohttp's response as the reading of a body needs: headers and chunks."""
-
-    def __init__(self, encoding: str, *chunks: bytes) -> None:
-        self.headers = CIMultiDict({"Content-Encoding": encoding})
-        self.content = self
-        self.chunks = chunks
-
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        for chunk in self.chunks:
-            yield chunk
-
-
-async def body_of(encoding: str, *chunks: bytes, cap: int = CAP) -> bytes | BodyFault:
-    return await read_body(Response(encoding, *chunks), cap=cap)  # type: ignore[arg-type]
-
-
-ENCODED: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    "identity": bytes,
-    "gzip": gzip.compress,
-    "x-gzip": gzip.compress,
-    "GZip": gzip.compress,
-    "deflate": zlib.compress,
-    "deflate ": lambda body: deflated(body, -15),
-}
-
-
-class TestBodies:
-    @pytest.mark.parametrize("encoding", ENCODED)
-    @given(st.binary(max_size=300), st.integers(0, 300), st.integers(1, 200))
-    def test_a_body_is_the_same_in_whatever_pieces_it_comes(
-        self, encoding: str, body: bytes, repeated: int, size: int
-    ) -> None:
-        whole = body * (1 + repeated)
-        sent = ENCODED[encoding](whole)
-        chunks = [sent[place : place + size] for place in range(0, len(sent), size)]
-        assert asyncio.run(body_of(encoding, *chunks)) == whole
-
-    async def test_several_streams_one_after_the_other_are_one_body(self) -> None:
-        assert await body_of("gzip", gzip.compress(b"a") + gzip.compress(b"b")) == b"ab"
-
-    @pytest.mark.parametrize("encoding", ENCODED)
-    async def test_a_body_of_the_cap_is_read_and_one_byte_more_is_not(self, encoding: str) -> None:
-        encode = ENCODED[encoding]
-        assert await body_of(encoding, encode(bytes(CAP))) == bytes(CAP)
-        assert await body_of(encoding, encode(bytes(CAP + 1))) == BodyFault(
-            f"the body is larger than {CAP} bytes"
-        )
-
-    @pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("deflate", 15)])
-    async def test_a_bomb_takes_no_more_memory_than_the_cap(
-        self, encoding: str, wbits: int
-    ) -> None:
-        sent = bomb(300, wbits)
-        assert len(sent) < 400_000
-        with memory_below(3 * CAP):
-            assert isinstance(await body_of(encoding, sent), BodyFault)
-
-    async def test_streams_that_never_come_to_anything_are_ended(self) -> None:
-        empty = gzip.compress(b"") * 1000
-        read = body_of("gzip", *[empty] * 1000, cap=10 * len(empty))
-        assert isinstance(await read, BodyFault)
-
-    @pytest.mark.parametrize(
-        ("encoding", "sent"),
-        [
-            ("gzip", gzip.compress(PAGE)[:-1]),
-            ("gzip", gzip.compress(PAGE)[:5]),
-            ("gzip", PAGE),
-            ("gzip", gzip.compress(PAGE) + b"more"),
-            ("deflate", zlib.compress(PAGE)[:-1]),
-            ("deflate", PAGE),
-        ],
-    )
-    async def test_what_is_cut_or_garbled_is_a_payload_error(
-        self, encoding: str, sent: bytes
-    ) -> None:
-        with pytest.raises(aiohttp.ClientPayloadError):
-            await body_of(encoding, sent)
-
-    @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "x" * 5000, "\x00"])
-    async def test_an_encoding_that_was_not_asked_for_is_refused_without_being_quoted(
-        self, encoding: str
-    ) -> None:
-        assert await body_of(encoding, PAGE) == BodyFault(
-            "the body comes in a Content-Encoding other than gzip, deflate"
-        )
 
 
 def page(**changes: Any) -> bytes:

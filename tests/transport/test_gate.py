@@ -11,7 +11,7 @@ import pytest
 import stamina
 
 from tests.test_session import within
-from tests.transport.test_transport import until
+from tests.transport.raw import until
 from twelvetasks import (
     Gate,
     Gatekeeper,

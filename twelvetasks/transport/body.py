@@ -1,15 +1,14 @@
-"""Reading a body under a cap: on the wire, and after decompression, while it streams.
+"""Reading a response body under a cap, on the wire and decoded, without holding the event loop.
 
-The encodings are undone here, not in aiohttp: how much that decompresses at once is bounded only in
-its newest versions, and it takes on more encodings as soon as their libraries are installed. So
-whoever reads bodies has to request them with `auto_decompress=False` and to send `ACCEPTED`.
+gzip and deflate are decoded here, because aiohttp reports a gzip body that is cut off before its
+end as whole, and bounds the number of members in one only from version 3.14.4 on. Requests must
+therefore be sent with `auto_decompress=False` and with `ACCEPTED`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections.abc import Iterator
-from typing import Protocol
 
 import aiohttp
 import attrs
@@ -20,98 +19,92 @@ ACCEPTED = "gzip, deflate"
 """The value of the header ``Accept-Encoding``."""
 
 PIECE = 64 * 1024
-"""Bytes that are decompressed at once."""
+"""Bytes that are decoded in one turn of the event loop."""
+
+MOST_MEMBERS = 1024
+"""Compressed streams in one body. A server sends one; each costs a turn of the event loop."""
+
+PLAIN = ("", "identity")
+GZIP = ("gzip", "x-gzip")
+DEFLATE = ("deflate",)
 
 
 @attrs.frozen
 class BodyFault:
-    """Why a body was not used. It holds nothing that the other side has said."""
+    """Why a body was refused. It quotes nothing that the server sent."""
 
     reason: str
 
 
 async def read_body(response: aiohttp.ClientResponse, *, cap: int) -> bytes | BodyFault:
-    """Read a whole body, or give the fault as soon as there are more than `cap` bytes of it.
+    """Read a whole body and decode it; return a fault as soon as it exceeds `cap` bytes.
 
-    Holds no more than the cap and a piece, however small the body is on the wire. Raises
-    `aiohttp.ClientPayloadError` for one that is cut short or garbled, as aiohttp itself does.
+    Holds at most the cap and one piece in memory, whatever the ratio of compression. Raises
+    `aiohttp.ClientPayloadError`, as aiohttp does, for a body that is cut short or garbled.
     """
     encoding = ", ".join(response.headers.getall("Content-Encoding", ())).strip().lower()
-    decoder = _decoder(encoding)
-    if decoder is None:
+    if encoding not in (*PLAIN, *GZIP, *DEFLATE):
         return BodyFault(f"the body comes in a Content-Encoding other than {ACCEPTED}")
+    decoder = None if encoding in PLAIN else _Decoder(gzip=encoding in GZIP)
     body = bytearray()
     received = 0
     async for chunk in response.content.iter_any():
-        # Counted as well, for a stream of empty members goes on and on and comes to nothing.
         received += len(chunk)
-        for piece in decoder.feed(chunk):
-            body += piece
-            if len(body) > cap:
-                break
+        if decoder is None:
+            body += chunk
+        else:
+            body += decoder.decode(chunk)
+            while decoder.has_more and decoder.members <= MOST_MEMBERS and len(body) <= cap:
+                await asyncio.sleep(0)
+                body += decoder.decode()
+            if decoder.members > MOST_MEMBERS:
+                return BodyFault(f"the body has more than {MOST_MEMBERS} compressed members")
         if max(received, len(body)) > cap:
             return BodyFault(f"the body is larger than {cap} bytes")
-    if received and not decoder.whole:
+    if received and decoder is not None and not decoder.ended:
         raise aiohttp.ClientPayloadError("the compressed body ends too early")
     return bytes(body)
 
 
-class _Decoder(Protocol):
-    @property
-    def whole(self) -> bool:
-        """Whether the body may end here."""
-        ...
+class _Decoder:
+    """Decodes a gzip or deflate stream, or several one after the other (RFC 1952, section 2.2)."""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Decode what has come, piece by piece."""
-        ...
-
-
-def _decoder(encoding: str) -> _Decoder | None:
-    if encoding in ("", "identity"):
-        return _Plain()
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return _Members(zipped=encoding != "deflate")
-    return None
-
-
-class _Plain:
-    """A body as it is."""
-
-    whole = True
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        yield data
-
-
-class _Members:
-    """A gzip or deflate stream, or several one after the other."""
-
-    def __init__(self, *, zipped: bool) -> None:
-        self._zipped = zipped
+    def __init__(self, *, gzip: bool) -> None:
+        self.members = 0
+        """Streams begun so far."""
+        self.has_more = False
+        """Whether `decode` must be called again before more input is given to it."""
+        self._gzip = gzip
+        self._rest = b""
         self._member: zlib._Decompress | None = None
 
     @property
-    def whole(self) -> bool:
+    def ended(self) -> bool:
+        """Whether the body may end here."""
         return self._member is not None and self._member.eof
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        piece = b""
-        # zlib may hold back a rest of what it has taken in when a piece comes out full.
-        while data or len(piece) == PIECE:
-            if self._member is None or self._member.eof:
-                if not data:
-                    return
-                self._member = zlib.decompressobj(wbits=self._window_bits(data[0]))
-            try:
-                piece = self._member.decompress(data, PIECE)
-            except zlib.error:
-                raise aiohttp.ClientPayloadError("the compressed body is garbled") from None
-            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-            yield piece
+    def decode(self, data: bytes = b"") -> bytes:
+        """Decode the next piece, which ends at the latest with a member."""
+        data = self._rest + data
+        if self._member is None or self._member.eof:
+            self._member = zlib.decompressobj(wbits=self._window_bits(data))
+            self.members += 1
+        try:
+            piece = self._member.decompress(data, PIECE)
+        except zlib.error:
+            raise aiohttp.ClientPayloadError("the compressed body is garbled") from None
+        if self._member.eof:
+            self._rest = self._member.unused_data
+            self.has_more = bool(self._rest)
+        else:
+            self._rest = self._member.unconsumed_tail
+            # zlib may also hold back output of input that it has consumed.
+            self.has_more = bool(self._rest) or len(piece) == PIECE
+        return piece
 
-    def _window_bits(self, first: int) -> int:
-        """Choose zlib's format: some servers send ``deflate`` without the header it needs."""
-        if self._zipped:
+    def _window_bits(self, data: bytes) -> int:
+        """Choose zlib's format. Some servers send ``deflate`` without the zlib header it needs."""
+        if self._gzip:
             return zlib.MAX_WBITS | 16
-        return zlib.MAX_WBITS if first & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS
+        has_header = data[:1] and data[0] & 0x0F == zlib.DEFLATED
+        return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS

@@ -1,7 +1,4 @@
-"""One request over real sockets: what is sent, what is retried, and what a bad answer becomes.
-
-Where the platform is too well behaved, a `Raw` server says and does what it is told, byte by byte.
-"""
+"""One attempt over real sockets: what is sent, and what each answer becomes."""
 
 from __future__ import annotations
 
@@ -10,189 +7,45 @@ import contextlib
 import gzip
 import logging
 import socket
-import struct
 import traceback
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import metadata
 from importlib.metadata import PackageNotFoundError
-from typing import Any, TypeVar
 
-import attrs
 import pytest
 import stamina
 from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stamina.instrumentation import LoggingOnRetryHook, RetryDetails, set_on_retry_hooks
+from stamina.instrumentation import RetryDetails
 from yarl import URL
 
-from tests.conftest import until_no_connection
+from tests.transport.raw import (
+    EMPTY_PAGE,
+    KEY,
+    Behaviour,
+    answer,
+    count,
+    failure,
+    failure_in,
+    raw,
+    resetting_after,
+    saying,
+    silent_after,
+    within,
+)
 from twelvetasks import (
     AuthenticationError,
-    RateLimitedError,
     RequestTimeoutError,
     ResponseError,
-    ServerError,
     TaskSession,
     TransportError,
     TwelveTasksError,
 )
 from twelvetasks.testing import FakePlatform
-from twelvetasks.transport import messages
-
-KEY = "tlk_0SECRET1"
-EMPTY_PAGE = (
-    b'{"data": [], "page_info":'
-    b' {"limit_per_page": 1, "page": 1, "total_page": 1, "total_results": 0}}'
-)
-
-T = TypeVar("T")
-
-
-def within(wait: Awaitable[T]) -> Awaitable[T]:
-    """Bound a wait that is over at once unless something is wrong."""
-    return asyncio.wait_for(wait, 20)
-
-
-def answer(status: str = "200 OK", *headers: str, body: bytes = b"", length: int = -1) -> bytes:
-    """Write a whole answer; `length` is what it claims, if not the truth."""
-    if not any(header.lower().startswith("transfer-encoding") for header in headers):
-        headers = (*headers, f"Content-Length: {len(body) if length < 0 else length}")
-    head = "\r\n".join((f"HTTP/1.1 {status}", *headers))
-    return head.encode("latin-1") + b"\r\n\r\n" + body
-
-
-Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-@attrs.define(eq=False)
-class Raw:
-    """A server that reads a request's head, then sends bytes or misbehaves as it is told."""
-
-    behave: Behaviour
-    port: int = 0
-    connections: int = 0
-    heard: list[bytes] = attrs.field(factory=list)
-    """The head of every request."""
-    _handlers: set[asyncio.Task[Any]] = attrs.field(factory=set)
-
-    @property
-    def base_url(self) -> URL:
-        return URL.build(scheme="http", host="127.0.0.1", port=self.port, path="/v1.3")
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handler = asyncio.current_task()
-        assert handler is not None
-        self._handlers.add(handler)
-        self.connections += 1
-        # A client that hangs up is part of what these tests are about.
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            try:
-                self.heard.append(await reader.readuntil(b"\r\n\r\n"))
-                await self.behave(writer)
-            finally:
-                writer.transport.abort()
-                await writer.wait_closed()
-
-    async def end(self) -> None:
-        for handler in self._handlers:
-            handler.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
-
-
-@contextlib.asynccontextmanager
-async def raw(behaviour: bytes | Behaviour) -> AsyncIterator[Raw]:
-    server = Raw(saying(behaviour) if isinstance(behaviour, bytes) else behaviour)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listener.close()
-        await server.end()
-        await listener.wait_closed()
-
-
-def saying(text: bytes) -> Behaviour:
-    """Send `text` and close the connection."""
-
-    async def say(writer: asyncio.StreamWriter) -> None:
-        writer.write(text)
-        writer.close()
-        await writer.wait_closed()
-
-    return say
-
-
-def resetting_after(text: bytes) -> Behaviour:
-    """Send `text` and reset the connection, as a crashed machine does."""
-
-    async def say_and_reset(writer: asyncio.StreamWriter) -> None:
-        writer.write(text)
-        await writer.drain()
-        linger = struct.pack("ii", 1, 0)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        writer.transport.abort()
-
-    return say_and_reset
-
-
-def silent_after(text: bytes) -> Behaviour:
-    """Send `text`, and nothing more for as long as anybody listens."""
-
-    async def say_and_wait(writer: asyncio.StreamWriter) -> None:
-        writer.write(text)
-        await writer.drain()
-        await asyncio.Event().wait()
-
-    return say_and_wait
-
-
-def endlessly(head: bytes, chunk: bytes) -> Behaviour:
-    """Send `head`, and then chunks for as long as anybody listens."""
-
-    async def go_on_and_on(writer: asyncio.StreamWriter) -> None:
-        writer.write(head)
-        while True:
-            writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-            await writer.drain()
-
-    return go_on_and_on
-
-
-async def failure(base_url: URL, *, within_seconds: float = 20.0) -> TwelveTasksError:
-    """Ask for a page in a session of its own, and return the error that comes of it."""
-    async with TaskSession(KEY, base_url=base_url, timeout=within_seconds) as session:
-        return await failure_in(session)
-
-
-async def failure_in(session: TaskSession) -> TwelveTasksError:
-    with pytest.raises(TwelveTasksError) as caught:
-        await within(session.tasks().count())
-    return caught.value
-
-
-async def count(base_url: URL) -> int:
-    async with TaskSession(KEY, base_url=base_url, timeout=20.0) as session:
-        return await within(session.tasks().count())
 
 
 def attempts(number: int) -> None:
     stamina.set_testing(True, attempts=number)
-
-
-@pytest.fixture
-def retries() -> Iterator[list[RetryDetails]]:
-    """Collect what stamina says of each retry, beside logging it as it does by default."""
-    seen: list[RetryDetails] = []
-
-    def note(details: RetryDetails) -> None:
-        seen.append(details)
-
-    set_on_retry_hooks([LoggingOnRetryHook, note])
-    yield seen
-    set_on_retry_hooks(None)
 
 
 class TestARequest:
@@ -292,104 +145,6 @@ class TestRedirects:
         assert f"answered {status[:3]} where it has to answer 200" in str(error)
 
 
-class TestRetries:
-    @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-    async def test_what_may_pass_is_tried_again(
-        self, platform: FakePlatform, session: TaskSession, status: int
-    ) -> None:
-        platform.fail(status=status, times=4)
-        assert await session.tasks().count() == 230
-        assert [request.status for request in platform.requests] == [status] * 4 + [200]
-
-    @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 413, 422, 301, 204])
-    async def test_what_cannot_pass_is_asked_exactly_once(
-        self, platform: FakePlatform, session: TaskSession, status: int
-    ) -> None:
-        platform.fail(status=status, body=b"")
-        error = await failure_in(session)
-        assert error.status == status
-        assert len(platform.requests) == 1
-
-    async def test_a_lost_connection_is_tried_again(
-        self, platform: FakePlatform, session: TaskSession
-    ) -> None:
-        platform.fail(disconnect=True, times=6)
-        assert await session.tasks().count() == 230
-
-    async def test_after_the_last_attempt_its_own_error_is_raised(
-        self, platform: FakePlatform, session: TaskSession
-    ) -> None:
-        platform.fail(status=500, times=4)
-        platform.fail(status=503, body={"code": "overloaded", "message": "Later."})
-        error = await failure_in(session)
-        assert type(error) is ServerError
-        assert (error.status, error.code) == (503, "overloaded")
-        assert [request.status for request in platform.requests] == [500] * 4 + [503]
-
-    async def test_each_page_has_attempts_of_its_own(
-        self, platform: FakePlatform, session: TaskSession
-    ) -> None:
-        for page in range(1, 6):
-            platform.fail(status=502, page=page, times=4)
-        assert len(await session.tasks()) == 230
-        assert len(platform.requests) == 25
-
-    async def test_a_retry_after_up_to_a_minute_is_waited_for(
-        self, platform: FakePlatform, session: TaskSession
-    ) -> None:
-        platform.fail(status=429, headers={"Retry-After": "60"})
-        assert await session.tasks().count() == 230
-        assert [request.status for request in platform.requests] == [429, 200]
-
-    async def test_a_longer_retry_after_is_not_waited_for(
-        self, platform: FakePlatform, session: TaskSession
-    ) -> None:
-        platform.fail(status=429, headers={"Retry-After": "91"})
-        error = await failure_in(session)
-        assert isinstance(error, RateLimitedError)
-        assert error.retry_after == 91
-        assert len(platform.requests) == 1
-
-    @pytest.mark.parametrize("sent", ["0", "", "soon", "-5", "\xff", "Wed, 21 Oct 2026 07:28:00"])
-    async def test_a_retry_after_that_names_no_seconds_does_not_stop_the_retry(
-        self, platform: FakePlatform, session: TaskSession, sent: str
-    ) -> None:
-        platform.fail(status=429, headers={"Retry-After": sent})
-        assert await session.tasks().count() == 230
-
-    async def test_the_wait_is_as_long_as_the_platform_asks(
-        self, platform: FakePlatform, session: TaskSession, retries: list[RetryDetails]
-    ) -> None:
-        stamina.set_testing(False)
-        platform.fail(status=429, headers={"Retry-After": "45"})
-        reader = asyncio.create_task(session.tasks().count())
-        await until(lambda: retries)
-        assert retries[0].wait_for == 45.0
-        await session.aclose()
-        assert reader.done()
-
-    async def test_a_request_that_waits_for_its_retry_leaves_its_place_to_others(
-        self, platform: FakePlatform, retries: list[RetryDetails]
-    ) -> None:
-        stamina.set_testing(False)
-        platform.fail(status=503, headers={"Retry-After": "45"})
-        async with TaskSession(
-            platform.api_key, base_url=platform.base_url, concurrency=1
-        ) as session:
-            reader = asyncio.create_task(session.tasks().count())
-            await until(lambda: retries)
-            assert await within(session.tasks().count()) == 230
-        with pytest.raises(TwelveTasksError):
-            await reader
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Return once `condition` holds, which it does soon unless something is wrong."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-
-
 class TestNoConnection:
     async def test_a_refused_connection_is_a_transport_error(self) -> None:
         with socket.socket() as unheard:
@@ -465,6 +220,8 @@ WHOLE_ANSWERS = [
     answer("429 Slow", "Retry-After: 30"),
     answer("400 No", "Transfer-Encoding: chunked", body=b'7\r\n{"a":1}\r\n0\r\n\r\n'),
 ]
+
+
 DAMAGES = st.tuples(st.integers(0, 150), st.integers(0, 20), st.binary(max_size=4))
 """At a place in an answer, so many bytes removed and these inserted."""
 
@@ -574,57 +331,6 @@ class TestBrokenAnswers:
 
         error = asyncio.run(ask())
         assert error is None or (str(error).isprintable() and error.__context__ is None)
-
-
-class TestTheCap:
-    async def test_a_body_of_exactly_the_cap_is_read(self) -> None:
-        async with raw(answer(body=EMPTY_PAGE.ljust(messages.MAX_BODY))) as server:
-            assert await count(server.base_url) == 0
-
-    async def test_one_byte_more_is_refused(self) -> None:
-        text = answer("200 OK", "X-Request-Id: r", body=EMPTY_PAGE.ljust(messages.MAX_BODY + 1))
-        async with raw(text) as server:
-            error = await failure(server.base_url)
-        assert type(error) is ResponseError
-        assert f"the body is larger than {messages.MAX_BODY} bytes" in str(error)
-        assert (error.status, error.request_id, error.page) == (200, "r", 1)
-        assert len(server.heard) == 1
-
-    async def test_a_body_without_an_end_is_refused_while_it_streams(self) -> None:
-        head = answer("200 OK", "Transfer-Encoding: chunked")
-        async with raw(endlessly(head, b" " * 65_536)) as server:
-            error = await failure(server.base_url)
-        assert "the body is larger than" in str(error)
-
-    async def test_what_counts_is_the_size_after_decompression(self) -> None:
-        bomb = gzip.compress(EMPTY_PAGE.ljust(messages.MAX_BODY + 1))
-        assert len(bomb) < 100_000
-        async with raw(answer("200 OK", "Content-Encoding: gzip", body=bomb)) as server:
-            error = await failure(server.base_url)
-        assert "the body is larger than" in str(error)
-
-    async def test_a_compressed_body_without_an_end_is_refused_while_it_streams(self) -> None:
-        deflate = zlib.compressobj(wbits=31)
-        start = deflate.compress(b" ") + deflate.flush(zlib.Z_FULL_FLUSH)
-        more = deflate.compress(b" " * 1_000_000) + deflate.flush(zlib.Z_FULL_FLUSH)
-        head = answer("200 OK", "Content-Encoding: gzip", "Transfer-Encoding: chunked")
-        async with raw(endlessly(head + b"%x\r\n%b\r\n" % (len(start), start), more)) as server:
-            error = await failure(server.base_url)
-        assert "the body is larger than" in str(error)
-
-    async def test_a_refusal_above_the_cap_is_still_that_refusal(self) -> None:
-        head = answer("401 Unauthorized", "Transfer-Encoding: chunked")
-        async with raw(endlessly(head, b" " * 65_536)) as server:
-            error = await failure(server.base_url)
-        assert type(error) is AuthenticationError
-        assert len(server.heard) == 1
-
-    async def test_the_connection_of_a_refused_body_is_closed(
-        self, platform: FakePlatform, session: TaskSession
-    ) -> None:
-        platform.respond(lambda _: web.Response(body=b" " * (2 * messages.MAX_BODY)))
-        await failure_in(session)
-        await until_no_connection(platform)
 
 
 ECHOES = {
