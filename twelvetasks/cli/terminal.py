@@ -10,7 +10,7 @@ from typing import IO
 
 import rich.console
 
-from twelvetasks.values.legible import printable
+from twelvetasks.values.display import printable
 
 __all__ = ["Console", "is_pipe", "is_terminal", "printable", "settle_encoding"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from twelvetasks.stats.rows import FAILED, READY, UNDER_WAY, IndexRow, kind_of, time_names
 from twelvetasks.stats.summary import IndexingTimes, Period
-from twelvetasks.values.legible import duration_text
+from twelvetasks.values.display import duration_text
 
 try:
     import vl_convert

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from twelvetasks.stats.charts import draw_days, draw_indexes, draw_indexing_times, draw_statuses
 from twelvetasks.stats.rows import index_rows, period_name, status_rows, time_names
 from twelvetasks.stats.summary import TaskStats, indexing_time
-from twelvetasks.values.legible import duration_text, minute_text, printable
+from twelvetasks.values.display import duration_text, minute_text, printable
 from twelvetasks.values.models import Task
 
 __all__ = ["stats_page"]

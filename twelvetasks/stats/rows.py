@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import attrs
 
 from twelvetasks.stats.summary import IndexingTimes
-from twelvetasks.values.legible import duration_text, printable
+from twelvetasks.values.display import duration_text, printable
 from twelvetasks.values.models import Count, TaskStatus
 
 __all__ = ["IndexRow", "index_rows", "kind_of", "period_name", "status_rows", "time_names"]

@@ -1,39 +1,122 @@
-"""How values show themselves: their fields that are known, in the API's words. Pure."""
+"""How values show themselves to people: `repr`, small HTML tables for notebooks, plain text.
+
+It works on any attrs value and imports no model. Text that another machine sent is escaped in HTML
+and stripped of control characters in terminals; the HTML has no style, script or link.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 import attrs
 
 from twelvetasks.values.timestamps import format_timestamp
 
-__all__ = ["brief_repr"]
+__all__ = [
+    "brief_repr",
+    "duration_text",
+    "fields_html",
+    "minute_text",
+    "printable",
+    "table_html",
+]
+
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def brief_repr(value: Any) -> str:
-    """Show an attrs value without the fields that are None, or that hold nothing unknown."""
-    fields = (
-        (field.name, getattr(value, field.name))
-        for field in attrs.fields(type(value))
-        if field.repr
-    )
-    shown = (
-        f"{name}={_shown(held)}"
-        for name, held in fields
-        if held is not None and not (isinstance(held, Mapping) and not held)
-    )
+    """Show an attrs value without the fields that are None or an empty mapping."""
+    shown = (f"{name}={_python_text(held)}" for name, held in _known_fields(value))
     return f"{type(value).__name__}({', '.join(shown)})"
 
 
-def _shown(value: Any) -> str:
+def fields_html(value: Any) -> str:
+    """Show an attrs value as a table of two columns: its fields, nested ones as ``a.b``."""
+    return _html(None, _flattened(value))
+
+
+def table_html(values: Iterable[Any], *, caption: str) -> str:
+    """Show attrs values as a table: a row for each, a column for each field that one has."""
+    rows = [dict(_flattened(value)) for value in values]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return _html(columns, ([row.get(name) for name in columns] for row in rows), caption=caption)
+
+
+def printable(text: str) -> str:
+    """Replace control characters, which a terminal would obey instead of showing them."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for each in text
+    )
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration in its two largest units, and below ten seconds with a tenth."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    for (unit, size), (smaller, smaller_size) in pairwise(_UNITS):
+        whole, more = divmod(round(seconds / smaller_size), size // smaller_size)
+        if whole:
+            return f"{whole}{unit} {more}{smaller}" if more else f"{whole}{unit}"
+    return f"{round(seconds)}s"
+
+
+def minute_text(moment: datetime | None) -> str:
+    """Write a time in UTC up to its minute; nothing for None."""
+    return moment.astimezone(UTC).isoformat(" ", "minutes")[:16] if moment else ""
+
+
+def _known_fields(value: Any) -> Iterator[tuple[str, Any]]:
+    for field in attrs.fields(type(value)):
+        held = getattr(value, field.name)
+        if field.repr and held is not None and not (isinstance(held, Mapping) and not held):
+            yield field.name, held
+
+
+def _flattened(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, held in _known_fields(value):
+        if attrs.has(type(held)):
+            yield from _flattened(held, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", held
+
+
+def _python_text(value: Any) -> str:
     if isinstance(value, datetime):
         return format_timestamp(value)
     if isinstance(value, Enum):
         return repr(value.value)
     if isinstance(value, tuple):
-        return f"({', '.join(map(_shown, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(map(_python_text, value))}{',' * (len(value) == 1)})"
     return repr(value)
+
+
+def _html(
+    columns: Iterable[str] | None, rows: Iterable[Iterable[Any]], *, caption: str = ""
+) -> str:
+    from html import escape  # noqa: PLC0415 - slow to import, and only notebooks need it
+
+    def row(cells: Iterable[Any], tag: str) -> str:
+        shown = (f"<{tag}>{escape(_plain_text(cell))}</{tag}>" for cell in cells)
+        return f"<tr>{''.join(shown)}</tr>"
+
+    return "".join(
+        (
+            "<table>",
+            f"<caption>{escape(caption)}</caption>" if caption else "",
+            "" if columns is None else f"<thead>{row(columns, 'th')}</thead>",
+            f"<tbody>{''.join(row(cells, 'td') for cells in rows)}</tbody></table>",
+        )
+    )
+
+
+def _plain_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return format_timestamp(value) if isinstance(value, datetime) else str(value)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import attrs
 
-from twelvetasks.values.display import brief_repr
+from twelvetasks.values.display import brief_repr, fields_html, table_html
 
 __all__ = [
     "Extra",
@@ -177,9 +177,7 @@ class Task:
         return brief_repr(self)
 
     def _repr_html_(self) -> str:
-        from twelvetasks.values.notebook import task_html  # noqa: PLC0415 - only notebooks need it
-
-        return task_html(self)
+        return fields_html(self)
 
 
 @attrs.frozen(kw_only=True)
@@ -222,9 +220,10 @@ class TaskPage:
         )
 
     def _repr_html_(self) -> str:
-        from twelvetasks.values.notebook import page_html  # noqa: PLC0415 - only notebooks need it
-
-        return page_html(self)
+        info = self.page_info
+        place = f"page {info.page} of {info.total_page}"
+        count = f"{len(self.tasks)} of {info.total_results} tasks"
+        return table_html(self.tasks, caption=f"{place}, {count}")
 
     @property
     def tasks(self) -> tuple[Task, ...]:

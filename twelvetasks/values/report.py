@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import attrs
 
-from twelvetasks.values.display import brief_repr
+from twelvetasks.values.display import brief_repr, fields_html
 
 __all__ = ["Consistency", "ListingReport"]
 
@@ -43,6 +43,4 @@ class ListingReport:
         return brief_repr(self)
 
     def _repr_html_(self) -> str:
-        from twelvetasks.values.notebook import report_html  # noqa: PLC0415 - only notebooks need it
-
-        return report_html(self)
+        return fields_html(self)

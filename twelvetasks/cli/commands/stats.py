@@ -24,7 +24,7 @@ from twelvetasks.cli.values import Moment, as_moment
 from twelvetasks.session import TaskSession
 from twelvetasks.stats.summary import TaskStats
 from twelvetasks.streams.streams import PageStream
-from twelvetasks.values.legible import minute_text
+from twelvetasks.values.display import minute_text
 
 __all__ = ["show_stats"]
 

@@ -23,7 +23,7 @@ from twelvetasks.stats.rows import (
     time_names,
 )
 from twelvetasks.stats.summary import IndexingTimes, TaskStats, TimeBin, indexing_time
-from twelvetasks.values.legible import duration_text, minute_text, printable
+from twelvetasks.values.display import duration_text, minute_text, printable
 from twelvetasks.values.models import Task, TaskStatus
 
 WIDEST = 100

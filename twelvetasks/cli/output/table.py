@@ -11,7 +11,7 @@ from rich.text import Text
 
 from twelvetasks.cli.output.columns import text_of
 from twelvetasks.cli.terminal import Console, is_terminal, printable
-from twelvetasks.values.legible import minute_text
+from twelvetasks.values.display import minute_text
 from twelvetasks.values.models import SortBy, Task, TaskStatus
 
 

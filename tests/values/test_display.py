@@ -1,3 +1,5 @@
+"""How values show themselves: reprs, tables in notebooks, and text for terminals."""
+
 from __future__ import annotations
 
 import os
@@ -5,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
 
 import pytest
@@ -15,7 +18,12 @@ from tests.conversion.test_convert import pages, tasks
 from twelvetasks import PageInfo, SystemMetadata, Task, TaskPage, TaskSession, TaskStatus
 from twelvetasks.conversion.convert import structure
 from twelvetasks.testing import FakePlatform
-from twelvetasks.values.notebook import page_html, report_html, task_html
+from twelvetasks.values.display import (
+    duration_text,
+    fields_html,
+    minute_text,
+    printable,
+)
 from twelvetasks.values.timestamps import parse_timestamp
 
 KNOWN = {"table", "caption", "thead", "tbody", "tr", "th", "td"}
@@ -95,13 +103,13 @@ class TestHtml:
     @given(tasks)
     def test_any_task_is_a_table_of_its_own_text(self, sent: dict[str, object]) -> None:
         task = structure(sent, Task)
-        rows = {name: value for name, value in Reader(task_html(task)).rows}  # noqa: C416
+        rows = {name: value for name, value in Reader(fields_html(task)).rows}  # noqa: C416
         assert rows["id"].split() == task.id.split()
 
     @given(pages)
     def test_any_page_is_a_table_of_its_tasks(self, sent: dict[str, object]) -> None:
         page = structure(sent, TaskPage)
-        assert len(Reader(page_html(page)).rows) == 1 + len(page.tasks)
+        assert len(Reader(page._repr_html_()).rows) == 1 + len(page.tasks)
 
     @pytest.mark.parametrize("hostile", [HOSTILE, "<img src=x onerror=alert(1)>"])
     def test_hostile_text_stays_text(self, hostile: str) -> None:
@@ -111,7 +119,7 @@ class TestHtml:
             status=hostile,
             system_metadata=SystemMetadata(filename=hostile),
         )
-        html = task_html(task)
+        html = fields_html(task)
         assert "<script" not in html
         assert "<img" not in html
         assert [row[1] for row in Reader(html).rows] == ["1", hostile, hostile, hostile]
@@ -119,17 +127,17 @@ class TestHtml:
     async def test_notebooks_find_it(self, session: TaskSession) -> None:
         async with session.tasks() as stream:
             task = await anext(stream)
-            assert task._repr_html_() == task_html(task)
-            assert stream.report._repr_html_() == report_html(stream.report)
-            assert ["requests", "2"] in Reader(report_html(stream.report)).rows
+            assert task._repr_html_() == fields_html(task)
+            assert stream.report._repr_html_() == fields_html(stream.report)
+            assert ["requests", "2"] in Reader(fields_html(stream.report)).rows
         page = await anext(session.tasks().pages())
-        assert page._repr_html_() == page_html(page)
+        assert len(Reader(page._repr_html_()).rows) == 51
 
     @given(st.text())
     def test_the_caption_says_where_the_page_stands(self, text: str) -> None:
         info = PageInfo(page=1, limit_per_page=50, total_page=3, total_results=101)
         page = TaskPage(data=(Task(id=text),), page_info=info)
-        assert "<caption>page 1 of 3, 1 of 101 tasks</caption>" in page_html(page)
+        assert "<caption>page 1 of 3, 1 of 101 tasks</caption>" in page._repr_html_()
 
 
 def test_cells_of_ipython_await_at_their_top_level() -> None:
@@ -169,3 +177,56 @@ def test_cells_of_ipython_await_at_their_top_level() -> None:
     assert "again 3" in said
     assert re.search(r"Out\[\d+\]: <TaskListing of TaskQuery\(", said)
     assert f"'{platform.tasks()[0]['_id']}'" in said
+
+
+SIZES = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.04, "0s"),
+        (0.25, "0.2s"),
+        (7, "7s"),
+        (9.94, "9.9s"),
+        (9.96, "10s"),
+        (59.4, "59s"),
+        (59.6, "1m"),
+        (61, "1m 1s"),
+        (3599.7, "1h"),
+        (3629, "1h"),
+        (3630.5, "1h 1m"),
+        (86399, "1d"),
+        (90000, "1d 1h"),
+        (400 * 86400, "400d"),
+    ],
+)
+def test_a_length_of_time_has_its_two_largest_units(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+@given(st.floats(0, 1e10))
+def test_no_length_of_time_is_far_from_what_is_written(seconds: float) -> None:
+    parts = duration_text(seconds).split()
+    read = sum(float(part[:-1]) * SIZES[part[-1]] for part in parts)
+    smallest = {"d": 3600, "h": 60, "m": 1, "s": 1}[parts[0][-1]]
+    assert abs(read - seconds) <= smallest / 2 + 0.5
+    assert len(parts) <= 2
+
+
+def test_a_minute_is_of_utc() -> None:
+    tokyo = datetime(2025, 1, 2, 8, 59, 59, tzinfo=timezone(timedelta(hours=9)))
+    assert minute_text(tokyo) == "2025-01-01 23:59"
+    assert minute_text(datetime(2025, 1, 2, tzinfo=UTC)) == "2025-01-02 00:00"
+    assert minute_text(None) == ""
+
+
+@given(st.text())
+def test_nothing_is_left_that_a_terminal_would_obey(text: str) -> None:
+    shown = printable(text)
+    assert len(shown) == len(text)
+    assert all(each.isprintable() for each in shown)
+    assert all(
+        after == before for before, after in zip(text, shown, strict=True) if before.isprintable()
+    )
