@@ -36,7 +36,7 @@ from twelvetasks import (
     TaskSession,
 )
 from twelvetasks.testing import FakePlatform
-from twelvetasks.transport import body, messages
+from twelvetasks.transport import body
 from twelvetasks.transport.body import BodyFault, read_body
 
 CAP = 1024 * 1024
@@ -145,15 +145,15 @@ class TestBodies:
 
 class TestTheCap:
     async def test_a_body_of_exactly_the_cap_is_read(self) -> None:
-        async with raw(answer(body=EMPTY_PAGE.ljust(messages.MAX_BODY))) as server:
+        async with raw(answer(body=EMPTY_PAGE.ljust(body.MAX_BODY))) as server:
             assert await count(server.base_url) == 0
 
     async def test_one_byte_more_is_refused(self) -> None:
-        text = answer("200 OK", "X-Request-Id: r", body=EMPTY_PAGE.ljust(messages.MAX_BODY + 1))
+        text = answer("200 OK", "X-Request-Id: r", body=EMPTY_PAGE.ljust(body.MAX_BODY + 1))
         async with raw(text) as server:
             error = await failure(server.base_url)
         assert type(error) is ResponseError
-        assert f"the body is larger than {messages.MAX_BODY} bytes" in str(error)
+        assert f"the body is larger than {body.MAX_BODY} bytes" in str(error)
         assert (error.status, error.request_id, error.page) == (200, "r", 1)
         assert len(server.heard) == 1
 
@@ -164,7 +164,7 @@ class TestTheCap:
         assert "the body is larger than" in str(error)
 
     async def test_what_counts_is_the_size_after_decompression(self) -> None:
-        bomb = gzip.compress(EMPTY_PAGE.ljust(messages.MAX_BODY + 1))
+        bomb = gzip.compress(EMPTY_PAGE.ljust(body.MAX_BODY + 1))
         assert len(bomb) < 100_000
         async with raw(answer("200 OK", "Content-Encoding: gzip", body=bomb)) as server:
             error = await failure(server.base_url)
@@ -189,7 +189,7 @@ class TestTheCap:
     async def test_the_connection_of_a_refused_body_is_closed(
         self, platform: FakePlatform, session: TaskSession
     ) -> None:
-        platform.respond(lambda _: web.Response(body=b" " * (2 * messages.MAX_BODY)))
+        platform.respond(lambda _: web.Response(body=b" " * (2 * body.MAX_BODY)))
         await failure_in(session)
         await until_no_connection(platform)
 
@@ -248,7 +248,7 @@ class TestTheEventLoop:
         await asyncio.wait([turning])
 
     async def test_it_turns_between_the_pieces_of_a_large_body(self, watched: Watched) -> None:
-        page = gzip.compress(EMPTY_PAGE.ljust(messages.MAX_BODY))
+        page = gzip.compress(EMPTY_PAGE.ljust(body.MAX_BODY))
         async with raw(answer("200 OK", "Content-Encoding: gzip", body=page)) as server:
             assert await count(server.base_url) == 0
         assert watched.most_decoded <= 2 * body.PIECE

@@ -289,17 +289,15 @@ class TestWhatIsSeenOfRetries:
     async def test_a_failure_that_is_final_is_no_retry(
         self,
         platform: FakePlatform,
-        session: TaskSession,
         caplog: pytest.LogCaptureFixture,
         seen: list[RetryDetails],
     ) -> None:
         caplog.set_level(logging.INFO)
-        stamina.set_testing(True, attempts=2)
         platform.fail(status=503, times=2)
-        await count_fails(session)
-        platform.fail(status=404)
-        await count_fails(session)
-        await asyncio.sleep(0)
+        async with patient(platform, attempts=2) as session:
+            await count_fails(session)
+            platform.fail(status=404)
+            await count_fails(session)
         assert [record.name for record in caplog.records] == ["twelvetasks"]
         assert len(seen) == 1
 
@@ -334,7 +332,10 @@ class TestWhatIsSeenOfRetries:
     ) -> None:
         caplog.set_level(logging.DEBUG)
         echo = answer("503 Busy", body=b'{"code": "%b"}' % KEY.encode())
-        async with raw(echo) as server, TaskSession(KEY, base_url=server.base_url) as session:
+        async with (
+            raw(echo) as server,
+            TaskSession(KEY, base_url=server.base_url, retry=RetryPolicy(attempts=5)) as session,
+        ):
             await count_fails(session)
         records = [record for record in caplog.records if record.name == "twelvetasks"]
         assert len(records) == 4

@@ -14,11 +14,10 @@ from twelvetasks.paging.page_checks import check_page
 from twelvetasks.paging.plan import Plan
 from twelvetasks.paging.reads import Read
 from twelvetasks.tasks import requests as single
-from twelvetasks.transport.messages import Answer
+from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.retries import Budget
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.transport.transport import Transport
-from twelvetasks.values.errors import ResponseError
 from twelvetasks.values.models import Task, TaskPage
 from twelvetasks.values.query import TaskQuery
 
@@ -81,21 +80,19 @@ class Requests:
     async def fetch_page(self, query: TaskQuery, read: Read) -> Answer:
         """Fetch one page of a query, as it comes."""
         url = query.url(self._base_url, page=read.page, page_limit=read.page_limit)
-        return await self._transport.get(
-            url, page=read.page, priority=read.start, budget=self._budget
+        return await self._transport.send(
+            Request(method="GET", url=url, page=read.page, priority=read.start, budget=self._budget)
         )
 
     def structure_page(self, query: TaskQuery, read: Read, answer: Answer) -> TaskPage:
         """Structure one page that was fetched, and check it."""
-        try:
-            page = read_json(answer.body, TaskPage, page=read.page)
+
+        def read_page(body: bytes) -> TaskPage:
+            page = read_json(body, TaskPage, page=read.page)
             check_page(page, query, read)
-        except ResponseError as error:
-            fault = self._transport.client.malformed(answer, error)
-        else:
             return page
-        # Out here the decoder's own error, which quotes the body, is not its context.
-        raise fault
+
+        return self._transport.client.read(answer, read_page)
 
     def spawn(self, fetch: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a fetch as a task that ends, at the latest, when the session is closed."""

@@ -94,15 +94,13 @@ async def create(transport: Transport, base_url: URL, upload: Upload) -> Task:
 
 
 def _read(transport: Transport, answer: Answer, *, expected: str | None = None) -> Task:
-    try:
-        task = read_json(answer.body, Task)
+    def read_task(body: bytes) -> Task:
+        task = read_json(body, Task)
         if expected is not None and task.id != expected:
             _refuse_other(expected)
-    except ResponseError as error:
-        fault = transport.client.malformed(answer, error)
-    else:
         return task
-    raise fault
+
+    return transport.client.read(answer, read_task)
 
 
 def _refuse_other(expected: str) -> None:

@@ -13,10 +13,13 @@ import zlib
 import aiohttp
 import attrs
 
-__all__ = ["ACCEPTED", "BodyFault", "read_body"]
+__all__ = ["ACCEPTED", "MAX_BODY", "BodyFault", "read_body"]
 
 ACCEPTED = "gzip, deflate"
 """The value of the header ``Accept-Encoding``."""
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of a body, on the wire or decoded, above which it is refused."""
 
 PIECE = 64 * 1024
 """Bytes that are decoded in one turn of the event loop."""
@@ -36,7 +39,7 @@ class BodyFault:
     reason: str
 
 
-async def read_body(response: aiohttp.ClientResponse, *, cap: int) -> bytes | BodyFault:
+async def read_body(response: aiohttp.ClientResponse, *, cap: int = MAX_BODY) -> bytes | BodyFault:
     """Read a whole body and decode it; return a fault as soon as it exceeds `cap` bytes.
 
     Holds at most the cap and one piece in memory, whatever the ratio of compression. Raises

@@ -1,7 +1,7 @@
-"""One attempt, from URL to body: authentication, size cap, and status to error.
+"""One attempt, from URL to body: authentication, time limits, and the error for each bad answer.
 
-Nothing that aiohttp raises leaves this module, and no error keeps a reference to one of aiohttp's,
-because those carry the request's headers and with them the API key.
+No exception of aiohttp leaves this module, and no error refers to one: they carry the headers of
+the request, and with them the API key.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import TypedDict, TypeVar
 
 import aiohttp
 
 from twelvetasks.transport.body import ACCEPTED, BodyFault, read_body
-from twelvetasks.transport.messages import MAX_BODY, Answer, Outcome, Request
+from twelvetasks.transport.messages import Answer, Outcome, Request
 from twelvetasks.transport.ratelimits import RateReport, read_report
 from twelvetasks.transport.refusals import (
     LONGEST_QUOTE,
@@ -37,12 +37,25 @@ from twelvetasks.values.secret import ApiKey
 
 __all__ = ["Client"]
 
+T = TypeVar("T")
+
 UNANSWERED = RateReport()
-"""What is known of a request before there is an answer."""
+"""What is known of a request before its answer."""
+
+
+class Origin(TypedDict, total=False):
+    """What every error says of its request and the answer to it."""
+
+    page: int | None
+    status: int
+    request_id: str | None
 
 
 class Client:
-    """Makes attempts through one aiohttp session, which it closes only if it opened it."""
+    """Makes attempts through one aiohttp session, and closes it only if it opened it.
+
+    `timeout` is in seconds. `trace_configs` are for an aiohttp session of its own.
+    """
 
     def __init__(
         self,
@@ -54,64 +67,31 @@ class Client:
     ) -> None:
         self.timeout = timeout
         self._api_key = api_key
-        self._client = client_session
+        self._session = client_session
         self._trace_configs = list(trace_configs)
-        self._owns_client = client_session is None
+        self._owns_session = client_session is None
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    def malformed(self, answer: Answer, error: ResponseError) -> ResponseError:
-        """Make the error for an answer that could not be read, out of what the reader found."""
-        return ResponseError(
-            self._api_key.redact(error.reason),
-            advice=error.advice,
-            status=answer.status,
-            request_id=answer.request_id,
-            page=error.page,
-            json_path=error.json_path,
-        )
 
     async def close(self) -> None:
         """Close the aiohttp session if it is our own."""
-        if self._owns_client and self._client is not None:
-            await self._client.close()
-            # A closed transport lets go of its socket in the loop's next turn.
+        if self._owns_session and self._session is not None:
+            await self._session.close()
+            # A closed asyncio transport releases its socket in the next turn of the event loop.
             await asyncio.sleep(0)
 
-    def _open_client(self, page: int | None) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        if self._client is None:
-            self._loop = loop
-            self._client = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit=0),
-                headers={"User-Agent": _user_agent()},
-                trace_configs=self._trace_configs,
-            )
-        if self._loop not in (None, loop):
-            raise SessionClosedError(
-                "the session was opened in another event loop",
-                advice="Make a TaskSession in each event loop, such as in each asyncio.run()",
-                page=page,
-            )
-        if self._client.closed:
-            raise SessionClosedError(
-                "the `client_session` that the session was given is closed",
-                advice="Keep it open for as long as the TaskSession",
-                page=page,
-            )
-        return self._client
-
     async def ask(self, request: Request) -> Outcome:
-        """Send a request once and give what comes of it.
+        """Send a request once, and return what came of it.
 
-        An error is given, not raised, so that no traceback holds aiohttp's request and response.
+        An error is returned, not raised: its traceback would hold aiohttp's request and response.
+        Raises SessionClosedError if it cannot be sent from here.
         """
-        client = self._open_client(request.page)
+        session = self._open_session(request.page)
         timeout = self.timeout if request.timeout is None else request.timeout
-        known: dict[str, Any] = {"page": request.page}
+        origin = Origin(page=request.page)
         report = UNANSWERED
+        result: Answer | TwelveTasksError
         try:
-            async with client.request(
+            async with session.request(
                 request.method,
                 request.url,
                 data=None if request.body is None else request.body(),
@@ -126,71 +106,106 @@ class Client:
                 timeout=_limits(request, timeout),
             ) as response:
                 report = read_report(response.status, response.headers, wall=time.time())
-                known["status"] = response.status
-                known["request_id"] = self._quoted(response.headers.get("X-Request-Id"))
-                result = await self._result(response, request, known, report)
+                origin["status"] = response.status
+                origin["request_id"] = self._quoted(response.headers.get("X-Request-Id"))
+                if response.status in request.accept:
+                    result = _answer(await read_body(response), response.status, origin)
+                elif response.status >= HTTPStatus.BAD_REQUEST:
+                    result = self._refusal(response, await read_words(response), report, origin)
+                else:
+                    result = self._diversion(response, origin)
                 return Outcome(result=result, report=report)
         except TimeoutError:
             fault: TransportError = RequestTimeoutError(
                 f"no answer within {timeout:g} seconds",
                 advice="Raise the session's `timeout`, or try again later",
-                **known,
+                **origin,
             )
         except aiohttp.ClientError as error:
             fault = TransportError(
                 f"the connection failed: {self._described(error)}",
                 advice="Check the network and the session's `base_url`, or try again later",
-                **known,
+                **origin,
             )
             if isinstance(error, aiohttp.ClientConnectorError):
                 report = RateReport(reached=False)
         return Outcome(result=fault, report=report, lost=True)
 
-    async def _result(
-        self,
-        response: aiohttp.ClientResponse,
-        request: Request,
-        known: dict[str, Any],
-        report: RateReport,
-    ) -> Answer | TwelveTasksError:
-        if response.status in request.accept:
-            return await _read_answer(response, known)
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            return await self._refusal(response, known, report)
-        return self._diversion(response, known)
+    def read(self, answer: Answer, reader: Callable[[bytes], T]) -> T:
+        """Return what `reader` makes of an answer's body.
 
-    async def _refusal(
-        self, response: aiohttp.ClientResponse, known: dict[str, Any], report: RateReport
+        A ResponseError that it raises is raised anew with status and request id, without the key
+        that the body may quote, and without the decoder's own error as its context.
+        """
+        try:
+            return reader(answer.body)
+        except ResponseError as error:
+            fault = ResponseError(
+                self._api_key.redact(error.reason),
+                advice=error.advice,
+                status=answer.status,
+                request_id=answer.request_id,
+                page=error.page,
+                json_path=error.json_path,
+            )
+        raise fault
+
+    def _open_session(self, page: int | None) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is None:
+            self._loop = loop
+            self._session = aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(limit=0),
+                headers={"User-Agent": _user_agent()},
+                trace_configs=self._trace_configs,
+            )
+        if self._loop not in (None, loop):
+            raise SessionClosedError(
+                "the session was opened in another event loop",
+                advice="Make a TaskSession in each event loop, such as in each asyncio.run()",
+                page=page,
+            )
+        if self._session.closed:
+            raise SessionClosedError(
+                "the `client_session` that the session was given is closed",
+                advice="Keep it open for as long as the TaskSession",
+                page=page,
+            )
+        return self._session
+
+    def _refusal(
+        self, response: aiohttp.ClientResponse, words: bytes, report: RateReport, origin: Origin
     ) -> TwelveTasksError:
         """Make the error for a status of 400 or more."""
-        code, message = code_and_message(await read_words(response))
+        code, message = code_and_message(words)
         said = ": ".join(filter(None, (code, message))) or response.reason
-        kind, advice = kind_of_refusal(response.status)
         reason = f"{response.status} {self._quoted(said) or ''}".rstrip(" .")
-        if kind is RateLimitedError:
-            known = known | {"retry_after": report.retry_after}
-        return kind(reason, advice=advice, code=self._quoted(code), **known)
+        kind, advice = kind_of_refusal(response.status)
+        code = self._quoted(code)
+        if issubclass(kind, RateLimitedError):
+            wait = report.retry_after
+            return kind(reason, advice=advice, code=code, retry_after=wait, **origin)
+        return kind(reason, advice=advice, code=code, **origin)
 
-    def _diversion(
-        self, response: aiohttp.ClientResponse, known: dict[str, Any]
-    ) -> TwelveTasksError:
-        """Make the error for a status below 400 that is not the success that was asked for."""
+    def _diversion(self, response: aiohttp.ClientResponse, origin: Origin) -> TwelveTasksError:
+        """Make the error for a status below 400 that the request does not accept."""
         if response.status < HTTPStatus.MULTIPLE_CHOICES:
             return ResponseError(
                 f"the platform answered {response.status} where it has to answer 200",
                 advice="Check the session's `base_url`",
-                **known,
+                **origin,
             )
         host = self._quoted(host_of(response.headers.get("Location", "")))
         return ResponseError(
             f"the platform answered {response.status}{f' to {host}' if host else ''}, "
             "which is not followed",
             advice="The API key must not reach another server: check the session's `base_url`",
-            **known,
+            **origin,
         )
 
     def _described(self, error: aiohttp.ClientError) -> str:
-        """Name an aiohttp error by what went wrong, not by the status 400 it makes up for that."""
+        """Say what went wrong, without the status 400 that aiohttp makes up for broken HTTP."""
         said: str | None
         if isinstance(error, aiohttp.ClientPayloadError):
             said = "the body was cut short or is garbled"
@@ -201,7 +216,7 @@ class Client:
         return f"{type(error).__name__}: {said}"
 
     def _quoted(self, text: str | None) -> str | None:
-        """Make what another machine said fit to be shown: no key in it, one line, not too long."""
+        """Quote what another machine said: without the key, in one line, shortened."""
         if text is None:
             return None
         words = " ".join(self._api_key.redact(text).split())
@@ -216,26 +231,20 @@ def _whole(seconds: float) -> aiohttp.ClientTimeout:
 
 
 def _limits(request: Request, timeout: float) -> aiohttp.ClientTimeout:
-    """Bound the whole attempt; or its connecting and the wait for its answer, if it has a body.
+    """Limit the whole attempt, or, if it has a body, connecting and the wait for the answer.
 
-    How long a body may take to be sent is for those to bound who make it.
+    How long a body may take to be sent is up to the code that makes it.
     """
     if request.body is None:
         return _whole(timeout)
     return aiohttp.ClientTimeout(total=None, connect=timeout, sock_read=timeout)
 
 
-async def _read_answer(
-    response: aiohttp.ClientResponse, known: dict[str, Any]
-) -> Answer | ResponseError:
-    body = await read_body(response, cap=MAX_BODY)
+def _answer(body: bytes | BodyFault, status: int, origin: Origin) -> Answer | ResponseError:
     if isinstance(body, BodyFault):
-        return ResponseError(
-            body.reason,
-            advice="Nothing of it was used; check the session's `base_url`",
-            **known,
-        )
-    return Answer(status=known["status"], body=body, request_id=known["request_id"])
+        advice = "Nothing of it was used; check the session's `base_url`"
+        return ResponseError(body.reason, advice=advice, **origin)
+    return Answer(status=status, body=body, request_id=origin.get("request_id"))
 
 
 def _user_agent() -> str:

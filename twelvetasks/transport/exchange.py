@@ -1,27 +1,30 @@
-"""One request and its retries: attempts, with the gate before each and stamina's waits between."""
+"""One request and its retries: each attempt passes the gate, and each failure sets a wait."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import logging
 import random
 import time
+from typing import Any
 
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.messages import Answer, Outcome, Request
 from twelvetasks.transport.retries import Budget, Failure, RetryPolicy, wait_before_retry
 from twelvetasks.transport.telemetry import Telemetry
-from twelvetasks.values.errors import (
-    RateLimitedError,
-    TwelveTasksError,
-)
+from twelvetasks.values.errors import RateLimitedError, TwelveTasksError
+
+__all__ = ["Exchange"]
 
 _log = logging.getLogger("twelvetasks")
 
 
 class Exchange:
-    """One request and its retries. Its name is what stamina's instrumentation tells of it."""
+    """One request. stamina calls `attempt`, and `wait_before_retry` after each failure.
+
+    stamina's instrumentation hooks see the name of `attempt`, and no arguments.
+    """
 
     def __init__(
         self,
@@ -39,42 +42,9 @@ class Exchange:
         self._budget = request.budget or Budget(retry.budget)
         self._failures = 0
         self._wait: float | None = None
-        self._notice: asyncio.Handle | None = None
-        self._known: TwelveTasksError | None = None
-
-    async def run(self) -> Answer:
-        """Make attempts, with stamina's waits between them, until one succeeds or is final.
-
-        Only what fails is stamina's business: it is then told of the first failure as if it had
-        made that attempt itself.
-        """
-        try:
-            return await self._send_once()
-        except TwelveTasksError as error:
-            if self._wait is None:
-                raise
-            self._known = error
-        # Most programs never need it, and with tenacity it takes as long to import as all of ours.
-        import stamina  # noqa: PLC0415
-
-        attempts = stamina.retry(
-            on=self._wait_before_retry, attempts=self._retry.attempts, timeout=None
-        )
-        try:
-            return await attempts(self.attempt)()
-        finally:
-            if self._notice is not None:
-                self._notice.cancel()
 
     async def attempt(self) -> Answer:
-        """Make an attempt, or tell of the one that was made already."""
-        known, self._known = self._known, None
-        if known is not None:
-            raise known
-        return await self._send_once()
-
-    async def _send_once(self) -> Answer:
-        """Pass the gate and send the request."""
+        """Pass the gate and send the request once; raise the error that came of it."""
         request = self._request
         passage = self._gate.passage(priority=request.priority, patience=self._retry.longest_wait)
         self._wait = None
@@ -82,37 +52,52 @@ class Exchange:
         try:
             async with passage as place:
                 began = time.monotonic()
-                if self._telemetry is None:
+                with self._observe(waited=began - came) as observation:
                     outcome = await self._client.ask(request)
-                else:
-                    outcome = await self._observed(self._telemetry, waited=began - came)
+                    if observation is not None:
+                        result = outcome.result
+                        observation.answered(
+                            status=result.status,
+                            request_id=result.request_id,
+                            error=None if isinstance(result, Answer) else result,
+                        )
                 place.report(outcome.report)
         except RateLimitedError as refused:
-            # The gate's own: nothing was sent.
+            # Raised by the gate, which knows no page: nothing was sent.
             raise refused.located(page=request.page) from None
         if isinstance(outcome.result, Answer):
             return outcome.result
-        self._note(outcome, began)
+        self._failures += 1
+        self._wait = self._wait_after(outcome, began)
         raise outcome.result
 
-    async def _observed(self, telemetry: Telemetry, *, waited: float) -> Outcome:
+    def wait_before_retry(self, error: Exception) -> bool | float:
+        """Return the seconds to wait after a failed attempt, or False if its error is final."""
+        if self._wait is None or not isinstance(error, TwelveTasksError):
+            return False
         request = self._request
-        with telemetry.attempt(
-            request.method, request.url, page=request.page, resends=self._failures, waited=waited
-        ) as attempt:
-            outcome = await self._client.ask(request)
-            result = outcome.result
-            attempt.answered(
-                status=result.status,
-                request_id=result.request_id,
-                error=None if isinstance(result, Answer) else result,
-            )
-        return outcome
+        _log.info(
+            "retry %d of %s %s%s in %.2f s: %s",
+            self._failures,
+            request.method,
+            request.url.path,
+            "" if request.page is None else f", page {request.page},",
+            self._wait,
+            error.reason,
+        )
+        return self._wait
 
-    def _note(self, outcome: Outcome, began: float) -> None:
-        """Decide, as long as all is known of it, what the failure of an attempt leads to."""
+    def _observe(self, *, waited: float) -> contextlib.AbstractContextManager[Any]:
+        if self._telemetry is None:
+            return contextlib.nullcontext()
+        request = self._request
+        return self._telemetry.attempt(
+            request.method, request.url, page=request.page, resends=self._failures, waited=waited
+        )
+
+    def _wait_after(self, outcome: Outcome, began: float) -> float | None:
+        """Return the seconds to wait after an attempt that began then; None if it is final."""
         report = outcome.report
-        self._failures += 1
         failure = Failure(
             method=self._request.method,
             status=report.status,
@@ -121,37 +106,12 @@ class Exchange:
             retry_after=report.retry_after,
             pause=self._gate.pause_left(),
         )
-        self._wait = wait_before_retry(
+        wait = wait_before_retry(
             self._retry,
             failure,
             number=self._failures,
             chance=random.random(),  # noqa: S311 - spreads clients in time, protects nothing
         )
-        if self._request.repeatable is not None and not self._request.repeatable():
-            self._wait = None
-        now = time.monotonic()
-        if self._wait is not None and not self._budget.allows(began, now + self._wait):
-            self._wait = None
-
-    def _wait_before_retry(self, error: Exception) -> bool | float:
-        """Tell stamina the wait, and have it logged as soon as stamina has begun to wait."""
-        if self._wait is None or not isinstance(error, TwelveTasksError):
-            return False
-        # Whether this attempt was the last is stamina's to know. If it was, `run` ends before the
-        # event loop comes to the notice.
-        self._notice = asyncio.get_running_loop().call_soon(
-            self._log_retry, self._wait, error.reason
-        )
-        return self._wait
-
-    def _log_retry(self, wait: float, reason: str) -> None:
-        request = self._request
-        _log.info(
-            "retry %d of %s %s%s in %.2f s: %s",
-            self._failures,
-            request.method,
-            request.url.path,
-            "" if request.page is None else f", page {request.page},",
-            wait,
-            reason,
-        )
+        if wait is None or not self._request.repeatable():
+            return None
+        return wait if self._budget.allows(began, time.monotonic() + wait) else None

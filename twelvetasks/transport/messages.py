@@ -11,47 +11,49 @@ from yarl import URL
 
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.transport.retries import Budget
-from twelvetasks.values.errors import (
-    TwelveTasksError,
-)
+from twelvetasks.values.errors import TwelveTasksError
 
-__all__ = ["Answer", "Request"]
-
-MAX_BODY = 16 * 1024 * 1024
-"""Bytes of a body, on the wire or after decompression, above which it is refused."""
+__all__ = ["Answer", "Outcome", "Request"]
 
 ONLY_OK = frozenset({HTTPStatus.OK.value})
 
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """A successful answer: its status, its body and the id the platform gave the request."""
+    """A successful answer."""
 
     status: int
+    """The HTTP status, one of those that the request accepts."""
     body: bytes = attrs.field(repr=False)
+    """The whole body, decoded."""
     request_id: str | None
+    """The id that the platform gave the request, or None if it gave none."""
+
+
+def _always() -> bool:
+    return True
 
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """What is to be sent, as often as it takes."""
+    """What is sent, and how often it may be."""
 
     method: str
     url: URL = attrs.field(repr=False)
     page: int | None = None
-    """The page that is read, for its errors to name."""
+    """The page that is read, counted from 1, for errors to name."""
     body: Callable[[], Any] | None = attrs.field(default=None, repr=False)
-    """Makes aiohttp's `data`, anew for each attempt."""
-    repeatable: Callable[[], bool] | None = attrs.field(default=None, repr=False)
-    """Whether `body` can be made once more, asked after an attempt; None if it always can."""
+    """Makes aiohttp's `data`, once for each attempt."""
+    repeatable: Callable[[], bool] = attrs.field(default=_always, repr=False)
+    """Whether `body` can be made once more. Called after an attempt has failed."""
     accept: Container[int] = ONLY_OK
-    """The statuses that are a success."""
+    """The HTTP statuses that are a success."""
     timeout: float | None = None
     """Seconds for one attempt; None for the session's own."""
     priority: float = 0
-    """The lower, the sooner it passes the gate."""
+    """The lowest passes the gate first."""
     budget: Budget | None = None
-    """What its listing may lose to failures; None if it is the only request of its kind."""
+    """The time its listing may lose to failures; None for a budget of its own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -60,5 +62,6 @@ class Outcome:
 
     result: Answer | TwelveTasksError
     report: RateReport
+    """What the gate and the retries need to know of it."""
     lost: bool = False
-    """Whether there was no whole answer."""
+    """Whether the answer did not arrive, or not whole."""

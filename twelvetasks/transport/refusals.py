@@ -1,4 +1,4 @@
-"""Statuses of 400 and more: the error each becomes, and the platform's words for it."""
+"""Answers with a status of 400 or more: the error class of each, and the platform's words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import msgspec
 from yarl import URL
 
 from twelvetasks.transport.body import BodyFault, read_body
-from twelvetasks.transport.messages import MAX_BODY
 from twelvetasks.values.errors import (
     AuthenticationError,
     BadRequestError,
@@ -21,20 +20,20 @@ from twelvetasks.values.errors import (
 )
 
 LONGEST_QUOTE = 500
-"""Characters of what another machine said that an error repeats."""
+"""Characters that an error quotes of what another machine said."""
 
 
 async def read_words(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body of a refusal, which is one even if its words cannot be had."""
+    """Read the body of a refusal; one that cannot be read is empty, for the status says enough."""
     try:
-        body = await read_body(response, cap=MAX_BODY)
+        body = await read_body(response)
     except aiohttp.ClientError:
         return b""
     return b"" if isinstance(body, BodyFault) else body
 
 
 def kind_of_refusal(status: int) -> tuple[type[TwelveTasksError], str]:
-    """Give the error class of a status of 400 or more, and its advice."""
+    """Return the error class for a status of 400 or more, and its advice."""
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return AuthenticationError, "Check the API key: keys expire by themselves"
@@ -50,7 +49,7 @@ def kind_of_refusal(status: int) -> tuple[type[TwelveTasksError], str]:
 
 
 def host_of(location: str) -> str | None:
-    """Give the host of an address, or None if it is none."""
+    """Return the host of a URL, or None if it has none or is not a URL."""
     try:
         return URL(location).host
     except ValueError:
@@ -58,7 +57,10 @@ def host_of(location: str) -> str | None:
 
 
 def code_and_message(body: bytes) -> tuple[str | None, str | None]:
-    """Read a refusal's body, flat or nested under ``error``; a proxy's may be no JSON at all."""
+    """Read the body of a refusal, flat or nested under ``error``.
+
+    Returns None for what is missing; the body may come from a proxy, and need not be JSON.
+    """
     try:
         said = msgspec.json.decode(body)
     except (RecursionError, ValueError):

@@ -1,7 +1,7 @@
-"""Retries as data: which failures, how often, how long.
+"""Retries as data: which failures are retried, how often, and after how long.
 
-`RetryPolicy` says what is wanted, `wait_before_retry` what follows from it for one failure, and
-stamina does it. Nothing here sleeps or sends; a wait of None means that the failure is final.
+`RetryPolicy` is what the caller wants, and `wait_before_retry` what follows from it for one
+failure. Nothing here sleeps or sends: stamina does.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from twelvetasks.values.checks import any_seconds, refuse, whole_number
 
 __all__ = ["Budget", "Failure", "RetryPolicy", "wait_before_retry"]
 
-PASSING_STATUSES = frozenset(
+TRANSIENT_STATUSES = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT.value, HTTPStatus.TOO_MANY_REQUESTS.value, *range(500, 600)}
 )
 
 REPEATABLE_METHODS = frozenset({"DELETE", "GET", "HEAD"})
-"""Sent twice, they do what they do once."""
+"""Idempotent: sent twice, they have the effect of once (RFC 9110, section 9.2.2)."""
 
 
 def _seconds_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -45,91 +45,93 @@ def _status_set(value: Any) -> frozenset[int]:
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """Which failures of a request are tried again, how often and after which waits.
+    """Which failures of a request are retried, how often, and after how long.
 
-    Requests that only read or delete (GET, DELETE) are tried again after lost, refused and cut
-    connections, after timeouts and after the `statuses`. One that creates (POST) is tried again
-    only if it provably never left this machine or the platform refused it with status 429: it is
-    never carried out twice.
+    GET and DELETE are retried after connection errors, timeouts, bodies that were cut short, and
+    the `statuses`. A POST, which creates, is retried only if it never left this machine or was
+    refused with status 429, so that nothing is created twice::
 
-    Raises InvalidArgumentError, which names parameter and value, for what makes no sense.
+        patient = RetryPolicy(attempts=10, wait_max=60)
+        async with TaskSession(retry=patient) as session: ...
+
+    Raises InvalidArgumentError, which names the parameter, for a value out of range.
     """
 
     attempts: int = attrs.field(default=6, validator=_attempts)
-    """The most times that one request is sent; 1 for no retries."""
+    """How often one request is sent at most; 1 for no retries."""
     wait_initial: float = attrs.field(default=0.5, validator=any_seconds)
     """Seconds before the first retry; they double with each further one."""
     wait_max: float = attrs.field(default=30.0, validator=any_seconds)
-    """The most seconds before a retry, unless the platform asks for more."""
+    """The longest wait in seconds before a retry, unless the platform asks for more."""
     wait_jitter: float = attrs.field(default=1.0, validator=any_seconds)
-    """Up to so many seconds are added by chance, so that clients do not come back in step."""
+    """Up to so many random seconds are added to a wait, so that clients spread out in time."""
     longest_wait: float = attrs.field(default=90.0, validator=any_seconds)
-    """The longest wait in seconds that the platform may ask for; asked for more, it is not waited
-    for: the error, which carries `retry_after`, is raised at once. The default is enough for limits
-    per minute, whose ends are told in whole seconds and by another clock; not for those per day."""
+    """The longest wait in seconds that the platform may ask for. If it asks for more, the error is
+    raised at once, with its `retry_after`. The default covers limits per minute, even if the
+    platform's clock is off by a few seconds, but not limits per day."""
     budget: float | None = attrs.field(default=3600.0, validator=_seconds_or_none)
-    """Seconds that one listing may lose to failures in all, to failed attempts and to the waits
-    after them, those of requests at the same time counted once; then the next failure is final.
-    None for no such bound."""
-    statuses: frozenset[int] = attrs.field(default=PASSING_STATUSES, converter=_status_set)
-    """The HTTP statuses that may pass: 408, 429 and all from 500 to 599."""
+    """Seconds that one listing may lose to failures: to failed attempts and the waits after them,
+    concurrent ones counted once. After that, the next failure is final. None for no limit."""
+    statuses: frozenset[int] = attrs.field(default=TRANSIENT_STATUSES, converter=_status_set)
+    """The HTTP statuses that are retried, from 400 to 599: by default 408, 429 and all 5xx."""
 
 
 @attrs.frozen(kw_only=True)
 class Failure:
-    """What is known of a failed attempt, as far as trying again goes."""
+    """What is known of a failed attempt, as far as retries are concerned."""
 
     method: str
     status: int | None
-    """The HTTP status, or None if there was no whole answer."""
+    """The HTTP status, or None if no answer arrived."""
     lost: bool
-    """Whether the connection failed, the time ran out or the body was cut short."""
+    """Whether the connection failed, the attempt timed out, or the body was cut short."""
     reached: bool = True
     """Whether the platform may have received the request."""
     retry_after: float | None = None
-    """Seconds the platform asked to wait."""
+    """Seconds that the platform asked to wait."""
     pause: float = 0.0
-    """Seconds for which the gate lets nothing pass, anyway."""
+    """Seconds for which the gate is closed to every request."""
 
 
 def wait_before_retry(
     policy: RetryPolicy, failure: Failure, *, number: int, chance: float
 ) -> float | None:
-    """Give the seconds to wait before retry `number` (from 1), or None if the failure is final.
+    """Return the seconds to wait after failure `number` (from 1), or None if it is final.
 
     `chance`, from 0 to 1, is how much of the jitter is added.
     """
-    if not _may_be_repeated(policy, failure):
+    if number >= policy.attempts or not _may_be_repeated(policy, failure):
         return None
     asked = failure.retry_after or 0.0
     if failure.status == HTTPStatus.TOO_MANY_REQUESTS:
         asked = max(asked, failure.pause)
     if asked:
         return asked if asked <= policy.longest_wait else None
-    # Far enough for any wait, and short of where a power of two is no float any more.
+    # Enough doublings for any wait, and few enough for a float to hold the result.
     doublings = min(number - 1, 64)
     return min(policy.wait_max, policy.wait_initial * 2.0**doublings + chance * policy.wait_jitter)
 
 
 def _may_be_repeated(policy: RetryPolicy, failure: Failure) -> bool:
-    passing = failure.lost or failure.status in policy.statuses
+    transient = failure.lost or failure.status in policy.statuses
     if failure.method in REPEATABLE_METHODS:
-        return passing
+        return transient
     refused = failure.status == HTTPStatus.TOO_MANY_REQUESTS and not failure.lost
-    return passing and (refused or not failure.reached)
+    return transient and (refused or not failure.reached)
 
 
 class Budget:
-    """The seconds that one listing has lost to failures, against what its policy allows it."""
+    """The seconds that one listing may still lose to failures."""
 
     def __init__(self, seconds: float | None) -> None:
         self._left = math.inf if seconds is None else seconds
         self._charged_until = -math.inf
 
     def allows(self, began: float, ends: float) -> bool:
-        """Charge the time from the start of a failed attempt to the end of the wait after it.
+        """Charge the time from a failed attempt's start to its wait's end; return if it is left.
 
-        Time that another failure has been charged for already is free.
+        Time that was charged for another failure is not charged again. Both are seconds of one
+        clock, such as `time.monotonic`.
         """
         start = max(began, self._charged_until)
         self._left -= max(ends - start, 0.0)

@@ -1,26 +1,24 @@
-"""Requests that end with their session: what is under way, and how closing ends it."""
+"""Requests that end with their session: sent, retried, and ended when it is closed."""
 
 from __future__ import annotations
 
 import asyncio
 
-from yarl import URL
+import stamina
 
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.exchange import Exchange
 from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.messages import Answer, Request
-from twelvetasks.transport.retries import Budget, RetryPolicy
+from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
-from twelvetasks.values.errors import (
-    SessionClosedError,
-)
+from twelvetasks.values.errors import SessionClosedError
 
 __all__ = ["Transport"]
 
 
 class Transport:
-    """Sends requests, each as often as its policy allows, until it is closed."""
+    """Sends requests, each as often as the retry policy allows, until it is closed."""
 
     def __init__(
         self,
@@ -39,33 +37,24 @@ class Transport:
         self._idle.set()
         self.closed: bool = False
 
-    async def get(
-        self,
-        url: URL,
-        *,
-        page: int | None = None,
-        priority: float = 0,
-        budget: Budget | None = None,
-    ) -> Answer:
-        """Ask for `url` until there is an answer, or raise the error of the last attempt."""
-        return await self.send(
-            Request(method="GET", url=url, page=page, priority=priority, budget=budget)
-        )
-
     async def send(self, request: Request) -> Answer:
-        """Send a request until it succeeds, or raise the error of the last attempt.
+        """Send a request until it succeeds, or raise the error of its last attempt.
 
-        Closing ends it, too. As the task may be the caller's own, a scope is ended, not the task.
+        Raises SessionClosedError if the transport is, or meanwhile gets, closed. Closing ends a
+        timeout scope instead of cancelling the task, because the task may be the caller's own.
         """
         scope = asyncio.timeout(None)
         if not self.closed:
+            exchange = Exchange(self.client, self.gate, self.retry, self.telemetry, request)
+            # The policy counts attempts, and so knows which one is the last.
+            attempt = stamina.retry(on=exchange.wait_before_retry, attempts=None, timeout=None)(
+                exchange.attempt
+            )
             try:
                 async with scope:
                     self._scopes.add(scope)
                     self._idle.clear()
-                    return await Exchange(
-                        self.client, self.gate, self.retry, self.telemetry, request
-                    ).run()
+                    return await attempt()
             except TimeoutError:
                 if not scope.expired():
                     raise
