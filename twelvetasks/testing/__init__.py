@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twelvetasks.testing.limits import RateLimit
-    from twelvetasks.testing.platform import FakePlatform, RecordedRequest
+    from twelvetasks.testing.platform import FakePlatform
+    from twelvetasks.testing.recording import RecordedRequest
     from twelvetasks.testing.script import Hold
     from twelvetasks.testing.uploads import ReceivedFile, RecordedUpload
     from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery
@@ -34,7 +35,7 @@ _MODULES = {
     "RateLimit": "limits",
     "ReceivedFile": "uploads",
     "RecordedDelivery": "webhooks",
-    "RecordedRequest": "platform",
+    "RecordedRequest": "recording",
     "RecordedUpload": "uploads",
 }
 

@@ -80,7 +80,7 @@ class Record:
 
 @attrs.frozen
 class Page:
-    """What one read of a page saw."""
+    """The result of reading one page."""
 
     records: Sequence[Record]
     total: int
@@ -99,7 +99,7 @@ class Account:
         self._last_instant = 0
 
     def load(self, tasks: Iterable[Mapping[str, Any]]) -> None:
-        """Take in what was there before; a task without `updated_at` was never updated."""
+        """Add existing tasks; one without `updated_at` was never updated."""
         with self._lock:
             self._views.clear()
             for task in tasks:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 import msgspec
+from aiohttp import web
 
 from twelvetasks.testing.account import Page
 from twelvetasks.testing.parameters import ParameterError, Selection
@@ -124,3 +125,17 @@ def page_body(page: Page, selection: Selection, total_page: int) -> bytes:
         b",".join([record.listed for record in page.records]),
         msgspec.json.encode(info),
     )
+
+
+def answered(body: bytes, status: int = 200) -> web.Response:
+    """Return a response with a JSON body, or without a body where it is empty."""
+    if not body:
+        return web.Response(status=status)
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def refused(refusal: Refusal, **headers: str) -> web.Response:
+    """Return a refusal as a response."""
+    response = answered(refusal.body, refusal.status)
+    response.headers.update(headers)
+    return response

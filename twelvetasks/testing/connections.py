@@ -1,7 +1,7 @@
-"""Counts the TCP connections that a server has open, exactly.
+"""Counts the open TCP connections of a server exactly.
 
-aiohttp forgets a connection only when its last handler has ended; the socket itself is the truth,
-so each connection's protocol is wrapped and watched here.
+aiohttp drops a connection from its own count only when its last handler has ended, so each
+connection's protocol is wrapped here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Connections:
         return _Watched(protocol, self._open)
 
     def abort(self) -> None:
-        """Close all of them at once, without sending what is still buffered."""
+        """Close all of them at once; buffered data is not sent."""
         for transport in list(self._open):
             transport.abort()
 

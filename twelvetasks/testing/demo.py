@@ -1,7 +1,7 @@
-"""Tasks that look like an account in use: the same ones for the same count and seed.
+"""Realistic demo tasks, the same for the same count and seed.
 
-They come newest first and one at a time, so that an account of a million never exists as
-dictionaries. Statuses are dealt from a deck per hundred tasks: any hundred shows all of them.
+They are generated newest first, one at a time, so that a million of them never exist as
+dictionaries at once. Statuses are shuffled per hundred tasks: each hundred has all of them.
 """
 
 from __future__ import annotations

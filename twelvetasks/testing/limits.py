@@ -1,4 +1,4 @@
-"""Request limits as the platform announces them: a fixed window that opens with its first request.
+"""The rate limit: a fixed window of time that starts with its first request.
 
 `RateLimit` is the policy and can be shared; `RateWindow` counts for one platform, on the clock it
 is given.
@@ -17,7 +17,7 @@ from twelvetasks.testing import instants
 
 @attrs.frozen
 class RateLimit:
-    """So many requests in each window of time; what is beyond is answered 429."""
+    """A rate limit: requests beyond it are answered 429 until the window ends."""
 
     requests: int = attrs.field(validator=attrs.validators.ge(0))
     """Requests allowed in one window."""
@@ -33,7 +33,7 @@ class RateLimit:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """What the limit says to one request."""
+    """Whether one request is within the limit."""
 
     allowed: bool
     headers: dict[str, str]

@@ -1,7 +1,7 @@
-"""The query string of `GET /tasks`, read as strictly as a client may fear.
+"""The query string of `GET /tasks`, checked as strictly as the platform might.
 
-What the platform would refuse is refused here with the name of the parameter; what passes becomes
-a hashable `Selection`, by which the account caches its orders.
+An error names its parameter. A valid query becomes a hashable `Selection`, by which the account
+caches sorted views.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import attrs
 from twelvetasks.testing import instants
 
 DateFilter = Literal["since", "day"]
-"""How a date filter reads: at or after the time, for ever or only until that day's end (UTC)."""
+"""What a date filter matches: everything from its time on, or only until the end of its day."""
 
 ErrorCode = Literal[
     "parameter_invalid",
@@ -63,7 +63,7 @@ class Between:
 
 @attrs.frozen(kw_only=True)
 class Filters:
-    """What a task must satisfy; None lets every task pass."""
+    """The conditions for a task to match; None matches every task."""
 
     index_id: str | None = None
     statuses: frozenset[str] | None = None

@@ -1,46 +1,37 @@
-"""`FakePlatform`: the endpoints over the account, served by aiohttp.web on a real socket.
+"""`FakePlatform`: TwelveLabs on a loopback socket, for tests, demonstrations and benchmarks.
 
-A read is atomic: between the last scripted action and the encoded body nothing is awaited. It
-shares no code with the client, whose judge it is.
+It connects the parts of this package: the account, its endpoints, the script of a test, the rate
+limit, webhooks and the server. It shares no code with the client, which it is there to judge.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import inspect
-import math
 import threading
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import attrs
 import msgspec
 from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 from yarl import URL
 
 from twelvetasks.testing import answers
 from twelvetasks.testing.account import Account
-from twelvetasks.testing.answers import Refusal
-from twelvetasks.testing.connections import Connections
+from twelvetasks.testing.answers import Refusal, answered, refused
 from twelvetasks.testing.demo import demo_tasks
-from twelvetasks.testing.indexing import FINAL, Indexing, following
+from twelvetasks.testing.endpoints import PREFIX, Behaviour, Endpoints, listed
+from twelvetasks.testing.indexing import FINAL, Lifecycle
 from twelvetasks.testing.limits import RateLimit, RateWindow, Verdict
-from twelvetasks.testing.parameters import (
-    DateFilter,
-    ParameterError,
-    Selection,
-    pairs,
-    select,
-)
+from twelvetasks.testing.parameters import DateFilter, pairs, select
+from twelvetasks.testing.recording import RecordedRequest, Recorder
 from twelvetasks.testing.script import Failure, Hold, Script
-from twelvetasks.testing.uploads import MAX_FILESIZE, RecordedUpload, read_form
+from twelvetasks.testing.server import Server
+from twelvetasks.testing.uploads import MAX_FILESIZE, RecordedUpload
 from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery, Webhooks
 
 Action = Callable[["FakePlatform", web.Request], Awaitable[None] | None]
@@ -49,47 +40,17 @@ Responder = Callable[
 ]
 
 _VERSION = "1.3.0"
-_PREFIX = "/v1.3"
-
-_ACCEPTING = 4
-"""Turns of the event loop that it takes to accept a connection."""
 
 _TICK = 0.01
-"""Seconds between two looks at what is due, while there is somebody to be told of it."""
+"""Seconds between two checks for tasks that are due, while a webhook must be told of them."""
 
 
-@attrs.frozen(kw_only=True)
-class RecordedRequest:
-    """A request as the platform saw it."""
+class FakePlatform(Behaviour):
+    """A TwelveLabs in your own process that serves video indexing tasks on a loopback socket.
 
-    number: int
-    """1 for the first request since the platform was made, in order of arrival."""
-    method: str
-    """``GET``, ``POST`` or ``DELETE``."""
-    path: str
-    """Its path, the version included."""
-    query: MultiDict[str]
-    """Its query, in which a name may come several times."""
-    headers: CIMultiDictProxy[str] = attrs.field(repr=False)
-    """Its headers, the API key included."""
-    page: int | None
-    """The page of a `GET /tasks`, 1 where it is not given; None where there is none to speak of."""
-    page_limit: int | None
-    """The page limit of a `GET /tasks`, 10 where it is not given."""
-    started: float
-    """When it arrived, on `time.monotonic`, in seconds."""
-    status: int | None = None
-    """The status of the answer; None while there is none, or if the connection went away first."""
-    ended: float | None = None
-    """When its answer was ready to be sent, or was given up; None while it is in flight."""
-
-
-class FakePlatform:
-    """An in-process TwelveLabs, as far as video indexing tasks go.
-
-    It serves `GET` and `POST /v1.3/tasks`, `GET` and `DELETE /v1.3/tasks/{id}` on a loopback
-    socket. Use it with `async with` in the running event loop, or with
-    `with platform.run_in_thread()` from synchronous code::
+    It serves `GET` and `POST /v1.3/tasks`, `GET` and `DELETE /v1.3/tasks/{id}`, and refuses what
+    the platform refuses. Use `async with` in the running event loop, or
+    `with platform.run_in_thread()` in synchronous code::
 
         async with (
             FakePlatform.demo(1000) as platform,
@@ -97,22 +58,25 @@ class FakePlatform:
         ):
             failed = await session.tasks(status="failed")
 
-    - `tasks`: what the account holds at first, as JSON objects. What a task lacks of `_id`,
-      `created_at`, `updated_at`, `status` and `index_id` is filled in.
-    - `rate_limit`: None for no limit.
-    - `latency`: seconds before a request is answered, or a function of the request.
-    - `clock`: the time of the account and of the rate limit; the system's by default.
+    - `tasks`: the account's first tasks, as JSON objects. A missing `_id`, `created_at`,
+      `updated_at`, `status` or `index_id` is filled in.
+    - `api_key`: the one key that is accepted; any other is answered 401.
+    - `rate_limit`: a `RateLimit`; None for no limit.
+    - `latency`: seconds before a request is answered, or a function of the request that returns
+      them.
+    - `clock`: a function that returns the time of the account and of the rate limit; the system's
+      by default.
     - `past_end`: whether a page past the end is empty or refused with status 400.
     - `empty_total_page`: `total_page` where nothing matches.
-    - `date_filter`: whether the filters `created_at` and `updated_at` let pass everything since
-      the time or only what is of the same day (UTC).
-    - `index_ids`: the indexes that take uploads; None for any.
-    - `max_filesize`: bytes of a video above which an upload is refused.
-    - `indexing_time`: seconds of the clock in which an uploaded task goes from `pending` over
-      `validating`, `queued` and `indexing` to `ready`; None leaves that to `advance` and `finish`.
-    - `host`, `port`: where it listens; port 0 is any free one.
+    - `date_filter`: whether the filters `created_at` and `updated_at` match everything at or after
+      the time (`"since"`) or only until the end of its day in UTC (`"day"`).
+    - `index_ids`: the indexes that accept uploads; None for any.
+    - `max_filesize`: the largest video that can be uploaded, in bytes.
+    - `indexing_time`: seconds of the clock in which an uploaded task becomes `ready`; None to move
+      it with `advance` and `finish`.
+    - `host`, `port`: the address to listen on; port 0 takes any free port.
 
-    A video that is uploaded is counted and digested while it arrives, and not kept: see `uploads`.
+    An uploaded video is counted and hashed while it arrives, and not kept: see `uploads`.
     """
 
     def __init__(
@@ -132,52 +96,42 @@ class FakePlatform:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self._clock = clock or _now
-        self._account = Account(self._clock)
-        self._account.load(tasks)
+        super().__init__(
+            past_end=past_end,
+            empty_total_page=empty_total_page,
+            date_filter=date_filter,
+            index_ids=index_ids,
+            max_filesize=max_filesize,
+            indexing_time=indexing_time,
+        )
         self.api_key = api_key
         self.latency = latency
-        self.past_end: Literal["empty", "error"] = past_end
-        self.empty_total_page: Literal[0, 1] = empty_total_page
-        self.date_filter: DateFilter = date_filter
-        self.index_ids = index_ids
-        self.max_filesize = max_filesize
-        self.indexing_time = indexing_time
+        self._clock = clock or _now
         self.rate_limit = rate_limit
-        self.uploads: list[RecordedUpload] = []
-        """Every upload that became a task, by the time of its last byte; may be cleared."""
-        self.requests: list[RecordedRequest] = []
-        """Every request so far, by arrival; may be cleared."""
-        self._host = host
-        self._port = port
-        self._indexing = Indexing(self._clock)
-        self._streamed: set[str] = set()
+        self._account = Account(self._clock)
+        self._account.load(tasks)
         self._webhooks = Webhooks(self._clock)
+        self._lifecycle = Lifecycle(self._account, self._clock, self._webhooks.tell)
+        self._endpoints = Endpoints(self._account, self._lifecycle, self)
         self._script = Script()
         self._actions: list[Action] = []
         self._responders: list[Responder] = []
-        self._connections = Connections()
-        self._recording = threading.Lock()
-        self._number = 0
-        self._in_flight = 0
-        self._most_in_flight = 0
         self._broken_script: Exception | None = None
-        self._running: _Running | None = None
+        self._recorder = Recorder()
+        self._server = Server(self._serve, host, port)
 
     @classmethod
     def demo(cls, count: int = 1000, *, seed: int = 0, **options: Any) -> Self:
         """Return a platform with `count` realistic tasks, the same for the same count and seed.
 
-        `options` are those of the class.
+        `options` are the parameters of `FakePlatform` except `tasks`.
         """
         return cls(demo_tasks(count, seed=seed), **options)
 
     @property
     def base_url(self) -> URL:
-        """Where it serves, with the version; raises `RuntimeError` while it does not."""
-        if self._running is None:
-            raise RuntimeError("the platform is not running: use `async with` or run_in_thread()")
-        return URL.build(scheme="http", host=self._host, port=self._running.port, path=_PREFIX)
+        """The address to give to a client; raises `RuntimeError` while the platform is stopped."""
+        return self._server.origin.with_path(PREFIX)
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -190,29 +144,39 @@ class FakePlatform:
         self._window = None if limit is None else RateWindow(limit, self._clock)
 
     @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request so far, in order of arrival; may be cleared."""
+        return self._recorder.requests
+
+    @property
+    def uploads(self) -> list[RecordedUpload]:
+        """Every upload that became a task, in order of completion; may be cleared."""
+        return self._endpoints.uploads
+
+    @property
     def deliveries(self) -> list[RecordedDelivery]:
-        """Every attempt to deliver a webhook so far, by its end; may be cleared."""
+        """Every completed attempt to deliver a webhook; may be cleared."""
         return self._webhooks.deliveries
 
     @property
     def open_connections(self) -> int:
-        """How many TCP connections are open to it now."""
-        return len(self._connections)
+        """The number of TCP connections that are open now."""
+        return len(self._server.connections)
 
     @property
     def in_flight(self) -> int:
-        """How many requests have arrived and are not answered yet."""
-        return self._in_flight
+        """The number of requests that have arrived and are not answered yet."""
+        return self._recorder.in_flight
 
     @property
     def most_in_flight(self) -> int:
-        """The most requests that were in flight at once."""
-        return self._most_in_flight
+        """The largest number of requests that were in flight at once."""
+        return self._recorder.most_in_flight
 
     async def start(self) -> None:
-        """Serve in the running event loop.
+        """Serve in the running event loop, for code in which ``async with`` does not fit.
 
-        For where there is no block to put into an ``async with``::
+        Example::
 
             platform = FakePlatform.demo(10)
             await platform.start()
@@ -223,54 +187,18 @@ class FakePlatform:
 
         Raises `RuntimeError` if it serves already.
         """
-        if self._running is not None:
-            raise RuntimeError("the platform is running already")
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self._serve)
-        runner = web.AppRunner(
-            application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
-        )
-        await runner.setup()
-        server = runner.server
-        if server is None:  # pragma: no cover
-            raise RuntimeError("aiohttp did not set up a server")
-        try:
-            listener = await asyncio.get_running_loop().create_server(
-                lambda: self._connections.watched(server()), self._host, self._port
-            )
-        except OSError:
-            await runner.cleanup()
-            raise
-        self._running = _Running(
-            loop=asyncio.get_running_loop(),
-            listener=listener,
-            runner=runner,
-            server=server,
-            port=listener.sockets[0].getsockname()[1],
-        )
+        await self._server.start()
         self._webhooks.start()
         if self._webhooks.receivers:
             self._webhooks.run(self._move_on())
 
     async def stop(self) -> None:
-        """Close every connection and drop what is in flight; the account and the record remain.
+        """Close every connection and drop requests in flight; tasks and `requests` remain.
 
-        Raises what an action of `before_each`, a handler of `respond` or a function of `latency`
-        has raised, so that a mistake in a test's own script does not pass for a failing platform.
+        Raises the first error of a test's own `before_each`, `respond` or `latency` function, so
+        that a mistake there is not mistaken for a failing platform.
         """
-        running, self._running = self._running, None
-        if running is not None:
-            if running.loop is not asyncio.get_running_loop():
-                self._running = running
-                raise RuntimeError("the platform must be stopped in the event loop that started it")
-            await _stop_accepting(running.listener)
-            await self._webhooks.stop()
-            self._script.release_all()
-            await self._drop_connections(running)
-            await running.runner.cleanup()
-            # A connection that was just being accepted comes to light only now.
-            await self._drop_connections(running)
-            await running.listener.wait_closed()
+        await self._server.stop(self._end_work)
         broken, self._broken_script = self._broken_script, None
         if broken is not None:
             raise broken
@@ -289,7 +217,7 @@ class FakePlatform:
 
     @contextmanager
     def run_in_thread(self) -> Iterator[Self]:
-        """Serve from a thread with an event loop of its own; leaving stops it and joins it."""
+        """Serve from a thread with its own event loop; leaving the block stops the thread."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="FakePlatform", daemon=True)
         thread.start()
@@ -307,20 +235,21 @@ class FakePlatform:
     def add(self, **fields: Any) -> dict[str, Any]:
         """Add a task and return it.
 
-        Without `created_at` it is the newest; with one it takes its place in the order. Its
-        `updated_at` is now, its `status` is `ready`. Times may be `datetime`s. The field `hls`
-        shows only when the task is retrieved alone. Raises `ValueError` if its `_id` is taken.
+        By default `created_at` and `updated_at` are now and `status` is `ready`. Times may be
+        `datetime`s. The field `hls` is shown only when the task is retrieved by its id. Raises
+        `ValueError` if the `_id` is taken.
         """
         task = self._account.add(fields)
         self._webhooks.tell(task)
         return task
 
     def update(self, id: str, **fields: Any) -> dict[str, Any]:  # noqa: A002
-        """Set fields of a task and return it; its `updated_at` becomes now unless it is given.
+        """Set fields of a task and return it; `updated_at` becomes now unless it is given.
 
-        No two changes write the same time, and none goes back. Raises `KeyError` for an unknown id.
+        Each change gets a later time than the one before, by a millisecond at least. Raises
+        `KeyError` for an unknown id.
         """
-        return self._update(id, fields)
+        return self._lifecycle.update(id, fields)
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Remove a task, whatever its status; raises `KeyError` for an unknown id."""
@@ -329,12 +258,12 @@ class FakePlatform:
     def advance(self, id: str) -> dict[str, Any]:  # noqa: A002
         """Move a task to its next status and return it.
 
-        The order is `pending`, `validating`, `queued`, `indexing`, `ready`. A task that is ready
-        shows its `video_id` and, unless it was uploaded without, its stream. From now on it moves
-        by such calls alone. Raises `KeyError` for an unknown id, `ValueError` if the task is at
-        its end.
+        The order is `pending`, `validating`, `queued`, `indexing`, `ready`. A ready task has a
+        `video_id` and, unless it was uploaded with `enable_video_stream=False`, an `hls` stream.
+        `indexing_time` no longer moves this task. Raises `KeyError` for an unknown id and
+        `ValueError` for a task that has ended.
         """
-        return self._move(id, following(self._fields(id).get("status")))
+        return self._lifecycle.advance(id)
 
     def finish(
         self,
@@ -342,39 +271,40 @@ class FakePlatform:
         *,
         status: Literal["ready", "failed"] = "ready",
     ) -> dict[str, Any]:
-        """Move a task to its end and return it; raises `KeyError` for an unknown id."""
+        """Make a task ready or failed and return it; raises `KeyError` for an unknown id."""
         if status not in FINAL:
             raise ValueError(f"a task ends ready or failed, not {status!r}")
-        return self._move(id, status)
+        return self._lifecycle.finish(id, status)
 
     def add_webhook(
         self, url: str | URL, secret: str, *, retries: Iterable[float] = (0.05, 0.1, 0.2)
     ) -> FakeWebhook:
-        """Tell this address of each task that becomes `ready` or `failed` while the platform runs.
+        """Send a webhook to `url` for each task that becomes `ready` or `failed`.
 
-        It is told by a POST that is signed with `secret`, and again `retries` seconds after an
-        answer other than 2xx or none. No two attempts are signed in the same second. `deliveries`
-        records each; `FakeWebhook.disturb` loses, doubles or delays some. With a webhook, tasks
-        move on by `indexing_time` as soon as they are due.
+        Each is a POST signed with `secret`. It is retried after each of the `retries`, in seconds,
+        until the answer is 2xx. No two attempts are signed in the same second. `deliveries`
+        records every attempt; `FakeWebhook.disturb` drops, repeats or delays events. With a
+        webhook, `indexing_time` moves tasks at once, not when the account is next read.
         """
         first = not self._webhooks.receivers
         webhook = self._webhooks.add(str(url), secret, retries)
-        if first and self._running is not None:
-            self._running.loop.call_soon_threadsafe(lambda: self._webhooks.run(self._move_on()))
+        loop = self._server.loop
+        if first and loop is not None:
+            loop.call_soon_threadsafe(lambda: self._webhooks.run(self._move_on()))
         return webhook
 
     def tasks(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return every task that matches, in order, as a list would show it.
+        """Return every task that matches, in order, as a list shows it.
 
-        Takes the parameters of the endpoint except `page` and `page_limit`; `status` may be a
+        Takes the parameters of `GET /tasks` except `page` and `page_limit`; `status` may be a
         list and times may be `datetime`s. Raises `ValueError` for what the endpoint refuses.
         """
-        self._apply_what_is_due()
+        self._lifecycle.apply_due()
         selection = select(pairs(filters), dates=self.date_filter)
         return [record.fields for record in self._account.every(selection)]
 
     def before_each(self, action: Action) -> None:
-        """Call `action` before each request is answered, at the instant of the read."""
+        """Call `action(platform, request)` just before each request reads the account."""
         self._actions.append(action)
 
     def fail(
@@ -387,12 +317,12 @@ class FakePlatform:
         headers: Mapping[str, str] | None = None,
         disconnect: bool = False,
     ) -> None:
-        """Let the next `times` requests fail, or those for one `page` of a listing.
+        """Let the next `times` requests fail; with `page`, only requests for that page.
 
-        `body` None is the platform's own error body for the status (empty for 429), a mapping is
-        sent as JSON. `disconnect` aborts the connection instead of an answer; many clients, aiohttp
-        among them, repeat a GET once on their own when a kept-alive connection is lost, so plan
-        one more. Raises `ValueError` if `times` is less than 1.
+        `body` None sends the platform's own error body for the status (empty for 429); a mapping
+        is sent as JSON. `disconnect` aborts the connection instead. Many clients, including
+        aiohttp, repeat a GET once when a kept-alive connection is lost: plan one failure more.
+        Raises `ValueError` if `times` is less than 1.
         """
         if body is None:
             body = b"" if status == 429 else answers.refusal_of_status(status).body
@@ -405,25 +335,27 @@ class FakePlatform:
         )
 
     def respond(self, handler: Responder) -> None:
-        """Let `handler` answer whatever it likes, before limit, failures and endpoints.
+        """Let `handler(request)` answer before rate limit, planned failures and endpoints.
 
-        The first handler that returns a response wins; None leaves the request to the next.
+        The first handler that returns a response wins; None passes the request on.
         """
         self._responders.append(handler)
 
     def hold(self, page: int | None = None) -> Hold:
-        """Keep the requests from now on, or those for one `page` of a listing, until released."""
+        """Keep all later requests waiting until released; with `page`, only those for that page."""
         return self._script.hold(page)
 
-    async def _drop_connections(self, running: _Running) -> None:
-        """Abort every connection and wait for its task, for a second at most."""
-        deadline = time.monotonic() + 1.0
-        while (running.server.connections or self._connections) and time.monotonic() < deadline:
-            self._connections.abort()
-            await asyncio.sleep(0)
+    async def _end_work(self) -> None:
+        await self._webhooks.stop()
+        self._script.release_all()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        recorded = self._arrived(request)
+        selection = listed(request)
+        recorded = self._recorder.arrived(
+            request,
+            page=None if selection is None else selection.page,
+            page_limit=None if selection is None else selection.page_limit,
+        )
         verdict = None if self._window is None else self._window.take()
         failure, holds = self._script.claim(recorded.page)
         status = None
@@ -450,7 +382,7 @@ class FakePlatform:
             self._sign(response, verdict)
             return response
         finally:
-            self._ended(attrs.evolve(recorded, status=status, ended=time.monotonic()))
+            self._recorder.ended(recorded, status)
 
     async def _scripted(self, request: web.Request) -> web.StreamResponse | None:
         for action in tuple(self._actions):
@@ -471,147 +403,22 @@ class FakePlatform:
             limit = self._rate_limit
             if limit is not None and limit.empty_body:
                 return web.Response(status=429)
-            return _refused(Refusal(429, "too_many_requests", verdict.message))
+            return refused(Refusal(429, "too_many_requests", verdict.message))
         if failure is not None:
             if failure.disconnect:
                 await _disconnect(request)
-            response = _json(failure.body, failure.status)
+            response = answered(failure.body, failure.status)
             response.headers.update(failure.headers)
             return response
         if request.headers.get("x-api-key") != self.api_key:
-            return _refused(answers.refusal_of_status(401))
-        self._apply_what_is_due()
-        if request.method == "POST" and request.path == f"{_PREFIX}/tasks":
-            return await self._create(request)
-        return self._routed(request)
-
-    def _routed(self, request: web.Request) -> web.Response:
-        method, path = request.method, request.path
-        if path == f"{_PREFIX}/tasks":
-            if method == "GET":
-                return self._list(request)
-            return _refused(answers.no_such_method(method, path), Allow="GET, POST")
-        task_id = path.removeprefix(f"{_PREFIX}/tasks/")
-        if task_id in {path, ""} or "/" in task_id:
-            return _refused(answers.no_such_endpoint(path))
-        if method == "GET":
-            return self._retrieve(task_id)
-        if method == "DELETE":
-            return self._delete(task_id)
-        return _refused(answers.no_such_method(method, path), Allow="DELETE, GET")
-
-    async def _create(self, request: web.Request) -> web.Response:
-        try:
-            form = await read_form(request, max_filesize=self.max_filesize)
-        except ParameterError as error:
-            return _refused(answers.wrong_parameter(error))
-        if self.index_ids is not None and form.index_id not in self.index_ids:
-            return _refused(answers.no_such_index(form.index_id))
-        fields: dict[str, Any] = {"index_id": form.index_id, "status": "pending"}
-        if form.file is not None:
-            fields["system_metadata"] = {"filename": form.file.filename}
-        task_id = self._account.add(fields)["_id"]
-        upload = RecordedUpload(
-            task_id=task_id, video_id=_video_id(task_id), **attrs.asdict(form, recurse=False)
-        )
-        with self._recording:
-            self.uploads.append(upload)
-        if upload.enable_video_stream:
-            self._streamed.add(task_id)
-        if self.indexing_time is not None:
-            self._indexing.start(task_id, self.indexing_time)
-        return _json(answers.created_body(task_id, upload.video_id), 201)
-
-    def _fields(self, task_id: str) -> dict[str, Any]:
-        record = self._account.get(task_id)
-        if record is None:
-            raise KeyError(task_id)
-        return record.all_fields
-
-    def _move(self, task_id: str, status: str) -> dict[str, Any]:
-        self._indexing.stop(task_id)
-        return self._reach(task_id, status)
-
-    def _reach(self, task_id: str, status: str) -> dict[str, Any]:
-        changed: dict[str, Any] = {"status": status}
-        if status == "ready":
-            fields = self._fields(task_id)
-            changed["video_id"] = fields.get("video_id") or _video_id(task_id)
-            if task_id in self._streamed:
-                changed["hls"] = _stream(fields["index_id"], changed["video_id"])
-        return self._update(task_id, changed)
-
-    def _update(self, task_id: str, changed: Mapping[str, Any]) -> dict[str, Any]:
-        before = self._account.get(task_id)
-        task = self._account.update(task_id, changed)
-        if before is not None and before.fields.get("status") != task["status"]:
-            self._webhooks.tell(task)
-        return task
+            return refused(answers.refusal_of_status(401))
+        self._lifecycle.apply_due()
+        return await self._endpoints.answer(request)
 
     async def _move_on(self) -> None:
         while True:
-            self._apply_what_is_due()
+            self._lifecycle.apply_due()
             await asyncio.sleep(_TICK)
-
-    def _apply_what_is_due(self) -> None:
-        for task_id, status in self._indexing.due():
-            # It may have been deleted.
-            with suppress(KeyError):
-                self._reach(task_id, status)
-
-    def _list(self, request: web.Request) -> web.Response:
-        try:
-            selection = select(request.query.items(), dates=self.date_filter)
-        except ParameterError as error:
-            return _refused(answers.wrong_parameter(error))
-        page = self._account.page(selection)
-        total_page = math.ceil(page.total / selection.page_limit) or self.empty_total_page
-        if self.past_end == "error" and selection.page > max(total_page, 1):
-            return _refused(answers.no_such_page(selection.page, total_page))
-        return _json(answers.page_body(page, selection, total_page))
-
-    def _retrieve(self, task_id: str) -> web.Response:
-        record = self._account.get(task_id)
-        return _refused(answers.no_such_task(task_id)) if record is None else _json(record.whole)
-
-    def _delete(self, task_id: str) -> web.Response:
-        record = self._account.get(task_id)
-        if record is None:
-            return _refused(answers.no_such_task(task_id))
-        if not record.deletable:
-            return _refused(answers.not_deletable())
-        try:
-            self._account.delete(task_id)
-        except KeyError:  # Another thread was quicker.
-            return _refused(answers.no_such_task(task_id))
-        return web.Response(status=204)
-
-    def _arrived(self, request: web.Request) -> RecordedRequest:
-        selection = _listed(request)
-        self._in_flight += 1
-        self._most_in_flight = max(self._most_in_flight, self._in_flight)
-        self._number += 1
-        recorded = RecordedRequest(
-            number=self._number,
-            method=request.method,
-            path=request.path,
-            query=MultiDict(request.query),
-            headers=CIMultiDictProxy(CIMultiDict(request.headers)),
-            page=None if selection is None else selection.page,
-            page_limit=None if selection is None else selection.page_limit,
-            started=time.monotonic(),
-        )
-        with self._recording:
-            self.requests.append(recorded)
-        return recorded
-
-    def _ended(self, recorded: RecordedRequest) -> None:
-        self._in_flight -= 1
-        with self._recording:
-            for place in range(len(self.requests) - 1, -1, -1):
-                if self.requests[place].number == recorded.number:
-                    self.requests[place] = recorded
-                    break
 
     def _sign(self, response: web.StreamResponse, verdict: Verdict | None) -> None:
         if response.prepared:
@@ -622,43 +429,8 @@ class FakePlatform:
             response.headers.setdefault(name, value)
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Running:
-    loop: asyncio.AbstractEventLoop
-    listener: asyncio.Server
-    runner: web.AppRunner
-    server: web.Server
-    port: int
-
-
-def _video_id(task_id: str) -> str:
-    """Return the id of the video of a task, always the same for the same task."""
-    return hashlib.sha256(task_id.encode()).hexdigest()[:24]
-
-
-def _stream(index_id: str, video_id: str) -> dict[str, Any]:
-    place = f"https://stream.example.com/{index_id}/{video_id}"
-    return {
-        "video_url": f"{place}/stream.m3u8",
-        "thumbnail_urls": [f"{place}/thumbnails/1.jpg"],
-        "status": "COMPLETE",
-    }
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _listed(request: web.Request) -> Selection | None:
-    """Read the page of a list request, whatever else is wrong with it."""
-    if request.method != "GET" or request.path != f"{_PREFIX}/tasks":
-        return None
-    try:
-        return select(
-            (name, value) for name, value in request.query.items() if name in {"page", "page_limit"}
-        )
-    except ParameterError:
-        return None
 
 
 async def _disconnect(request: web.Request) -> None:
@@ -666,28 +438,3 @@ async def _disconnect(request: web.Request) -> None:
         request.transport.abort()
     # Losing its connection cancels this handler.
     await asyncio.get_running_loop().create_future()
-
-
-def _json(body: bytes, status: int = 200) -> web.Response:
-    if not body:
-        return web.Response(status=status)
-    return web.Response(body=body, status=status, content_type="application/json")
-
-
-def _refused(refusal: Refusal, **headers: str) -> web.Response:
-    response = _json(refusal.body, refusal.status)
-    response.headers.update(headers)
-    return response
-
-
-async def _stop_accepting(listener: asyncio.Server) -> None:
-    """Close the listener, but first let what it is just accepting become a connection.
-
-    A server that is closed leaves such a connection open and says nothing of it.
-    """
-    loop = asyncio.get_running_loop()
-    for waiting in listener.sockets:
-        loop.remove_reader(waiting.fileno())
-    for _ in range(_ACCEPTING):
-        await asyncio.sleep(0)
-    listener.close()

@@ -1,4 +1,4 @@
-"""What a test has planned for the requests to come: failures, and holds that order the reads.
+"""What a test plans for future requests: failures, and holds that decide the order of reads.
 
 A plan claims a request when it arrives, so that "the next two requests" are the next two sent,
 whatever latency does to them afterwards.
@@ -27,8 +27,8 @@ class Failure:
 class Hold:
     """Keeps the requests that match it waiting until it is released.
 
-    It holds a read, not an arrival: what a held request is answered with is what the account holds
-    when it is released. A released hold lets every later request pass.
+    A held request reads the account only after its release. A released hold lets every later
+    request pass. `FakePlatform.hold` creates one.
     """
 
     def __init__(self, page: int | None = None) -> None:
@@ -49,7 +49,7 @@ class Hold:
         return self._released
 
     def release(self) -> None:
-        """Let all that wait go on, in the order of their arrival; may be called from any thread."""
+        """Let the waiting requests go on, in order of arrival; may be called from any thread."""
         with self._lock:
             self._released = True
             waiting, self._waiting = self._waiting, []
@@ -57,7 +57,7 @@ class Hold:
             loop.call_soon_threadsafe(_wake, future)
 
     async def until_arrived(self, count: int = 1) -> None:
-        """Return once `count` requests have reached it; bound it with a timeout of your own."""
+        """Return once `count` requests have reached it; has no timeout of its own."""
         while self._arrived < count:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
@@ -74,7 +74,7 @@ class Hold:
 
 
 class Script:
-    """The plans that are still open; thread-safe."""
+    """The plans that are not used up yet; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -108,7 +108,7 @@ class Script:
             return None, holds
 
     def release_all(self) -> None:
-        """Let go whatever waits."""
+        """Release every hold."""
         with self._lock:
             holds, self._holds = self._holds, []
         for hold in holds:

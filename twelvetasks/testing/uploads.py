@@ -1,4 +1,4 @@
-"""The form of `POST /tasks`, read while it arrives: a video is counted and digested, never kept.
+"""The form of `POST /tasks`, read while it arrives: a video is counted and hashed, never kept.
 
 Nothing of an upload exists before its last byte has come; one that breaks off leaves no trace.
 """
@@ -28,16 +28,16 @@ _SWITCHES = {"true": True, "false": False}
 
 @attrs.frozen(kw_only=True)
 class ReceivedFile:
-    """What is known of a video that was sent."""
+    """A video file that was uploaded."""
 
     filename: str
-    """The name it was sent with."""
+    """Its filename in the form."""
     content_type: str
-    """The media type it was sent with, such as ``video/mp4``."""
+    """Its media type in the form, such as ``video/mp4``."""
     size: int
-    """Bytes."""
+    """Its size in bytes."""
     sha256: str
-    """The digest of its bytes, hexadecimal."""
+    """The SHA-256 digest of its bytes, in hexadecimal."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,9 +45,9 @@ class RecordedUpload:
     """An upload that became a task."""
 
     task_id: str
-    """The task that was made of it."""
+    """The id of its task."""
     video_id: str
-    """What the answer promised; the task shows it once it is indexed."""
+    """The id of its video, as answered; the task shows it once it is ready."""
     index_id: str
     """The index it was sent to."""
     video_url: str | None
@@ -57,7 +57,7 @@ class RecordedUpload:
     enable_video_stream: bool
     """Whether the video is to be kept for streaming."""
     user_metadata: Mapping[str, Any] | None
-    """What the JSON that was sent with it says; None if there was none."""
+    """The decoded `user_metadata`; None if none was sent."""
 
 
 @attrs.frozen(kw_only=True)

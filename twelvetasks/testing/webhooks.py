@@ -1,4 +1,4 @@
-"""The webhooks that a `FakePlatform` sends: signed, tried again, and disturbed on demand.
+"""The webhooks that a `FakePlatform` sends: signed, retried, and disturbed on demand.
 
 Each event is delivered by an asyncio task of its own in the platform's loop, so that a slow
 receiver holds nothing up. Like the rest of the platform it shares no code with the client, whose
@@ -35,15 +35,15 @@ class RecordedDelivery:
     event_id: str
     """The same in every attempt to deliver the event."""
     type: str
-    """The API's name of what has happened, such as ``index.task.ready``."""
+    """The type of the event, such as ``index.task.ready``."""
     task_id: str
-    """The id of the task that it has happened to."""
+    """The id of the task it is about."""
     attempt: int
     """1 for the first, 2 for the first retry."""
     body: bytes = attrs.field(repr=False)
-    """What was sent."""
+    """The body that was sent."""
     signature: str = attrs.field(repr=False)
-    """The header `TL-Signature` that it had."""
+    """Its `TL-Signature` header."""
     status: int | None = None
     """The status of the answer; None if there was none."""
 
@@ -56,31 +56,31 @@ class _Disturbance:
 
 @attrs.define(eq=False)
 class FakeWebhook:
-    """A receiver that a `FakePlatform` knows of; made by `FakePlatform.add_webhook`."""
+    """A webhook receiver; `FakePlatform.add_webhook` creates it."""
 
     url: str
     """Where events are sent."""
     secret: str = attrs.field(repr=False)
-    """What they are signed with."""
+    """The secret that signs them."""
     retries: tuple[float, ...]
-    """Seconds before each further attempt, where the one before was not answered with 2xx."""
+    """Seconds before each retry of an attempt that was not answered with 2xx."""
     _disturbances: deque[_Disturbance] = attrs.field(factory=deque, repr=False, init=False)
 
     def disturb(self, *, times: int = 1, copies: int = 1, delay: float = 0.0) -> None:
-        """Deliver the next `times` events otherwise than one by one and at once.
+        """Drop, repeat or delay the next `times` events.
 
-        `copies`: how often each is delivered; 0 loses it, 2 doubles it. `delay`: seconds before it
-        is sent, in which later events overtake it.
+        `copies`: how often each is delivered; 0 drops it, 2 repeats it. `delay`: seconds before it
+        is sent, so that later events overtake it.
         """
         self._disturbances.extend([_Disturbance(copies, delay)] * times)
 
     def next_disturbance(self) -> _Disturbance:
-        """Give what is to be done with the next event."""
+        """Return what to do with the next event."""
         return self._disturbances.popleft() if self._disturbances else _Disturbance(1, 0.0)
 
 
 class Webhooks:
-    """What a platform sends, and to whom; the methods but `start` and `stop` are thread-safe."""
+    """Sends events to the receivers; all methods but `start` and `stop` are thread-safe."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.deliveries: list[RecordedDelivery] = []
@@ -92,17 +92,17 @@ class Webhooks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, url: str, secret: str, retries: Iterable[float]) -> FakeWebhook:
-        """Send what happens from now on to this address, too."""
+        """Send later events to this address, too."""
         receiver = FakeWebhook(url, secret, tuple(retries))
         self.receivers.append(receiver)
         return receiver
 
     def start(self) -> None:
-        """Begin to send, from the running event loop."""
+        """Start sending, from the running event loop."""
         self._loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:
-        """Give up what is under way, and close the connections."""
+        """Cancel deliveries, and close the connections."""
         self._loop = None
         for task in self._tasks:
             task.cancel()
@@ -113,7 +113,7 @@ class Webhooks:
             self._client = None
 
     def tell(self, task: Mapping[str, Any]) -> None:
-        """Send what has become of a task, if it is at its end and the platform is running."""
+        """Send an event if the task has ended and the platform is running."""
         loop, kind = self._loop, _TYPES.get(task["status"])
         if loop is None or kind is None or not self.receivers:
             return
@@ -133,7 +133,7 @@ class Webhooks:
             loop.call_soon_threadsafe(self._send, receiver, event)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something in the running event loop until `stop` at the latest."""
+        """Run a coroutine in the running event loop; `stop` cancels it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -147,7 +147,7 @@ class Webhooks:
             self.run(self._deliver(receiver, event, disturbance.delay, times))
 
     def _times(self) -> Iterator[int]:
-        """Give the times of signing of one event: now, but for each attempt another second."""
+        """Yield the signing time of each attempt: now, but never the same second twice."""
         time = 0
         while True:
             time = max(int(self._clock().timestamp()), time + 1)
@@ -190,6 +190,6 @@ class Webhooks:
 
 
 def signed(body: bytes, secret: str, at: int) -> str:
-    """Write the header `TL-Signature` for a body that is signed at this time."""
+    """Return the `TL-Signature` header for a body signed at this time."""
     digest = hmac.new(secret.encode(), b"%d.%b" % (at, body), hashlib.sha256)
     return f"t={at},v1={digest.hexdigest()}"

@@ -1,0 +1,121 @@
+"""The socket that a platform serves on: starting, stopping, and counting open connections.
+
+Stopping leaves no connection open, not even one that is being accepted at that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import attrs
+from aiohttp import web
+from yarl import URL
+
+from twelvetasks.testing.connections import Connections
+
+_ACCEPTING = 4
+"""Turns of the event loop that it takes to accept a connection."""
+
+
+class Server:
+    """Serves every path by one handler on one address; can be started again after a stop."""
+
+    def __init__(
+        self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], host: str, port: int
+    ) -> None:
+        self._handler = handler
+        self._host = host
+        self._port = port
+        self._running: _Running | None = None
+        self.connections = Connections()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop it serves in; None while it does not serve."""
+        return None if self._running is None else self._running.loop
+
+    @property
+    def origin(self) -> URL:
+        """Scheme, host and port; raises `RuntimeError` while it does not serve."""
+        if self._running is None:
+            raise RuntimeError("the platform is not running: use `async with` or run_in_thread()")
+        return URL.build(scheme="http", host=self._host, port=self._running.port)
+
+    async def start(self) -> None:
+        """Serve in the running event loop; raises `RuntimeError` if it serves already."""
+        if self._running is not None:
+            raise RuntimeError("the platform is running already")
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self._handler)
+        runner = web.AppRunner(
+            application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+        )
+        await runner.setup()
+        server = runner.server
+        if server is None:  # pragma: no cover
+            raise RuntimeError("aiohttp did not set up a server")
+        try:
+            listener = await asyncio.get_running_loop().create_server(
+                lambda: self.connections.watched(server()), self._host, self._port
+            )
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._running = _Running(
+            loop=asyncio.get_running_loop(),
+            listener=listener,
+            runner=runner,
+            server=server,
+            port=listener.sockets[0].getsockname()[1],
+        )
+
+    async def stop(self, before_closing: Callable[[], Awaitable[None]]) -> None:
+        """Stop accepting, call `before_closing`, then close every connection.
+
+        Does nothing while it does not serve. Raises `RuntimeError` in another event loop than the
+        one that started it.
+        """
+        running = self._running
+        if running is None:
+            return
+        if running.loop is not asyncio.get_running_loop():
+            raise RuntimeError("the platform must be stopped in the event loop that started it")
+        self._running = None
+        await _stop_accepting(running.listener)
+        await before_closing()
+        await self._drop_connections(running.server)
+        await running.runner.cleanup()
+        # A connection that was being accepted is registered only now.
+        await self._drop_connections(running.server)
+        await running.listener.wait_closed()
+
+    async def _drop_connections(self, server: web.Server) -> None:
+        """Abort every connection and wait for its handler, for a second at most."""
+        deadline = time.monotonic() + 1.0
+        while (server.connections or self.connections) and time.monotonic() < deadline:
+            self.connections.abort()
+            await asyncio.sleep(0)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Running:
+    loop: asyncio.AbstractEventLoop
+    listener: asyncio.Server
+    runner: web.AppRunner
+    server: web.Server
+    port: int
+
+
+async def _stop_accepting(listener: asyncio.Server) -> None:
+    """Close the listener after connections that are being accepted are complete.
+
+    A closed asyncio server leaves such a connection open and reports nothing.
+    """
+    loop = asyncio.get_running_loop()
+    for waiting in listener.sockets:
+        loop.remove_reader(waiting.fileno())
+    for _ in range(_ACCEPTING):
+        await asyncio.sleep(0)
+    listener.close()
