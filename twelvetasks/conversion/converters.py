@@ -21,7 +21,6 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from twelvetasks.conversion.fastpath import STATUSES, FastPath, Hook
 from twelvetasks.values.errors import REPORT_IT, ResponseError
 from twelvetasks.values.events import (
-    AnyData,
     Event,
     EventModel,
     EventTask,
@@ -29,8 +28,8 @@ from twelvetasks.values.events import (
     TaskReady,
     UnknownEvent,
 )
+from twelvetasks.values.fields import AnyData, Count, json_names, older_names
 from twelvetasks.values.models import (
-    Count,
     HlsStream,
     PageInfo,
     SystemMetadata,
@@ -50,8 +49,6 @@ _MODELS = (
     *(HlsStream, PageInfo, SystemMetadata, Task, TaskPage),
     *(EventModel, EventTask, Event, TaskReady, TaskFailed, UnknownEvent),
 )
-_OLDER_NAMES = {"system_metadata": "metadata"}
-_RENAMED: dict[tuple[type, str], str] = {(Task, "id"): "_id"}
 _OUR_OWN = ("extra", "_spelling")
 
 DEEPEST = 64
@@ -175,8 +172,8 @@ def _converter(fast: FastPath | None = None) -> Converter:
             hook = fast.add(
                 model,
                 hook,
-                names=_json_names(model),
-                older=frozenset(_older_names(model).values()),
+                names=json_names(model),
+                older=frozenset(older_names(model).values()),
                 check_extra=_check_extra,
             )
         converter.register_structure_hook(model, hook)
@@ -210,8 +207,8 @@ def _list_hook(member: Any, converter: Converter) -> Callable[[Any, Any], Any]:
 
 def _structure_hook(model: type[Any], converter: Converter, detailed: bool) -> Hook:
     """Wrap what cattrs generates so that unknown fields, nulls and older names are remembered."""
-    known = frozenset(_json_names(model).values())
-    older = _older_names(model)
+    known = frozenset(json_names(model).values())
+    older = older_names(model)
     generated = make_dict_structure_fn(
         model, converter, _cattrs_detailed_validation=detailed, **_overrides(model)
     )
@@ -236,7 +233,7 @@ def _structure_hook(model: type[Any], converter: Converter, detailed: bool) -> H
 
 
 def _unstructure_hook(model: type[Any], converter: Converter) -> Callable[[Any], dict[str, Any]]:
-    older = _older_names(model)
+    older = older_names(model)
     generated = make_dict_unstructure_fn(
         model, converter, _cattrs_omit_if_default=True, **_overrides(model)
     )
@@ -255,20 +252,8 @@ def _unstructure_hook(model: type[Any], converter: Converter) -> Callable[[Any],
     return unstructure_model
 
 
-def _json_names(model: type[Any]) -> dict[str, str]:
-    """Map each field of the model that stands in the JSON to the name it has there."""
-    names: list[str] = [field.name for field in attrs.fields(model)]
-    return {name: _RENAMED.get((model, name), name) for name in names if name not in _OUR_OWN}
-
-
-def _older_names(model: type[Any]) -> dict[str, str]:
-    return {new: old for new, old in _OLDER_NAMES.items() if new in _json_names(model).values()}
-
-
 def _overrides(model: type[Any]) -> dict[str, Any]:
-    renamed = {
-        name: override(rename=key) for name, key in _json_names(model).items() if name != key
-    }
+    renamed = {name: override(rename=key) for name, key in json_names(model).items() if name != key}
     return renamed | {name: override(omit=True) for name in _OUR_OWN}
 
 
@@ -312,8 +297,8 @@ def _first_fault(error: Exception, sent: Any) -> tuple[str, str]:
                 path += f"[{note.index}]"
                 sent = sent[note.index] if isinstance(note.index, int) else None
             elif isinstance(note, AttributeValidationNote):
-                name = _RENAMED.get((note_of, str(note.name)), str(note.name))
-                older = _OLDER_NAMES.get(name, name)
+                name = json_names(note_of).get(note.name, note.name)
+                older = older_names(note_of).get(name, name)
                 if isinstance(sent, dict) and name not in sent and older in sent:
                     name = older
                 path += f".{name}"

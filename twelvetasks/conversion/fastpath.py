@@ -21,7 +21,8 @@ from typing import Annotated, Any, get_args, get_origin
 import attrs
 import msgspec
 
-from twelvetasks.values.models import NO_EXTRA, Count, Extra, TaskStatus
+from twelvetasks.values.fields import NO_EXTRA, Count, Extra
+from twelvetasks.values.models import TaskStatus
 from twelvetasks.values.timestamps import parse_timestamp
 
 __all__ = ["STATUSES", "FastPath", "Hook"]

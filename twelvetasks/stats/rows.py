@@ -11,7 +11,8 @@ import attrs
 
 from twelvetasks.stats.summary import IndexingTimes
 from twelvetasks.values.display import duration_text, printable
-from twelvetasks.values.models import Count, TaskStatus
+from twelvetasks.values.fields import Count
+from twelvetasks.values.models import TaskStatus
 
 __all__ = ["IndexRow", "index_rows", "kind_of", "period_name", "status_rows", "time_names"]
 

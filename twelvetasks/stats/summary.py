@@ -19,7 +19,8 @@ import attrs
 
 from twelvetasks.conversion.convert import to_dict
 from twelvetasks.values.checks import whole_number
-from twelvetasks.values.models import Count, Task, TaskStatus
+from twelvetasks.values.fields import Count
+from twelvetasks.values.models import Task, TaskStatus
 
 __all__ = ["IndexingTimes", "Period", "TaskStats", "TimeBin", "indexing_time"]
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import attrs
 
-from twelvetasks.values.models import SystemMetadata, TaskStatus, extra_field, spelling_field
+from twelvetasks.values.fields import AnyData, extra_field, spelling_field
+from twelvetasks.values.models import SystemMetadata, TaskStatus
 
 __all__ = [
-    "AnyData",
     "Event",
     "EventModel",
     "EventTask",
@@ -23,9 +23,6 @@ __all__ = [
     "TaskReady",
     "UnknownEvent",
 ]
-
-AnyData = Annotated[Any, "as it came"]
-"""Whatever JSON can write, unless it is nested too deeply."""
 
 
 @attrs.frozen(kw_only=True)

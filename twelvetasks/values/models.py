@@ -6,17 +6,17 @@ lost when the platform grows. Only `Task.id` and the counters of `PageInfo` are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import attrs
 
 from twelvetasks.values.display import brief_repr, fields_html, table_html
+from twelvetasks.values.fields import Count, extra_field, sent_as, spelling_field
 
 __all__ = [
-    "Extra",
     "HlsStream",
     "PageInfo",
     "SortBy",
@@ -26,9 +26,6 @@ __all__ = [
     "TaskPage",
     "TaskStatus",
 ]
-
-Count = Annotated[int, "not negative"]
-"""A number of things, or of pages."""
 
 
 class TaskStatus(StrEnum):
@@ -66,45 +63,6 @@ class SortOption(StrEnum):
     """Oldest first."""
     DESC = "desc"
     """Newest first."""
-
-
-class Extra(Mapping[str, Any]):
-    """A read-only mapping of the fields that this version of twelvetasks does not know.
-
-    Unlike `types.MappingProxyType` it can be pickled and deep-copied.
-    """
-
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: Mapping[str, Any] = {}) -> None:
-        self._fields = dict(fields)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._fields[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-    def __repr__(self) -> str:
-        return repr(self._fields)
-
-
-NO_EXTRA = Extra()
-
-
-def _as_extra(fields: Mapping[str, Any]) -> Extra:
-    return fields if isinstance(fields, Extra) else Extra(fields)
-
-
-def extra_field() -> Any:
-    return attrs.field(default=NO_EXTRA, converter=_as_extra, hash=False)
-
-
-def spelling_field() -> Any:
-    return attrs.field(default=None, alias="_spelling", repr=False, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +109,7 @@ class HlsStream:
 class Task:
     """A video indexing task. What the platform left out, or sent as null, is None."""
 
-    id: str
+    id: str = attrs.field(metadata=sent_as("_id"))
     """The API's ``_id``."""
     index_id: str | None = None
     """The index that the video was uploaded to."""
@@ -165,7 +123,9 @@ class Task:
     """Aware. Changes with every change of status."""
     estimated_time: datetime | None = None
     """When the platform expects to have indexed the video. Aware."""
-    system_metadata: SystemMetadata | None = None
+    system_metadata: SystemMetadata | None = attrs.field(
+        default=None, metadata=sent_as("system_metadata", older="metadata")
+    )
     """What the platform found out about the video file."""
     hls: HlsStream | None = None
     """The video's stream; only a task that is retrieved alone carries it."""

@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from twelvetasks.conversion.convert import read_json, structure
 from twelvetasks.values.errors import Refusal, ResponseError, WebhookError
-from twelvetasks.values.events import AnyData, Event, TaskFailed, TaskReady, UnknownEvent
+from twelvetasks.values.events import Event, TaskFailed, TaskReady, UnknownEvent
+from twelvetasks.values.fields import AnyData
 
 __all__ = ["read_event"]
 

@@ -1,0 +1,98 @@
+"""What the fields of models have in common: their names in JSON, and what is kept beside them.
+
+A model is an attrs class with `extra_field` and `spelling_field`. The converters read it and write
+it again so that nothing is lost: unknown fields, nulls and older names come back as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import attrs
+
+__all__ = [
+    "NO_EXTRA",
+    "AnyData",
+    "Count",
+    "Extra",
+    "extra_field",
+    "json_names",
+    "older_names",
+    "sent_as",
+    "spelling_field",
+]
+
+Count = Annotated[int, "not negative"]
+"""A number of things, or of pages."""
+
+AnyData = Annotated[Any, "as it came"]
+"""Any JSON value, unless it is nested too deeply."""
+
+
+class Extra(Mapping[str, Any]):
+    """A read-only mapping of the fields that this version of twelvetasks does not know.
+
+    Unlike `types.MappingProxyType` it can be pickled and deep-copied.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, Any] = {}) -> None:
+        self._fields = dict(fields)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._fields[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return repr(self._fields)
+
+
+NO_EXTRA = Extra()
+
+
+def _as_extra(fields: Mapping[str, Any]) -> Extra:
+    return fields if isinstance(fields, Extra) else Extra(fields)
+
+
+def extra_field() -> Any:
+    """Make the field of a model that keeps what this version does not know."""
+    return attrs.field(default=NO_EXTRA, converter=_as_extra, hash=False)
+
+
+def spelling_field() -> Any:
+    """Make the field of a model that keeps which names the JSON object had; None for the usual.
+
+    Usual are the names of all fields that are not None: no nulls, no older names.
+    """
+    return attrs.field(default=None, alias="_spelling", repr=False, eq=False)
+
+
+def sent_as(name: str, *, older: str | None = None) -> dict[str, str]:
+    """Give the `metadata` of a field that has another name in JSON, or once had an older one."""
+    return {"name": name} | ({"older": older} if older is not None else {})
+
+
+def json_names(model: type[Any]) -> dict[str, str]:
+    """Map each field of a model that stands in the JSON to its name there."""
+    kept_beside = ("extra", "_spelling")
+    return {
+        field.name: field.metadata.get("name", field.name)
+        for field in attrs.fields(model)
+        if field.name not in kept_beside
+    }
+
+
+def older_names(model: type[Any]) -> dict[str, str]:
+    """Map the JSON name of each field that once had an older one to that."""
+    return {
+        field.metadata["name"]: field.metadata["older"]
+        for field in attrs.fields(model)
+        if "older" in field.metadata
+    }
