@@ -18,6 +18,8 @@ from twelvetasks import (
     InvalidArgumentError,
     ServerError,
     SessionClosedError,
+    SortBy,
+    SortOption,
     Task,
     TaskPage,
     TaskSession,
@@ -41,11 +43,15 @@ async def listing_of(
         await until_no_connection(platform)
 
 
-@pytest.mark.parametrize("sort_by", ["created_at", "updated_at"])
-@pytest.mark.parametrize("sort_option", ["asc", "desc"])
+@pytest.mark.parametrize("sort_by", SortBy)
+@pytest.mark.parametrize("sort_option", SortOption)
 @pytest.mark.parametrize("page_limit", [50, 7])
 async def test_every_task_comes_once_and_in_order(
-    platform: FakePlatform, session: TaskSession, sort_by: str, sort_option: str, page_limit: int
+    platform: FakePlatform,
+    session: TaskSession,
+    sort_by: SortBy,
+    sort_option: SortOption,
+    page_limit: int,
 ) -> None:
     listed = [
         task.id

@@ -99,7 +99,7 @@ class TestTheKeyIsNotSeen:
             str,
             lambda session: repr(vars(session)),
             lambda session: repr(vars(session._requests)),
-            lambda session: repr(vars(session._requests._transport)),
+            lambda session: repr(vars(session._requests.transport)),
             lambda session: repr(inspect.getmembers(session)),
             lambda session: repr(session.tasks()),
             lambda session: repr(aiter(session.tasks())),
@@ -117,7 +117,7 @@ class TestTheKeyIsNotSeen:
 
     def test_in_a_duplicate_of_what_the_session_is_made_of(self) -> None:
         session = TaskSession(KEY)
-        for part in (session.tasks(), session._requests, session._requests._transport):
+        for part in (session.tasks(), session._requests, session._requests.transport):
             with pytest.raises(TypeError, match="cannot be pickled"):
                 pickle.dumps(part)
 

@@ -1,10 +1,10 @@
 """twelvetasks: every task that matches, once, in order."""
 
 from twelvetasks.conversion.convert import to_dict, to_json
-from twelvetasks.listing import TaskListing
+from twelvetasks.listing import Listing, TaskListing
 from twelvetasks.session import TaskSession
 from twelvetasks.stats.summary import TaskStats
-from twelvetasks.streams.streams import PageStream, TaskStream
+from twelvetasks.streams.streams import ItemStream, PageStream, TaskStream
 from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.waiting import TaskWaiting
 from twelvetasks.transport.gate import Gate, Gatekeeper
@@ -33,6 +33,7 @@ from twelvetasks.values.errors import (
 )
 from twelvetasks.values.models import (
     HlsStream,
+    Page,
     PageInfo,
     SortBy,
     SortOption,
@@ -41,8 +42,10 @@ from twelvetasks.values.models import (
     TaskPage,
     TaskStatus,
 )
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.query import ListQuery, SortedQuery
 from twelvetasks.values.report import Consistency, ListingReport
+from twelvetasks.values.resources import Resource, SortKey
+from twelvetasks.values.tasks import TaskQuery
 from twelvetasks.watching.plan import TaskChange
 from twelvetasks.watching.watch import TaskWatch
 
@@ -57,20 +60,27 @@ __all__ = [
     "Gatekeeper",
     "HlsStream",
     "InvalidArgumentError",
+    "ItemStream",
+    "ListQuery",
+    "Listing",
     "ListingDriftError",
     "ListingReport",
     "NotFoundError",
+    "Page",
     "PageInfo",
     "PageStream",
     "Polling",
     "RateLimitedError",
     "RequestTimeoutError",
+    "Resource",
     "ResponseError",
     "RetryPolicy",
     "ServerError",
     "SessionClosedError",
     "SortBy",
+    "SortKey",
     "SortOption",
+    "SortedQuery",
     "SystemMetadata",
     "Task",
     "TaskChange",

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from twelvetasks.streams.resumable import KeptPlace
+from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.streams.streams import BATCH_SIZE, TaskStream
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.errors import ResponseError, TwelveTasksError
@@ -103,7 +103,7 @@ def record_batch(tasks: Iterable[Task]) -> pa.RecordBatch:
     )
 
 
-class BatchStream(KeptPlace[pa.RecordBatch]):
+class BatchStream(ResumableGenerator[pa.RecordBatch]):
     """One iteration over a listing, a record batch at a time; an async generator.
 
     Each batch but the last holds as many tasks as were asked for. If a page cannot be had, the

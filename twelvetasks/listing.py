@@ -1,20 +1,18 @@
-"""Listings: values that can be iterated, and the streams that iterate them.
-
-A stream is an async generator written as a class. A generator function that is cancelled inside
-a fetch ends cleanly and so cuts the listing short in silence; a stream keeps its place. Its fetches
-know nothing of it, so that dropping the stream is enough to end them.
-"""
+"""Listings: values that can be iterated, awaited and counted, again and again."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
 
+from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.reads import Read
-from twelvetasks.values.models import Task
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.streams.requests import Requests
+from twelvetasks.streams.streams import BATCH_SIZE, ItemStream, PageStream, TaskStream
+from twelvetasks.values.models import Page, Task, TaskPage
+from twelvetasks.values.query import ListQuery
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,70 +21,114 @@ if TYPE_CHECKING:
 
     from twelvetasks.frames import BatchStream
 
-from twelvetasks.paging.plan import Plan
-from twelvetasks.streams.source import Source
-from twelvetasks.streams.streams import BATCH_SIZE, PageStream, TaskStream
+__all__ = ["Listing", "TaskListing"]
 
-__all__ = ["TaskListing"]
+ItemT = TypeVar("ItemT")
 
 
-@attrs.frozen(eq=False)
-class TaskListing:
-    """The tasks that match a query, in its order: iterate it, await it, count it, again and again.
+@attrs.frozen(eq=False, repr=False)
+class Listing(Generic[ItemT]):
+    """The items of a list that match a query, in its order.
 
-    Made by `TaskSession.tasks`; making it sends no request, and each iteration is a new listing.
+    Made by `TaskSession.list`; making it sends no request, and each iteration is a new listing.
+    It can be iterated over, awaited for a list of all items, and counted, again and again::
+
+        listing = session.list(query)
+        async for item in listing:
+            ...
+        items = await listing
+        count = await listing.count()
+
+    Errors are raised at their place in the order: every item before the page that could not be read
+    is yielded first. See `TwelveTasksError` and the classes below it.
     """
 
-    _source: Source
-    _plan: Plan
-    _entered: list[TaskStream] = attrs.field(factory=list, init=False, repr=False)
+    _requests: Requests
+    _options: ListingOptions[ItemT]
+    _entered: list[ItemStream[ItemT]] = attrs.field(factory=list, init=False)
 
     @property
-    def query(self) -> TaskQuery:
+    def query(self) -> ListQuery[ItemT]:
         """The filters and the order."""
-        return self._plan.query
+        return self._options.query
 
     @property
     def max_items(self) -> int | None:
-        """The most tasks that an iteration yields; None for all."""
-        return self._plan.max_items
+        """The most items that an iteration yields; None for all."""
+        return self._options.max_items
 
     def __repr__(self) -> str:
-        return f"<TaskListing of {self._plan}>"
+        return f"<{type(self).__name__} of {self._options}>"
 
-    def __aiter__(self) -> TaskStream:
-        return TaskStream(self._source, self._plan)
+    def __aiter__(self) -> ItemStream[ItemT]:
+        return ItemStream(self._requests, self._options)
 
-    def __await__(self) -> Generator[Any, None, list[Task]]:
+    def __await__(self) -> Generator[Any, None, list[ItemT]]:
         return self._all().__await__()
 
-    async def __aenter__(self) -> TaskStream:
+    async def __aenter__(self) -> ItemStream[ItemT]:
         if self._entered:
-            raise RuntimeError("this listing is entered already; call session.tasks() once more")
+            raise RuntimeError(
+                "this listing is entered already; make another one with the same query"
+            )
         self._entered.append(aiter(self))
         return self._entered[0]
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._entered.pop().aclose()
 
-    def pages(self) -> PageStream:
+    def pages(self) -> PageStream[Page[ItemT]]:
+        """Iterate over the same items page by page, with each page's `page_info`.
+
+        Where pages overlap because the account changes, each page holds what is new in it.
+        """
+        return PageStream(self._requests, self._options)
+
+    async def count(self) -> int:
+        """Ask how many items match now, up to `max_items`: one small request."""
+        page = await self._requests.read_page(self.query, Read(1, 1))
+        total = page.page_info.total_results
+        return total if self.max_items is None else min(total, self.max_items)
+
+    async def first(self) -> ItemT | None:
+        """Ask for the first item alone, or None if none matches: one small request."""
+        wanted = 1 if self.max_items is None else min(self.max_items, 1)
+        options = attrs.evolve(self._options, max_items=wanted)
+        async with ItemStream(self._requests, options) as stream:
+            return await anext(stream, None)
+
+    async def _all(self) -> list[ItemT]:
+        async with aiter(self) as stream:
+            return [item async for item in stream]
+
+
+class TaskListing(Listing[Task]):
+    """The tasks that match a query, in its order: iterate it, await it, count it, again and again.
+
+    Made by `TaskSession.tasks`; making it sends no request, and each iteration is a new listing::
+
+        listing = session.tasks(status="failed")
+        async for task in listing:
+            print(task.id)
+        tasks = await listing
+        count = await listing.count()
+        frame = await listing.to_pandas()
+    """
+
+    __slots__ = ()
+
+    def __aiter__(self) -> TaskStream:
+        return TaskStream(self._requests, self._options)
+
+    async def __aenter__(self) -> TaskStream:
+        return cast("TaskStream", await super().__aenter__())
+
+    def pages(self) -> PageStream[TaskPage]:
         """Iterate over the same tasks page by page, with each page's `page_info`.
 
         Where pages overlap because the account changes, each page holds what is new in it.
         """
-        return PageStream(self._source, self._plan)
-
-    async def count(self) -> int:
-        """Ask how many tasks match now, up to `max_items`: one small request."""
-        page = await self._source.read_page(self.query, Read(1, 1))
-        total = page.page_info.total_results
-        return total if self.max_items is None else min(total, self.max_items)
-
-    async def first(self) -> Task | None:
-        """Ask for the first task alone, or None if none matches: one small request."""
-        wanted = 1 if self.max_items is None else min(self.max_items, 1)
-        async with TaskStream(self._source, attrs.evolve(self._plan, max_items=wanted)) as stream:
-            return await anext(stream, None)
+        return PageStream(self._requests, self._options)
 
     async def to_arrow(self) -> pa.Table:
         """Read all tasks into an Arrow table, which is of one schema whatever the data.
@@ -96,7 +138,7 @@ class TaskListing:
         """
         from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
 
-        return await frames.to_arrow(TaskStream(self._source, self._plan))
+        return await frames.to_arrow(aiter(self))
 
     async def to_pandas(self) -> pd.DataFrame:
         """Read all tasks into a pandas data frame.
@@ -106,7 +148,7 @@ class TaskListing:
         """
         from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
 
-        return await frames.to_pandas(TaskStream(self._source, self._plan))
+        return await frames.to_pandas(aiter(self))
 
     async def to_polars(self) -> pl.DataFrame:
         """Read all tasks into a polars data frame.
@@ -115,7 +157,7 @@ class TaskListing:
         """
         from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
 
-        return await frames.to_polars(TaskStream(self._source, self._plan))
+        return await frames.to_polars(aiter(self))
 
     def arrow_batches(self, *, size: int = BATCH_SIZE) -> BatchStream:
         """Iterate over the same tasks in Arrow record batches of `size` tasks, the last of fewer.
@@ -125,8 +167,4 @@ class TaskListing:
         """
         from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
 
-        return frames.BatchStream(TaskStream(self._source, self._plan), size)
-
-    async def _all(self) -> list[Task]:
-        async with TaskStream(self._source, self._plan) as stream:
-            return [task async for task in stream]
+        return frames.BatchStream(aiter(self), size)

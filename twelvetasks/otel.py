@@ -19,7 +19,7 @@ from yarl import URL
 
 from twelvetasks.transport.telemetry import AttemptObservation, ListingFacts, ListingObservation
 from twelvetasks.values.errors import TwelveTasksError
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.query import ListQuery
 from twelvetasks.values.timestamps import utc_timestamp
 
 try:
@@ -91,7 +91,7 @@ class Telemetry:
 
     def listing(
         self,
-        query: TaskQuery,
+        query: ListQuery[Any],
         *,
         exact: bool,
         max_items: int | None,
@@ -215,7 +215,7 @@ def _reason(error: Exception) -> str:
     return error.reason if isinstance(error, TwelveTasksError) else type(error).__name__
 
 
-def _query_attributes(query: TaskQuery) -> dict[str, Any]:
+def _query_attributes(query: ListQuery[Any]) -> dict[str, Any]:
     return _attributes("twelvetasks.query", attrs.asdict(query, recurse=False))
 
 

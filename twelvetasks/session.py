@@ -9,14 +9,14 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NoReturn, Self, SupportsIndex
+from typing import Any, NoReturn, Self, SupportsIndex, TypeVar, overload
 
 import aiohttp
 from yarl import URL
 
 from twelvetasks.conversion.convert import converters
-from twelvetasks.listing import TaskListing
-from twelvetasks.paging.plan import Plan
+from twelvetasks.listing import Listing, TaskListing
+from twelvetasks.paging.options import ListingOptions
 from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks import requests as single
 from twelvetasks.tasks.polling import Polling
@@ -29,15 +29,18 @@ from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.transport.transport import Transport
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import as_checkpoint, check_resume, refuse, whole_number
+from twelvetasks.values.checks import refuse, whole_number
 from twelvetasks.values.errors import AuthenticationError, SessionClosedError
 from twelvetasks.values.models import SortBy, SortOption, Task
-from twelvetasks.values.query import MAX_PAGE_LIMIT, StatusFilter, TaskQuery
+from twelvetasks.values.query import ListQuery, SortByName, SortOptionName
 from twelvetasks.values.secret import ApiKey
+from twelvetasks.values.tasks import TASKS, StatusFilter, TaskQuery
 from twelvetasks.watching.plan import WatchPlan
 from twelvetasks.watching.watch import Announcer, TaskWatch
 
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
+
+ItemT = TypeVar("ItemT")
 
 API_KEY_VARIABLE = "TWELVE_LABS_API_KEY"
 """The environment variable that the official SDK reads, too."""
@@ -161,9 +164,9 @@ class TaskSession:
         height: int | None = None,
         created_at: datetime | None = None,
         updated_at: datetime | None = None,
-        sort_by: SortBy | str = SortBy.CREATED_AT,
-        sort_option: SortOption | str = SortOption.DESC,
-        page_limit: int = MAX_PAGE_LIMIT,
+        sort_by: SortBy | SortByName = SortBy.CREATED_AT,
+        sort_option: SortOption | SortOptionName = SortOption.DESC,
+        page_limit: int = TASKS.max_page_limit,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -194,14 +197,50 @@ class TaskSession:
             sort_option=sort_option,
             page_limit=page_limit,
         )
-        if max_items is not None:
-            whole_number("max_items", max_items, least=0)
-        if not isinstance(exact, bool):
-            refuse("exact", exact, "must be True or False")
-        place = as_checkpoint(resume)
-        check_resume(place, query)
-        plan = Plan(query=query, max_items=max_items, exact=exact, resume=place)
-        return TaskListing(self._requests, plan)
+        return self.list(query, max_items=max_items, exact=exact, resume=resume)
+
+    @overload
+    def list(
+        self,
+        query: TaskQuery,
+        *,
+        max_items: int | None = None,
+        exact: bool = False,
+        resume: Checkpoint | str | None = None,
+    ) -> TaskListing: ...
+
+    @overload
+    def list(
+        self,
+        query: ListQuery[ItemT],
+        *,
+        max_items: int | None = None,
+        exact: bool = False,
+        resume: Checkpoint | str | None = None,
+    ) -> Listing[ItemT]: ...
+
+    def list(
+        self,
+        query: ListQuery[Any],
+        *,
+        max_items: int | None = None,
+        exact: bool = False,
+        resume: Checkpoint | str | None = None,
+    ) -> Listing[Any]:
+        """List the items that match a query, of any list of the platform.
+
+        Sends no request until the listing is iterated or awaited. `query` is a `TaskQuery`, or one
+        of another list: a subclass of `ListQuery` that names its `Resource`. `max_items`, `exact`
+        and `resume` mean what `tasks` says of them.
+
+        Raises InvalidArgumentError for a value out of range, and for a checkpoint of another
+        listing.
+        """
+        if not isinstance(query, ListQuery):
+            refuse("query", query, "must be a TaskQuery, or a query of another list")
+        options = ListingOptions[Any](query=query, max_items=max_items, exact=exact, resume=resume)
+        kind = TaskListing if isinstance(query, TaskQuery) else Listing
+        return kind(self._requests, options)
 
     def watch(
         self,
@@ -278,7 +317,8 @@ class TaskSession:
 
         Raises NotFoundError if there is none with this id.
         """
-        return await self._requests.retrieve(single.checked_id(task_id))
+        transport, base_url = self._requests.transport, self._base_url
+        return await single.retrieve(transport, base_url, single.checked_id(task_id))
 
     async def delete(self, task: str | Task) -> None:
         """Delete a task, given as it is or by its id.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import twelvetasks
 from twelvetasks import frames, otel, testing, webhooks
-from twelvetasks.streams.resumable import KeptPlace
+from twelvetasks.streams.resumable import ResumableGenerator
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -30,11 +30,16 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 3
 
+# Fields named `type` are not what annotations mean by it.
+suppress_warnings = ["ref.python"]
+
 default_role = "py:obj"
 nitpicky = True
 nitpick_ignore_regex = [
     # Parameters, fields, keywords, parts of a request: whatever is not spelled like a class.
     ("py:obj", r"(?![A-Z][a-z]\w*(\.\w+)*$).*"),
+    # Type variables, and what only annotations name.
+    ("py:class", r"datetime|twelvetasks(\.\w+)+\.(\w+T(_co)?|Identified)"),
     # What belongs to Python or to another library.
     ("py:.*", r"(?!twelvetasks\b)\w+\..*"),
 ]
@@ -62,7 +67,7 @@ def setup(app: Sphinx) -> None:
 
 def show_public_bases(_app: Sphinx, _name: str, cls: type, _options: Any, bases: list[Any]) -> None:
     """Put what a private base stands for in its place."""
-    if issubclass(cls, KeptPlace):
+    if issubclass(cls, ResumableGenerator):
         bases[:] = [types.GenericAlias(AsyncGenerator, (*get_args(base), None)) for base in bases]
 
 
@@ -72,7 +77,7 @@ def show_public_signature(
     """Leave out what a caller does not give: all that a session makes, and private parameters."""
     if what not in ("class", "exception") or signature is None:
         return None
-    if re.match(r"\(_?source\b", signature) or issubclass(made, twelvetasks.TwelveTasksError):
+    if re.match(r"\(_?requests\b", signature) or issubclass(made, twelvetasks.TwelveTasksError):
         return "", None
     return re.sub(r", _\w+: [^=]+ = None(?=[,)])", "", signature), None
 

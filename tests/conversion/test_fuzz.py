@@ -33,8 +33,9 @@ from twelvetasks import (
     to_json,
 )
 from twelvetasks.conversion.convert import read_json
+from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import check_page
-from twelvetasks.paging.progress import Paging
+from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
 from twelvetasks.testing import FakePlatform
 
@@ -201,12 +202,12 @@ def test_a_body_becomes_a_page_that_can_be_used_or_an_error_of_ours(body: bytes)
 
 def listed(query: TaskQuery, bodies: list[bytes], *, exact: bool) -> list[Task]:
     """List as a session does, with these answers in place of a platform's; then real ones."""
-    paging = Paging(query, exact=exact)
+    paging = ListingProgress(ListingOptions(query=query, exact=exact))
     tasks: list[Task] = []
     answers = iter(bodies)
     for _ in range(MOST_READS):
         while (taken := paging.take()) is not None:
-            tasks += taken.tasks
+            tasks += taken.items
         assert Checkpoint.parse(str(paging.checkpoint())) is not None
         if paging.finished:
             return tasks
@@ -216,8 +217,7 @@ def listed(query: TaskQuery, bodies: list[bytes], *, exact: bool) -> list[Task]:
         assert read is not None
         body = next(answers, None)
         page = read_json(encoded(answer_to(read)) if body is None else body, TaskPage)
-        check_page(page, query, read)
-        paging.receive(read, page)
+        paging.receive(read, check_page(page, query, read))
     raise AssertionError("the listing has no end")
 
 

@@ -19,6 +19,7 @@ from tests.faults.schedule import Fault, Pace, Schedule
 from twelvetasks import (
     RequestTimeoutError,
     ResponseError,
+    SortOption,
     TaskSession,
     TaskStream,
     TransportError,
@@ -57,7 +58,7 @@ async def listed(
     platform: FakePlatform,
     *,
     timeout: float = 0.5,  # noqa: ASYNC109
-    sort_option: str = "desc",
+    sort_option: SortOption = SortOption.DESC,
     exact: bool = False,
 ) -> Listed:
     """List all tasks as a program would that is started again, with the stored place, each time."""
@@ -100,7 +101,7 @@ async def test_listings_through_any_bad_network_are_complete_or_can_be_resumed(
     async def play() -> None:
         nonlocal resumed
         for seed in seeds:
-            sort_option = ("desc", "asc")[seed % 2]
+            sort_option = (SortOption.DESC, SortOption.ASC)[seed % 2]
             async with networks.through(Schedule.drawn(seed), large) as network:
                 found = await listed(
                     network.base_url, large, sort_option=sort_option, exact=seed % 5 == 0

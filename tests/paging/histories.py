@@ -1,4 +1,4 @@
-"""Histories: one listing of a changing account, by `Paging` or the naive way, and what it lost."""
+"""Histories: a listing of a changing account, by the engine or the naive way, and what it lost."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import attrs
 
-from tests.paging.model import MIXES, Account
-from twelvetasks import Checkpoint, ListingReport, SortBy, SortOption, Task, TaskPage, TaskQuery
-from twelvetasks.paging.progress import Paging
+from tests.paging.model import MIXES, Account, RunQuery
+from twelvetasks import (
+    Checkpoint,
+    ListingReport,
+    ListQuery,
+    Page,
+    SortBy,
+    SortOption,
+    TaskQuery,
+)
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.page_checks import KeyedPage
+from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
 
 
@@ -28,22 +39,28 @@ class Setting:
     """Changes of the account for each request, on average."""
     mix: str = "everything"
     concurrency: int = 8
+    is_fixed: bool = False
+    """Whether the list takes no sort parameters; its items are then rows, not models."""
 
     @property
-    def query(self) -> TaskQuery:
+    def query(self) -> ListQuery[Any]:
         return self.query_of(50)
 
-    def query_of(self, page_limit: int) -> TaskQuery:
+    def query_of(self, page_limit: int) -> ListQuery[Any]:
+        status: Any = ["ready", "indexing", "queued"] if self.filtered else None
+        if self.is_fixed:
+            return RunQuery(page_limit=page_limit, status=status)
         return TaskQuery(
             page_limit=page_limit,
             sort_by=self.sort_by,
             sort_option=self.sort_option,
-            status=["ready", "indexing", "queued"] if self.filtered else None,
+            status=status,
         )
 
     def __str__(self) -> str:
         extras = ("-filtered" * self.filtered) + ("-ties" * (self.ties > 1))
-        return f"{self.sort_by}-{self.sort_option}{extras}"
+        order = "fixed" if self.is_fixed else f"{self.sort_by}-{self.sort_option}"
+        return f"{order}{extras}"
 
 
 @attrs.frozen(kw_only=True)
@@ -62,8 +79,8 @@ class Verdict:
         return not (self.lost or self.repeated or self.disordered)
 
 
-Outcome = tuple[list[Task], ListingReport]
-"""The tasks that a listing yielded, and what it says of itself."""
+Outcome = tuple[list[Any], ListingReport]
+"""The items that a listing yielded, and what it says of itself."""
 
 Listed = Callable[[Account, Random, Setting], Outcome]
 
@@ -79,6 +96,15 @@ def modes(*sorts: SortBy) -> list[Setting]:
     ]
 
 
+def fixed_modes() -> list[Setting]:
+    """Give the modes of a list that takes no sort parameters."""
+    return [
+        attrs.evolve(mode, is_fixed=True)
+        for mode in modes(SortBy.CREATED_AT)
+        if mode.sort_option is SortOption.DESC
+    ]
+
+
 def judged(setting: Setting, seed: int, listed: Listed, size: int | None = None) -> Verdict:
     """Let one account change while it is listed, and judge what came out."""
     random = Random(seed)
@@ -86,12 +112,12 @@ def judged(setting: Setting, seed: int, listed: Listed, size: int | None = None)
     account = Account(random, count, ties=setting.ties, query=setting.query)
     account.watch()
     pages = max(1, -(-len(account.ids) // 50))
-    tasks, report = listed(account, random, setting)
-    ids = [task.id for task in tasks]
+    items, report = listed(account, random, setting)
+    ids = list(map(setting.query.resource.id_of, items))
     return Verdict(
         lost=len(account.throughout - set(ids)),
         repeated=len(ids) - len(set(ids)),
-        disordered=disorder([account.key_of(task) for task in tasks], setting),
+        disordered=disorder(list(map(account.key_of, items)), setting),
         requests=report.requests,
         pages=pages,
     )
@@ -117,75 +143,79 @@ def let_it_change(account: Account, random: Random, setting: Setting) -> None:
 
 
 def by_paging(*, exact: bool) -> Listed:
-    """List through `Paging` to the end."""
+    """List through `ListingProgress` to the end."""
 
     def listed(account: Account, random: Random, setting: Setting) -> Outcome:
-        paging = Paging(setting.query, exact=exact)
-        tasks = [task for page in drive(paging, account, random, setting) for task in page.tasks]
-        return tasks, paging.report
+        progress = ListingProgress(ListingOptions(query=setting.query, exact=exact))
+        pages = drive(progress, account, random, setting)
+        return [item for page in pages for item in page.items], progress.report
 
     return listed
 
 
-def drive(paging: Paging, account: Account, random: Random, setting: Setting) -> Iterator[TaskPage]:
+def drive(
+    progress: ListingProgress[Any], account: Account, random: Random, setting: Setting
+) -> Iterator[Page[Any]]:
     """Give page after page; chance decides which read is served, and which answer arrives, next."""
     asked: list[Read] = []
-    served: list[tuple[Read, TaskPage]] = []
+    served: list[tuple[Read, KeyedPage[Any]]] = []
     while True:
-        while (page := paging.take()) is not None:
+        while (page := progress.take()) is not None:
             yield page
         while len(asked) + len(served) < setting.concurrency:
-            if (read := paging.next_read(setting.concurrency)) is None:
+            if (read := progress.next_read(setting.concurrency)) is None:
                 break
             asked.append(read)
         if not asked and not served:
-            if paging.stuck is not None:
-                raise paging.stuck
-            assert paging.finished
+            if progress.stuck is not None:
+                raise progress.stuck
+            assert progress.finished
             return
         while asked and (not served or random.random() < 0.6):
             read = asked.pop(random.randrange(len(asked)))
             served.append((read, account.read(read)))
             let_it_change(account, random, setting)
-        paging.receive(*served.pop(random.randrange(len(served))))
+        progress.receive(*served.pop(random.randrange(len(served))))
 
 
 def with_interruptions(account: Account, random: Random, setting: Setting) -> Outcome:
     """List, stop anywhere, let the account change a lot, and go on from the stored checkpoint."""
-    tasks: list[Task] = []
+    items: list[Any] = []
     stored = str(Checkpoint.start(setting.query))
     requests = 0
     for interruptions in reversed(range(random.choice((1, 2, 5)) + 1)):
-        paging = Paging(setting.query, exact=True, resume=Checkpoint.parse(stored))
+        progress = ListingProgress(
+            ListingOptions(query=setting.query, exact=True, resume=Checkpoint.parse(stored))
+        )
         to_yield = random.choice((0, 1, 30, 50, 51, 170)) if interruptions else None
-        for page in drive(paging, account, random, setting):
-            new = page.tasks[:to_yield]
-            tasks += new
-            stored = str(paging.checkpoint(len(page.tasks) - len(new)))
+        for page in drive(progress, account, random, setting):
+            new = page.items[:to_yield]
+            items += new
+            stored = str(progress.checkpoint(len(page.items) - len(new)))
             if to_yield is not None and not (to_yield := to_yield - len(new)):
                 break
         if interruptions and setting.rate:
             for _ in range(random.choice((0, 1, 10, 100))):
                 random.choice(MIXES[setting.mix])(account)
-        requests += paging.report.requests
-    return tasks, ListingReport(requests=requests, pages=requests)
+        requests += progress.report.requests
+    return items, ListingReport(requests=requests, pages=requests)
 
 
 def naively(account: Account, random: Random, setting: Setting) -> Outcome:
     """List as people write it: page 1, then all others at once, put together in page order."""
     first = account.read(Read(1, 50))
-    answers = {1: first.tasks}
+    answers = {1: first.page.items}
     let_it_change(account, random, setting)
-    waiting = list(range(2, first.page_info.total_page + 1))
+    waiting = list(range(2, first.page.page_info.total_page + 1))
     under_way: list[int] = []
     while waiting or under_way:
         while waiting and len(under_way) < setting.concurrency:
             under_way.append(waiting.pop(0))
         page = under_way.pop(random.randrange(len(under_way)))
-        answers[page] = account.read(Read(page, 50)).tasks
+        answers[page] = account.read(Read(page, 50)).page.items
         let_it_change(account, random, setting)
-    seen: dict[str, Task] = {}
+    seen: dict[str, Any] = {}
     for page in sorted(answers):
-        for task in answers[page]:
-            seen.setdefault(task.id, task)
+        for item in answers[page]:
+            seen.setdefault(setting.query.resource.id_of(item), item)
     return list(seen.values()), ListingReport(requests=len(answers), pages=len(answers))

@@ -1,6 +1,6 @@
 """A model of the platform: an account with atomic reads that changes between them.
 
-It knows nothing of HTTP and of asyncio; `tests/paging` drives `Paging` against it directly. Ties in
+It knows nothing of HTTP and of asyncio; `tests/paging` drives `ListingProgress` against it. Ties in
 a sort key keep their order between reads, `created_at` never changes, and `updated_at` never goes
 back: the assumptions that the README names.
 """
@@ -10,39 +10,74 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from random import Random
 from typing import Any
 
 import attrs
 
-from twelvetasks import PageInfo, SortBy, SortOption, Task, TaskPage, TaskQuery, TaskStatus
+from twelvetasks import (
+    ListQuery,
+    Page,
+    PageInfo,
+    Resource,
+    SortKey,
+    Task,
+    TaskQuery,
+    TaskStatus,
+)
+from twelvetasks.paging.page_checks import KeyedPage, check_page
 from twelvetasks.paging.reads import Read
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 STATUSES = tuple(TaskStatus)
 
+Row = dict[str, Any]
+"""An item that never becomes a model."""
+
+RUNS = Resource[Row](
+    path="analyze/tasks",
+    page=Page[Row],
+    noun="runs",
+    id_of=itemgetter("task_id"),
+    sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),
+)
+"""A list without sort parameters: newest first, whatever is asked for."""
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class RunQuery(ListQuery[Row]):
+    resource = RUNS
+
+    status: tuple[str, ...] | None = attrs.field(
+        default=None, converter=attrs.converters.optional(tuple)
+    )
+
 
 @attrs.define(eq=False)
 class Item:
-    """One task: its keys are whole numbers, small ones where ties are wanted."""
+    """One item: its keys are whole numbers, small ones where ties are wanted."""
 
     id: str
     born: int
     created: int
     updated: int
     status: TaskStatus
-    _task: Task | None = None
+    _shown: Any = None
 
-    def task(self) -> Task:
+    def shown(self, query: ListQuery[Any]) -> Any:
         """Give it as the platform shows it; made anew only after a change."""
-        if self._task is None:
-            self._task = self._shown()
-        return self._task
+        if self._shown is None:
+            self._shown = self.task() if isinstance(query, TaskQuery) else self.row()
+        return self._shown
 
     def change(self, status: TaskStatus, now: int) -> None:
-        self.status, self.updated, self._task = status, now, None
+        self.status, self.updated, self._shown = status, now, None
 
-    def _shown(self) -> Task:
+    def row(self) -> Row:
+        return {"task_id": self.id, "created_at": EPOCH + timedelta(seconds=self.created)}
+
+    def task(self) -> Task:
         return Task(
             id=self.id,
             created_at=EPOCH + timedelta(seconds=self.created),
@@ -54,12 +89,12 @@ class Item:
 class Account:
     """Tasks that come, go and change, and pages of them at one instant."""
 
-    def __init__(self, random: Random, count: int, *, ties: int, query: TaskQuery) -> None:
+    def __init__(self, random: Random, count: int, *, ties: int, query: ListQuery[Any]) -> None:
         self._random = random
         self._ties = max(ties, 1)
         self._query = query
-        self._by_update = query.sort_by is SortBy.UPDATED_AT
-        self._ascending = query.sort_option is SortOption.ASC
+        self._by_update = query.sort_key.changes
+        self._ascending = query.ascending
         self._born = 0
         self._at_once = 0
         self._now = 0
@@ -127,15 +162,15 @@ class Account:
         """The listing as it is now."""
         return [item.id for item in self._ordered()]
 
-    def read(self, read: Read) -> TaskPage:
+    def read(self, read: Read) -> KeyedPage[Any]:
         total = len(self._view)
         start, end = min(read.start, total), min(read.end, total)
         if self._ascending:
             shown = self._view[start:end]
         else:
             shown = self._view[total - end : total - start][::-1]
-        return TaskPage(
-            data=tuple(item.task() for item in shown),
+        page = self._query.resource.page(
+            data=tuple(item.shown(self._query) for item in shown),
             page_info=PageInfo(
                 page=read.page,
                 limit_per_page=read.page_limit,
@@ -143,9 +178,10 @@ class Account:
                 total_results=total,
             ),
         )
+        return check_page(page, self._query, read)
 
-    def key_of(self, task: Task) -> datetime:
-        key = task.updated_at if self._by_update else task.created_at
+    def key_of(self, item: Any) -> datetime:
+        key = self._query.sort_key.read(item)
         assert key is not None
         return key
 
@@ -156,7 +192,8 @@ class Account:
         return (item.updated if self._by_update else item.created, item.born)
 
     def _matches(self, item: Item) -> bool:
-        return self._query.status is None or item.status in self._query.status
+        status: Any = getattr(self._query, "status")  # noqa: B009 - each query here has it
+        return status is None or item.status in status
 
     def _enter(self, item: Item) -> None:
         if self._matches(item):

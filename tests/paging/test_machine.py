@@ -7,7 +7,9 @@ shrinks to a history that can be read.
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
+import attrs
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -20,10 +22,11 @@ from hypothesis.stateful import (
 )
 
 from tests.paging.histories import Setting, disorder
-from tests.paging.model import Account, Item
-from twelvetasks import Checkpoint, SortBy, SortOption, Task, TaskPage, TaskStatus
-from twelvetasks.paging import reads
-from twelvetasks.paging.progress import Paging
+from tests.paging.model import Account, Item, RunQuery
+from twelvetasks import Checkpoint, SortBy, SortOption, TaskQuery, TaskStatus
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.page_checks import KeyedPage
+from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
 
 STATUSES = st.sampled_from([TaskStatus.READY, TaskStatus.FAILED])
@@ -36,6 +39,7 @@ class ListingMachine(RuleBasedStateMachine):
     @initialize(
         sort_by=st.sampled_from(SortBy),
         sort_option=st.sampled_from(SortOption),
+        is_fixed=st.booleans(),
         filtered=st.booleans(),
         ties=st.integers(1, 3),
         count=st.integers(0, 40),
@@ -46,6 +50,7 @@ class ListingMachine(RuleBasedStateMachine):
         self,
         sort_by: SortBy,
         sort_option: SortOption,
+        is_fixed: bool,
         filtered: bool,
         ties: int,
         count: int,
@@ -53,16 +58,20 @@ class ListingMachine(RuleBasedStateMachine):
         seed: int,
     ) -> None:
         self.setting = Setting(
-            sort_by=sort_by, sort_option=sort_option, filtered=filtered, ties=ties
+            sort_by=SortBy.CREATED_AT if is_fixed else sort_by,
+            sort_option=SortOption.DESC if is_fixed else sort_option,
+            is_fixed=is_fixed,
+            filtered=filtered,
+            ties=ties,
         )
         self.query = self.setting.query_of(page_limit)
         self.account = Account(Random(seed), count, ties=ties, query=self.query)
         self.account.watch()
-        self.paging = Paging(self.query, exact=True)
+        self.progress = ListingProgress(ListingOptions(query=self.query, exact=True))
         self.asked: list[Read] = []
-        self.served: list[tuple[Read, TaskPage]] = []
-        self.newest: tuple[Task, ...] = ()
-        self.tasks: list[Task] = []
+        self.served: list[tuple[Read, KeyedPage[Any]]] = []
+        self.newest: tuple[Any, ...] = ()
+        self.items: list[Any] = []
         self.resumed = False
 
     # The account
@@ -88,7 +97,7 @@ class ListingMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.asked) + len(self.served) < 4)
     @rule()
     def ask(self) -> None:
-        if (read := self.paging.next_read(4)) is not None:
+        if (read := self.progress.next_read(4)) is not None:
             self.asked.append(read)
 
     @precondition(lambda self: self.asked)
@@ -100,23 +109,25 @@ class ListingMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.served)
     @rule(place=PLACES)
     def deliver(self, place: int) -> None:
-        self.paging.receive(*self.served.pop(place % len(self.served)))
+        self.progress.receive(*self.served.pop(place % len(self.served)))
 
     # The reader
 
     @rule()
     def take(self) -> None:
-        page = self.paging.take()
-        self.newest = page.tasks if page is not None else ()
-        self.tasks += self.newest
+        page = self.progress.take()
+        self.newest = page.items if page is not None else ()
+        self.items += self.newest
 
     @rule(unread=st.integers(0, 2))
     def stop_and_resume(self, unread: int) -> None:
         """Stop before the last tasks of the newest page, and go on from the stored checkpoint."""
         unread = min(unread, len(self.newest))
-        del self.tasks[len(self.tasks) - unread :]
-        stored = str(self.paging.checkpoint(unread))
-        self.paging = Paging(self.query, exact=True, resume=Checkpoint.parse(stored))
+        del self.items[len(self.items) - unread :]
+        stored = str(self.progress.checkpoint(unread))
+        self.progress = ListingProgress(
+            ListingOptions(query=self.query, exact=True, resume=Checkpoint.parse(stored))
+        )
         self.asked, self.served, self.newest = [], [], ()
         self.resumed = True
 
@@ -124,9 +135,9 @@ class ListingMachine(RuleBasedStateMachine):
         if not hasattr(self, "paging"):
             return
         for _ in range(2000):
-            if self.paging.finished:
+            if self.progress.finished:
                 break
-            assert self.paging.stuck is None
+            assert self.progress.stuck is None
             self.take()
             while len(self.asked) + len(self.served) < 4:
                 before = len(self.asked)
@@ -137,18 +148,20 @@ class ListingMachine(RuleBasedStateMachine):
                 self.serve(0)
             if self.served:
                 self.deliver(0)
-        assert self.paging.finished
-        ids = [task.id for task in self.tasks]
+        assert self.progress.finished
+        ids = list(map(self.query.resource.id_of, self.items))
         assert self.account.throughout <= set(ids)
         if self.setting.sort_by is SortBy.CREATED_AT or not self.resumed:
             assert len(ids) == len(set(ids))
-            assert not disorder([self.account.key_of(task) for task in self.tasks], self.setting)
+            assert not disorder(list(map(self.account.key_of, self.items)), self.setting)
 
 
 def test_whatever_happens_nothing_is_lost_repeated_or_disordered(
     monkeypatch: pytest.MonkeyPatch, histories: int
 ) -> None:
-    monkeypatch.setattr(reads, "MAX_PAGE_LIMIT", 9)
+    for query in (TaskQuery, RunQuery):
+        small = attrs.evolve(query.resource, max_page_limit=9)
+        monkeypatch.setattr(query, "resource", small)
     run_state_machine_as_test(
         ListingMachine,
         settings=settings(

@@ -18,11 +18,14 @@ from twelvetasks import (
     InvalidArgumentError,
     ListingDriftError,
     ServerError,
+    SortBy,
+    SortOption,
     Task,
     TaskQuery,
     TaskSession,
 )
 from twelvetasks.testing import FakePlatform
+from twelvetasks.values.tasks import StatusName
 
 STATUSES = ("ready", "failed", "indexing")
 
@@ -84,11 +87,11 @@ def is_sorted(tasks: list[Task], sort_by: str, sort_option: str) -> bool:
     return keys == sorted(keys, reverse=sort_option == "desc")
 
 
-@pytest.mark.parametrize("sort_by", ["created_at", "updated_at"])
-@pytest.mark.parametrize("sort_option", ["asc", "desc"])
+@pytest.mark.parametrize("sort_by", SortBy)
+@pytest.mark.parametrize("sort_option", SortOption)
 @pytest.mark.parametrize("status", [None, ["ready", "indexing"]])
 async def test_exact_holds_over_the_wire(
-    sort_by: str, sort_option: str, status: list[str] | None
+    sort_by: SortBy, sort_option: SortOption, status: list[StatusName] | None
 ) -> None:
     filters = {} if status is None else {"status": status}
     for seed in range(8):

@@ -18,7 +18,7 @@ WHOLE = Checkpoint(
 )
 WRITTEN = {
     "version": 1,
-    "query": "sort_by=created_at&sort_option=desc&status=ready",
+    "query": "tasks?sort_by=created_at&sort_option=desc&status=ready",
     "key": "2022-06-09T04:50:00.879Z",
     "ids": ["1", "2"],
     "rank": 7,

@@ -118,7 +118,7 @@ def test_what_the_endpoint_could_not_take_is_refused_by_name_and_value(
 
 def test_a_near_miss_is_told_what_was_meant() -> None:
     with pytest.raises(InvalidArgumentError, match="did you mean 'ready'"):
-        TaskQuery(status="redy")
+        TaskQuery(status="redy")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("member", [*TaskStatus, *SortBy, *SortOption])

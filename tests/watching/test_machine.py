@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from random import Random
 
+import attrs
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -20,8 +21,8 @@ from hypothesis.stateful import (
 
 from tests.watching.histories import FAILURES, History, Setting
 from tests.watching.model import Item
-from twelvetasks import TaskStatus
-from twelvetasks.paging import reads
+from twelvetasks import TaskQuery, TaskStatus
+from twelvetasks.values.tasks import TASKS
 from twelvetasks.watching import progress as watching
 
 STATUSES = st.sampled_from([TaskStatus.READY, TaskStatus.FAILED])
@@ -95,8 +96,7 @@ class WatchMachine(RuleBasedStateMachine):
 def test_whatever_happens_each_change_is_delivered_once_and_in_order(
     monkeypatch: pytest.MonkeyPatch, histories: int
 ) -> None:
-    monkeypatch.setattr(reads, "MAX_PAGE_LIMIT", 9)
-    monkeypatch.setattr(watching, "MAX_PAGE_LIMIT", 9)
+    monkeypatch.setattr(TaskQuery, "resource", attrs.evolve(TASKS, max_page_limit=9))
     monkeypatch.setattr(watching, "HEAD", 2)
     run_state_machine_as_test(
         WatchMachine,

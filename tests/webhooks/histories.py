@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import pairwise
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import attrs
 
@@ -31,6 +31,7 @@ from twelvetasks import (
     WebhookError,
 )
 from twelvetasks.paging.reads import Read
+from twelvetasks.streams.requests import Requests
 from twelvetasks.watching.plan import WatchPlan
 from twelvetasks.webhooks import Event, Receiver, TaskFailed, TaskReady
 
@@ -260,14 +261,14 @@ def plan(stored: str | None) -> WatchPlan:
 
 def joined(history: History, stored: str | None) -> Stream:
     """Make the stream that joins webhooks and a watch."""
-    return TaskWatch(history, plan(stored), history.receiver)
+    return TaskWatch(cast("Requests", history), plan(stored), history.receiver)
 
 
 def watch_alone(history: History, stored: str | None) -> Stream:
     """Make a stream to which no webhook comes, though they are accepted."""
     history.deaf = Deaf()
     history.receiver.attach(history.deaf)
-    return TaskWatch(history, plan(stored))
+    return TaskWatch(cast("Requests", history), plan(stored))
 
 
 class Deaf:
@@ -279,7 +280,7 @@ class NaiveJoin:
     """Both sources as people join them: what was delivered is remembered, and that is all."""
 
     def __init__(self, history: History, stored: str | None) -> None:
-        self._watch = TaskWatch(history, plan(stored))
+        self._watch = TaskWatch(cast("Requests", history), plan(stored))
         self._account = history.account
         self._told: list[TaskChange] = []
         self._woken = asyncio.Event()

@@ -1,102 +1,108 @@
-"""What has been yielded: each task at most once, and never one whose place has been passed.
+"""What has been emitted: each item at most once, and never one whose place has been passed.
 
 Sorted by a key that never changes, the last key and the ids that share it are all the memory this
-takes. Sorted by `updated_at`, a task may come again under a new key, so every id is kept. Pure.
+takes. Sorted by a key that changes, an item may come again under a new key, so every id is kept.
+Pure.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from twelvetasks.paging.links import Order
-from twelvetasks.values.models import Task
+from twelvetasks.values.query import ListQuery
 
-__all__ = ["Yielded"]
+__all__ = ["Emitted"]
 
 REMEMBERED = 4
-"""Pages whose ids are kept to tell, for the report, a task that was yielded from a late one."""
+"""Pages whose ids are kept to tell, for the report, an item that was emitted from a late one."""
 
 Place = tuple[datetime | None, frozenset[str]]
-"""The sort key of the last task, None before the first, and the tasks up to it that share it."""
+"""The sort key of the last item, None before the first, and the items up to it that share it."""
 
 
-class Yielded:
-    """A guard at the listing's exit."""
+class Emitted:
+    """Decides which of the items that have come are to be emitted."""
 
-    def __init__(self, precedes: Order, *, keeps_all: bool) -> None:
+    def __init__(self, query: ListQuery[Any]) -> None:
         self.count: int = 0
-        """Tasks yielded."""
+        """Items emitted."""
         self.duplicates: int = 0
-        """Tasks received again after they had been yielded."""
+        """Items received again after they had been emitted."""
         self.late: int = 0
-        """Tasks received when their place in the order had been passed."""
-        self._precedes = precedes
+        """Items received when their place in the order had been passed."""
+        self._precedes = query.precedes
         self._before: Place = (None, frozenset())
-        self._tasks: tuple[Task, ...] = ()
-        self._keys: list[datetime] = []
-        self._all: set[str] | None = set() if keeps_all else None
+        self._ids: Sequence[str] = ()
+        self._keys: Sequence[datetime] = ()
+        self._all: set[str] | None = set() if query.sort_key.changes else None
         self._recent: deque[set[str]] = deque(maxlen=REMEMBERED)
 
     def go_on_from(self, key: datetime | None, ids: frozenset[str]) -> None:
-        """Begin anew behind a place: what comes is to be judged by it alone, or by its id."""
+        """Begin anew after a place: what comes is to be judged by it alone, or by its id."""
         self._before = (key, ids)
-        self._tasks, self._keys = (), []
+        self._ids, self._keys = (), ()
         self._recent.append(set(ids))
         if self._all is not None:
             self._all |= ids
 
     def place(self, unread: int = 0) -> Place:
-        """Give the place behind all tasks but the last `unread`, of those given last."""
-        read = len(self._tasks) - unread
+        """Give the place after all items but the last `unread`, of those emitted last."""
+        read = len(self._ids) - unread
         if not read:
             return self._before
         last = self._keys[read - 1]
         first = read - 1
         while first and self._keys[first - 1] == last:
             first -= 1
-        shared = frozenset(task.id for task in self._tasks[first:read])
+        shared = frozenset(self._ids[first:read])
         key, ids = self._before
         return last, ids | shared if key == last else shared
 
     def new(
-        self, tasks: tuple[Task, ...], keys: list[datetime], *, most: int | None = None
-    ) -> tuple[Task, ...]:
-        """Give those tasks that are to be yielded now, `most` at the most."""
-        self._before = last, ids = self.place()
+        self, ids: list[str], keys: list[datetime], *, most: int | None = None
+    ) -> Sequence[int]:
+        """Give the places, among these items, of those to be emitted now: `most` at the most."""
+        self._before = last, shared = self.place()
+        kept: Sequence[int] = range(len(ids))
         if self._all is not None or not keys or (last and not self._precedes(last, keys[0])):
-            tasks, keys = self._sifted(tasks, keys, last, ids)
-        self._tasks, self._keys = tasks[:most], keys[:most]
-        self.count += len(self._tasks)
-        if self._tasks:
-            given = {task.id for task in self._tasks}
+            kept = self._sifted(ids, keys, last, shared)
+        kept = kept[:most]
+        if len(kept) < len(ids):
+            ids, keys = [ids[at] for at in kept], [keys[at] for at in kept]
+        self._ids, self._keys = ids, keys
+        self.count += len(ids)
+        if ids:
+            given = set(ids)
             self._recent.append(given)
             if self._all is not None:
                 self._all |= given
-        return self._tasks
+        return kept
 
     def _sifted(
         self,
-        tasks: tuple[Task, ...],
+        ids: list[str],
         keys: list[datetime],
         last: datetime | None,
-        ids: frozenset[str],
-    ) -> tuple[tuple[Task, ...], list[datetime]]:
+        shared: frozenset[str],
+    ) -> Sequence[int]:
         doubtful = len(keys)
         if self._all is None and last is not None:
-            # Where keys never change, all that comes strictly behind the last is new.
-            behind = (at for at, key in enumerate(keys) if self._precedes(last, key))
-            doubtful = next(behind, doubtful)
-        kept: list[tuple[Task, datetime]] = []
-        for task, key in zip(tasks[:doubtful], keys[:doubtful], strict=True):
-            if task.id in ids or self._is_known(task.id):
+            # Where keys never change, all that comes strictly after the last is new.
+            after = (at for at, key in enumerate(keys) if self._precedes(last, key))
+            doubtful = next(after, doubtful)
+        kept: list[int] = []
+        for at in range(doubtful):
+            id, key = ids[at], keys[at]  # noqa: A001
+            if id in shared or self._is_known(id):
                 self.duplicates += 1
             elif last is None or key == last or self._precedes(last, key):
-                kept.append((task, key))
+                kept.append(at)
             else:
                 self.late += 1
-        sifted = tuple(task for task, _ in kept)
-        return sifted + tasks[doubtful:], [key for _, key in kept] + keys[doubtful:]
+        return [*kept, *range(doubtful, len(ids))]
 
     def _is_known(self, id: str) -> bool:  # noqa: A002
         if self._all is not None:

@@ -1,13 +1,14 @@
 """Signs of change: what answers show, at no cost, of whether the account changed between them.
 
-Every page reports how many tasks match. Between two reads side by side that report the same number,
-with no other number reported around them and no task in both, the seam is taken as quiet: certain
-if tasks only came or only went, and very probable if changes could cancel out. Pure.
+Every page reports how many items match. Between two reads side by side that report the same number,
+with no other number reported around them and no item in both, the seam is taken as quiet: certain
+if items only came or only went, and very probable if changes could cancel out. Pure.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from twelvetasks.paging.links import Edge, Link
 
@@ -53,7 +54,7 @@ class Totals:
         self.latest = total
         return self.answers
 
-    def is_quiet(self, left: Edge, right: Link) -> bool:
+    def is_quiet(self, left: Edge, right: Link[Any]) -> bool:
         """Whether nothing seems to have changed between two reads that lie side by side."""
         if (
             not self.trusted
@@ -67,7 +68,7 @@ class Totals:
         first, last = sorted((left.answer, right.edge.answer))
         return not any(first - NEIGHBOURS < change <= last + NEIGHBOURS for change in self._changes)
 
-    def note_overlap(self, left: Edge, right: Link) -> None:
+    def note_overlap(self, left: Edge, right: Link[Any]) -> None:
         """Take it as a sign of change if two reads overlap that were to lie side by side."""
         if right.edge is not None and right.read.start == left.rank and right.edge.answer:
             self._changes.append(max(left.answer or 0, right.edge.answer))

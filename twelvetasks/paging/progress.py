@@ -1,102 +1,53 @@
-"""The progress of one listing: which read to ask for next, and what to yield of what has come.
+"""The progress of one listing: which read to ask for next, and what to emit of what has come.
 
-Pure: no asyncio, no clock, no network. `TaskStream` asks it for reads, hands it what came back in
-whatever order it came, and takes from it pages in the listing's order. That nothing is missing
-between two reads is the business of `chain`; here the chain is made longer until it spans the
-listing, and once more where tasks have moved behind the reader.
+A stream asks it for reads, hands it the answers in whatever order they arrive, and takes from it
+pages in the listing's order. `chain` proves that nothing is missing between two reads; here the
+chain is made longer until it spans the listing, and once more from its head if items have moved
+there meanwhile. Pure: no asyncio, no clock, no network.
 """
 
 from __future__ import annotations
 
 import math
-import operator
-from datetime import datetime
+from typing import Generic, TypeVar
 
 import attrs
 
 from twelvetasks.paging.chain import Chain
-from twelvetasks.paging.emitted import Yielded
+from twelvetasks.paging.emitted import Emitted
 from twelvetasks.paging.evidence import Totals
 from twelvetasks.paging.links import Edge, Link
-from twelvetasks.paging.page_checks import sort_keys
-from twelvetasks.paging.reads import Read, straddling
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.page_checks import KeyedPage, contradiction
+from twelvetasks.paging.passes import Pass
+from twelvetasks.paging.reads import Read
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import ListingDriftError, ResponseError, TwelveTasksError
-from twelvetasks.values.models import PageInfo, SortBy, SortOption, TaskPage
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.models import Page, PageInfo
 from twelvetasks.values.report import Consistency, ListingReport
 
-__all__ = ["Paging"]
+__all__ = ["ListingProgress"]
+
+ItemT = TypeVar("ItemT")
 
 OVERLAP = 1
-"""Tasks that two neighbouring reads are to share where no evidence is to be relied on."""
+"""Items that two neighbouring reads are to share where no evidence is to be relied on."""
 
 PATIENCE = 64
 """Answers in a row that join nothing, or passes over what was updated, before giving up."""
 
 UNSEEN = 8
-"""Tasks that may come and go between two answers without changing the total."""
+"""Items that may come and go between two answers without changing the total."""
 
 ATTEMPTS = 3
-"""Times a page is read while its tasks contradict its own `page_info`."""
+"""Times a page is read while its items contradict its own `page_info`."""
 
 
-@attrs.define
-class _Pass:
-    """One reading of the listing, from its head, or from a checkpoint, as far as is needed.
-
-    Sorted by `updated_at`, newest first, a task that is updated moves behind the reader, to the
-    head. Another pass then reads the head down to where the pass before began, the *floor*, until
-    one read alone is a pass: what it holds, it holds at one instant.
-    """
-
-    number: int = 0
-    floor: datetime | None = None
-    """Tasks older than this need not be read; None for all."""
-    is_resumed: bool = False
-    first_key: datetime | None = None
-    """The sort key of the first task of all."""
-    last: Link | None = None
-    """The read that was taken last."""
-    taken: int = 0
-    head: list[tuple[str, datetime]] = attrs.field(factory=list)
-    """The first page: each task with its sort key."""
-    head_is_the_same: bool = False
-    """Whether the pass before began with the very same page, so that nothing has moved there."""
-
-    @property
-    def is_atomic(self) -> bool:
-        """Whether the pass is of one instant."""
-        return self.taken == 1 and not self.is_resumed
-
-    def take(self, link: Link) -> None:
-        """Go on by one read."""
-        page, keys = link.content
-        if not self.taken:
-            head = [(task.id, key) for task, key in zip(page.tasks, keys, strict=True)]
-            self.head_is_the_same = self.number > 0 and head == self.head
-            self.head = head
-            if self.first_key is None and keys:
-                self.first_key = keys[0]
-        self.taken += 1
-        self.last = link
-
-    def next(self) -> _Pass:
-        """Give the pass to follow."""
-        return _Pass(number=self.number + 1, floor=self.first_key, head=self.head)
-
-
-class Paging:
+class ListingProgress(Generic[ItemT]):
     """The progress of one listing through its pages."""
 
-    def __init__(
-        self,
-        query: TaskQuery,
-        *,
-        max_items: int | None = None,
-        exact: bool = False,
-        resume: Checkpoint | None = None,
-    ) -> None:
+    def __init__(self, options: ListingOptions[ItemT]) -> None:
+        query, max_items, place = options.query, options.max_items, options.resume
         self.finished: bool = max_items == 0
         """Whether everything has been taken."""
         self.stuck: TwelveTasksError | None = None
@@ -104,28 +55,27 @@ class Paging:
         self._page_limit = min(query.page_limit, max_items or query.page_limit)
         self._wanted = max_items
         self._query = query
-        self._ascending = query.sort_option is SortOption.ASC
-        self._precedes = operator.lt if self._ascending else operator.gt
-        self._keys_change = query.sort_by is SortBy.UPDATED_AT
-        self._totals = Totals(trusted=not (exact or self._keys_change))
-        self._chain = Chain(self._precedes, self._totals, keys_change=self._keys_change)
-        self._yielded = Yielded(self._precedes, keeps_all=self._keys_change)
-        self._under_way: dict[Read, Link] = {}
+        self._precedes = query.precedes
+        self._keys_change = query.sort_key.changes
+        self._totals = Totals(trusted=not (options.exact or self._keys_change))
+        self._chain = Chain(query, self._totals)
+        self._emitted = Emitted(query)
+        self._under_way: dict[Read, Link[ItemT]] = {}
         self._window = self._fruitless = self._barren = 0
         self._refused_after: float = math.inf
         self._requests = self._pages = self._bridges = 0
-        self._lone: Link | None = None
-        self._pass = _Pass()
-        self._resumed = resume is not None
-        if resume is not None:
-            self._go_on_from(resume)
+        self._lone: Link[ItemT] | None = None
+        self._pass = Pass()
+        self._resumed = place is not None
+        if place is not None:
+            self._go_on_from(place)
 
     def _go_on_from(self, place: Checkpoint) -> None:
         if place.key is None:
             if place.since is not None:
-                self._pass = _Pass(number=1, floor=place.since)
+                self._pass = Pass(number=1, floor=place.since)
             return
-        self._yielded.go_on_from(place.key, place.ids)
+        self._emitted.go_on_from(place.key, place.ids)
         self._pass.first_key = place.since
         self._pass.is_resumed = True
         self._chain.edge = Edge(
@@ -139,7 +89,7 @@ class Paging:
 
     @property
     def total_results(self) -> int | None:
-        """How many tasks match, by the newest page received; None before the first."""
+        """How many items match, by the newest page received; None before the first."""
         return self._totals.latest
 
     @property
@@ -150,8 +100,8 @@ class Paging:
 
     @property
     def taken(self) -> int:
-        """How many tasks have been taken."""
-        return self._yielded.count
+        """How many items have been taken."""
+        return self._emitted.count
 
     @property
     def head(self) -> Read | None:
@@ -166,17 +116,17 @@ class Paging:
             requests=self._requests,
             pages=self._pages,
             bridges=self._bridges,
-            duplicates=self._yielded.duplicates,
-            late=self._yielded.late,
+            duplicates=self._emitted.duplicates,
+            late=self._emitted.late,
             consistency=consistency if self._totals.trusted else Consistency.EXACT,
         )
 
     def checkpoint(self, unread: int = 0) -> Checkpoint:
-        """Give the place after all tasks taken but the last `unread` of the newest page."""
+        """Give the place after all items taken but the last `unread` of the newest page."""
         start = Checkpoint.start(self._query)
         if self._pass.number:
             return attrs.evolve(start, since=self._pass.floor)
-        key, ids = self._yielded.place(unread)
+        key, ids = self._emitted.place(unread)
         if key is None:
             return start
         edge = self._chain.edge
@@ -203,7 +153,7 @@ class Paging:
         self._chain.links.append(planned)
         return self._ask(planned)
 
-    def _ask(self, link: Link) -> Read:
+    def _ask(self, link: Link[ItemT]) -> Read:
         self._lone = None if self._under_way else link
         self._under_way[link.read] = link
         self._requests += 1
@@ -211,8 +161,8 @@ class Paging:
         link.asked = True
         return link.read
 
-    def _next_link(self) -> Link | None:
-        """Plan the read behind the chain, if it is known that there is more."""
+    def _next_link(self) -> Link[ItemT] | None:
+        """Plan the read that follows the chain, if it is known that there is more."""
         edge = self._chain.edge
         if not self._chain.links:
             if edge is None:
@@ -225,17 +175,17 @@ class Paging:
             return self._beside(last.read.end)
         return None if last.edge is None or last.edge.at_end else self._after(last.edge)
 
-    def _after(self, edge: Edge) -> Link | None:
+    def _after(self, edge: Edge) -> Link[ItemT] | None:
         """Plan the read that follows an edge, or straddles it if its place is no longer known."""
         total = edge.total if self._totals.latest is None else self._totals.latest
         if edge.target is not None or edge.rank >= min(edge.total, total):
-            return Link(edge.bridge(total), seeks=edge)
+            return Link(self._chain.bridge(edge, total), seeks=edge)
         return self._beside(edge.rank, shared=len(edge.ids))
 
-    def _beside(self, end: int, *, shared: int = 1) -> Link | None:
-        """Plan the page behind the rank `end`: side by side, or overlapping if it has to be.
+    def _beside(self, end: int, *, shared: int = 1) -> Link[ItemT] | None:
+        """Plan the page that follows the rank `end`: side by side, or overlapping if it has to be.
 
-        `shared` is how many of the last tasks have the same key.
+        `shared` is how many of the last items have the same key.
         """
         begun = self._chain.edge.rank if self._chain.edge is not None else 0
         if end >= (self._totals.latest or 0):
@@ -244,7 +194,7 @@ class Paging:
             return None
         if not self._totals.is_calm:
             overlap = shared + 1 if self._keys_change else OVERLAP
-            return Link(straddling(max(end - overlap, 0), beyond=end))
+            return Link(self._chain.overlapping(end, overlap))
         side_by_side = end % self._page_limit == 0
         return Link(
             Read((end if side_by_side else end - 1) // self._page_limit + 1, self._page_limit)
@@ -252,16 +202,17 @@ class Paging:
 
     # What has come
 
-    def receive(self, read: Read, page: TaskPage) -> None:
-        """Take in the answer to a read. Raises ResponseError if it goes on to be torn."""
+    def receive(self, read: Read, page: KeyedPage[ItemT]) -> None:
+        """Take in the answer to a read. Raises ResponseError if it is torn once too often."""
         link = self._under_way.pop(read)
-        keys = sort_keys(page, self._query)
-        total = page.page_info.total_results
-        if len(keys) != min(max(total - read.start, 0), read.page_limit):
-            self._ask_again(link, len(keys), total)
+        if (fault := contradiction(page, self._query, read)) is not None:
+            link.asked = False
+            link.attempts += 1
+            if link.attempts == ATTEMPTS:
+                raise fault
             return
-        link.arrive(page, keys, self._totals.note(total))
-        self._chain.settle(total)
+        link.arrive(page, self._totals.note(page.total))
+        self._chain.settle(page.total)
         self._fruitless += 1
         if self._fruitless >= PATIENCE + self._window:
             self._give_up()
@@ -269,7 +220,7 @@ class Paging:
     def receive_nothing(self, read: Read) -> bool:
         """Take in that a page was refused: it may lie past the end by now.
 
-        False if it cannot: pages were refused before, and an answer since then knew of more tasks.
+        False if it cannot: pages were refused before, and an answer since then knew of more items.
         """
         total = self._totals.latest or 0
         if read.page == 1 or (self._refused_after < self._totals.answers and read.start < total):
@@ -281,7 +232,7 @@ class Paging:
             total_page=-(-total // read.page_limit),
             total_results=total,
         )
-        self.receive(read, TaskPage(page_info=page_info))
+        self.receive(read, KeyedPage(Page(page_info=page_info), [], []))
         self._refused_after = self._totals.answers
         return True
 
@@ -291,17 +242,6 @@ class Paging:
         for link in self._chain.links:
             link.failed |= link.read is read
 
-    def _ask_again(self, link: Link, tasks: int, total: int) -> None:
-        """Repeat a read that is torn: the platform may count and find at different instants."""
-        link.asked = False
-        link.attempts += 1
-        if link.attempts == ATTEMPTS:
-            raise ResponseError(
-                f"the page holds {tasks} tasks, which its own total_results of {total} contradicts",
-                advice="Nothing of it was used; try again later",
-                page=link.read.page,
-            )
-
     def _give_up(self) -> None:
         self.stuck = ListingDriftError(
             f"the account changes faster than its pages can be joined ({PATIENCE} reads in a row "
@@ -309,58 +249,62 @@ class Paging:
             advice="All that was yielded is proven: go on with resume=error.checkpoint",
         )
 
-    # What to yield
+    # What to emit
 
-    def take(self) -> TaskPage | None:
-        """Give the next page in order, without tasks given before; None if it has not arrived."""
+    def take(self) -> Page[ItemT] | None:
+        """Give the next page in order, without items given before; None if it has not arrived."""
         while (link := self._chain.take()) is not None:
-            if (page := self._yield_from(link)) is not None:
+            if (page := self._new_in(link)) is not None:
                 return page
         if not self.finished and not self._chain.links and self._pass_is_over():
             self._end_pass()
         return None
 
-    def _yield_from(self, link: Link) -> TaskPage | None:
-        page, keys = link.content
+    def _new_in(self, link: Link[ItemT]) -> Page[ItemT] | None:
+        """Give what is new in a read that was taken; None if nothing is, but for the first page."""
+        taken = link.content
         self._pass.take(link)
-        tasks = page.tasks
+        ids, keys = taken.ids, taken.keys
         if (floor := self._pass.floor) is not None:
             keys = [key for key in keys if not self._precedes(floor, key)]
-            tasks = tasks[: len(keys)]
-        new = self._yielded.new(tasks, keys, most=self._wanted)
+            ids = ids[: len(keys)]
+        kept = self._emitted.new(ids, keys, most=self._wanted)
         if self._wanted is not None:
-            self._wanted -= len(new)
+            self._wanted -= len(kept)
             if not self._wanted:
                 self.finished = True
                 self._chain.links.clear()
         self._fruitless = 0
-        self._barren = 0 if new else self._barren + 1
+        self._barren = 0 if kept else self._barren + 1
         if self._barren >= PATIENCE:
             self._give_up()
-        if not new and self._pages:
+        if not kept and self._pages:
             return None
         self._pages += 1
-        return page if new is page.tasks else attrs.evolve(page, data=new)
+        if len(kept) == len(taken.ids):
+            return taken.page
+        items = taken.page.items
+        return attrs.evolve(taken.page, data=tuple(items[at] for at in kept))
 
     def _check_count(self) -> None:
         """Refuse to end short of the total by more than unseen changes can explain."""
         edge = self._chain.edge
         if edge is None or self._pass.number or self._wanted is not None or self._resumed:
             return
-        missing = edge.total - self._yielded.count
+        missing = edge.total - self._emitted.count
         if missing > self._totals.movement + UNSEEN * self._totals.answers:
+            held = f"{self._emitted.count} different {self._query.resource.noun}"
             self.stuck = ResponseError(
-                f"all pages together hold {self._yielded.count} different tasks, "
-                f"which total_results of {edge.total} contradicts",
+                f"all pages together hold {held}, which total_results of {edge.total} contradicts",
                 advice="The platform repeats itself; try again later",
             )
 
-    # Tasks that moved meanwhile
+    # Items that moved meanwhile
 
     @property
     def _looks_back(self) -> bool:
-        """Whether an updated task moves behind the reader: to the head of the listing."""
-        return self._keys_change and not self._ascending
+        """Whether an item whose key changes moves to the head of the listing, read already."""
+        return self._keys_change and not self._query.ascending
 
     def _pass_is_over(self) -> bool:
         """Whether all that was taken reaches the end of what is to be read in this pass."""
@@ -371,14 +315,14 @@ class Paging:
             return True
         if not edge.at_end or edge.answer is None:
             return False
-        if not self._ascending:
+        if not self._query.ascending:
             return True
         if (self._totals.latest or 0) > edge.total:
             return False
-        # An updated task moves to the tail: unless the tail was read last of all, look once more.
+        # An updated item moves to the tail: unless the tail was read last of all, look once more.
         if not self._keys_change or self._lone is self._pass.last:
             return True
-        return edge.is_wide and self._barren > 1
+        return self._chain.is_wide(edge) and self._barren > 1
 
     def _end_pass(self) -> None:
         """Finish, or read from the head again what was updated since this pass began there."""
@@ -390,4 +334,4 @@ class Paging:
         else:
             self._pass = self._pass.next()
             self._chain.edge = None
-            self._yielded.go_on_from(None, frozenset())
+            self._emitted.go_on_from(None, frozenset())

@@ -1,102 +1,101 @@
-"""What a session's streams make their requests with."""
+"""What a session's listings, watches and waits make their requests with.
+
+It ends with the session: closing it ends every fetch.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 from yarl import URL
 
 from twelvetasks.conversion.convert import read_json
-from twelvetasks.paging.page_checks import check_page
-from twelvetasks.paging.plan import Plan
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.page_checks import KeyedPage, check_page
 from twelvetasks.paging.reads import Read
-from twelvetasks.tasks import requests as single
 from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.retries import Budget
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.transport.transport import Transport
-from twelvetasks.values.models import Task, TaskPage
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.models import Page
+from twelvetasks.values.query import ListQuery
+
+__all__ = ["Requests", "cancel"]
 
 T = TypeVar("T")
+ItemT = TypeVar("ItemT")
 
 
 class Requests:
-    """What a session's listings make their requests with; it outlives none of them."""
+    """Fetches pages, as tasks that end with the session."""
 
     def __init__(self, transport: Transport, base_url: URL, concurrency: int) -> None:
+        self.transport = transport
+        self.base_url = base_url
         self.concurrency = concurrency
-        self._transport = transport
-        self._base_url = base_url
+        """How many pages a listing may fetch or hold ahead of its reader."""
         self.closing = asyncio.Event()
-        self._budget: Budget | None = None
+        """Set when the session begins to close, for those that wait without a request."""
         self._fetches: set[asyncio.Task[Any]] = set()
         self._observations: WeakSet[ListingObservation] = WeakSet()
-        self._observation: ListingObservation | None = None
-
-    def for_one_listing(self) -> Requests:
-        """Give the same for one iteration of a listing, with a budget for failures of its own."""
-        requests = Requests(self._transport, self._base_url, self.concurrency)
-        requests._budget = Budget(self._transport.retry.budget)
-        requests._fetches = self._fetches
-        requests._observations = self._observations
-        requests.closing = self.closing
-        return requests
-
-    def observe(self, plan: Plan, facts: Callable[[], ListingFacts]) -> ListingObservation | None:
-        """Tell the telemetry of an iteration that begins; its fetches run in its context."""
-        if (telemetry := self._transport.telemetry) is not None:
-            self._observation = telemetry.listing(
-                plan.query,
-                exact=plan.exact,
-                max_items=plan.max_items,
-                resumed=plan.resume is not None,
-                facts=facts,
-            )
-            self._observations.add(self._observation)
-        return self._observation
-
-    @property
-    def transport(self) -> Transport:
-        """What sends."""
-        return self._transport
-
-    async def retrieve(self, task_id: str) -> Task:
-        """Fetch one task."""
-        return await single.retrieve(self._transport, self._base_url, task_id)
 
     @property
     def closed(self) -> bool:
         """Whether the session is closed."""
-        return self._transport.closed
+        return self.transport.closed
 
-    async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
+    def budget(self) -> Budget:
+        """Give what one iteration of a listing may lose to failures."""
+        return Budget(self.transport.retry.budget)
+
+    def observe(
+        self, options: ListingOptions[Any], facts: Callable[[], ListingFacts]
+    ) -> ListingObservation | None:
+        """Tell the session's telemetry, if it has one, of an iteration that begins."""
+        if (telemetry := self.transport.telemetry) is None:
+            return None
+        observation = telemetry.listing(
+            options.query,
+            exact=options.exact,
+            max_items=options.max_items,
+            resumed=options.resume is not None,
+            facts=facts,
+        )
+        self._observations.add(observation)
+        return observation
+
+    async def read_page(self, query: ListQuery[ItemT], read: Read) -> Page[ItemT]:
         """Fetch, structure and check one page of a query: one request, and its retries."""
-        return self.structure_page(query, read, await self.fetch_page(query, read))
+        return self.structure_page(query, read, await self.fetch_page(query, read)).page
 
-    async def fetch_page(self, query: TaskQuery, read: Read) -> Answer:
+    async def fetch_page(
+        self, query: ListQuery[Any], read: Read, budget: Budget | None = None
+    ) -> Answer:
         """Fetch one page of a query, as it comes."""
-        url = query.url(self._base_url, page=read.page, page_limit=read.page_limit)
-        return await self._transport.send(
-            Request(method="GET", url=url, page=read.page, priority=read.start, budget=self._budget)
+        url = query.url(self.base_url, page=read.page, page_limit=read.page_limit)
+        return await self.transport.send(
+            Request(method="GET", url=url, page=read.page, priority=read.start, budget=budget)
         )
 
-    def structure_page(self, query: TaskQuery, read: Read, answer: Answer) -> TaskPage:
+    def structure_page(
+        self, query: ListQuery[ItemT], read: Read, answer: Answer
+    ) -> KeyedPage[ItemT]:
         """Structure one page that was fetched, and check it."""
 
-        def read_page(body: bytes) -> TaskPage:
-            page = read_json(body, TaskPage, page=read.page)
-            check_page(page, query, read)
-            return page
+        def checked(body: bytes) -> KeyedPage[ItemT]:
+            page = read_json(body, query.resource.page, page=read.page)
+            return check_page(page, query, read)
 
-        return self._transport.client.read(answer, read_page)
+        return self.transport.client.read(answer, checked)
 
-    def spawn(self, fetch: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def spawn(
+        self, fetch: Coroutine[Any, Any, T], context: Context | None = None
+    ) -> asyncio.Task[T]:
         """Run a fetch as a task that ends, at the latest, when the session is closed."""
-        context = None if self._observation is None else self._observation.context.copy()
         task = asyncio.get_running_loop().create_task(fetch, context=context)
         self._fetches.add(task)
         task.add_done_callback(self._ended)
@@ -105,7 +104,7 @@ class Requests:
     async def close(self) -> None:
         """End every fetch, wait until it has ended, and close the connection."""
         self.closing.set()
-        await self._transport.close()
+        await self.transport.close()
         if self._fetches:
             await asyncio.wait(self._fetches)
         for observation in tuple(self._observations):
@@ -114,5 +113,12 @@ class Requests:
     def _ended(self, fetch: asyncio.Task[Any]) -> None:
         self._fetches.discard(fetch)
         if not fetch.cancelled():
-            # Marks the error as seen: asyncio complains of a page that nobody came to read.
+            # Marks the error as seen: asyncio complains of a task whose error nobody has read.
             fetch.exception()
+
+
+def cancel(fetches: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel fetches, also when their stream is collected after its event loop was closed."""
+    for fetch in fetches:
+        if not fetch.get_loop().is_closed():
+            fetch.cancel()

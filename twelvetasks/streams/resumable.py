@@ -1,4 +1,4 @@
-"""Async generators that keep their place when an `anext` is cancelled.
+"""Async generators that go on after an `anext` was cancelled.
 
 A generator function that is cancelled at an `await` is at its end: it would cut a listing short in
 silence. So listings, watches and waits are classes, and the protocol that they share is here.
@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-__all__ = ["KeptPlace"]
+__all__ = ["ResumableGenerator"]
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-class KeptPlace(AsyncGenerator[T_co, None]):
+class ResumableGenerator(AsyncGenerator[T_co, None]):
     """The protocol of an async generator, and of a context manager that closes it."""
 
     _running = False

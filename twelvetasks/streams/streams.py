@@ -10,41 +10,39 @@ from __future__ import annotations
 import weakref
 from abc import abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar, cast
 
-from twelvetasks.streams.resumable import KeptPlace
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.streams.requests import Requests
+from twelvetasks.streams.resumable import ResumableGenerator
+from twelvetasks.streams.window import Window
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
-from twelvetasks.values.models import Task, TaskPage
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.models import Page, Task
+from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import ListingReport
 
-if TYPE_CHECKING:
-    pass
-
-from twelvetasks.paging.plan import Plan
-from twelvetasks.streams.source import Source
-from twelvetasks.streams.window import Window
-
-__all__ = ["BATCH_SIZE", "PageStream", "TaskStream"]
+__all__ = ["BATCH_SIZE", "ItemStream", "PageStream", "TaskStream"]
 
 BATCH_SIZE = 10_000
-"""Tasks in a record batch, unless another number is asked for."""
+"""Items in a record batch, unless another number is asked for."""
 
 T_co = TypeVar("T_co", covariant=True)
+ItemT = TypeVar("ItemT")
+PageT_co = TypeVar("PageT_co", bound=Page[Any], covariant=True)
 
 
-class _Stream(KeptPlace[T_co]):
+class _Stream(ResumableGenerator[T_co]):
     """An async generator over a window of fetches."""
 
-    def __init__(self, source: Source, plan: Plan) -> None:
-        self.query: TaskQuery = plan.query
+    def __init__(self, requests: Requests, options: ListingOptions[Any]) -> None:
+        self.query: ListQuery[Any] = options.query
         """The filters and the order."""
-        self.max_items: int | None = plan.max_items
-        """The most tasks that are yielded; None for all."""
-        self._source = source
-        self._paging = plan.paging()
-        self._window = Window(source, plan, self._paging)
+        self.max_items: int | None = options.max_items
+        """The most items that are yielded; None for all."""
+        self._requests = requests
+        self._window: Window[Any] = Window(requests, options)
+        self._progress = self._window.progress
         self._failure: Exception | None = None
         backstop = weakref.finalize(self, self._window.abandon)
         backstop.atexit = False
@@ -52,18 +50,19 @@ class _Stream(KeptPlace[T_co]):
     def __repr__(self) -> str:
         if self.total_results is None:
             return f"<{type(self).__name__}, not begun>"
-        at = f"page {self.pages_done} of {self.total_page}, {self.total_results} tasks"
-        return f"<{type(self).__name__} at {at}>"
+        at = f"page {self.pages_done} of {self.total_page}"
+        total = f"{self.total_results} {self.query.resource.noun}"
+        return f"<{type(self).__name__} at {at}, {total}>"
 
     @property
     def total_results(self) -> int | None:
-        """How many tasks match, by the newest page received; None before the first."""
-        return self._paging.total_results
+        """How many items match, by the newest page received; None before the first."""
+        return self._progress.total_results
 
     @property
     def total_page(self) -> int | None:
         """How many pages there are, by the newest page received; None before the first."""
-        return self._paging.total_page
+        return self._progress.total_page
 
     @property
     def pages_done(self) -> int:
@@ -73,15 +72,15 @@ class _Stream(KeptPlace[T_co]):
     @property
     def report(self) -> ListingReport:
         """What the listing has done so far, and how far its result is proven."""
-        return self._paging.report
+        return self._progress.report
 
     @property
     def checkpoint(self) -> Checkpoint:
         """The place after the last item yielded: pass it as `resume` to go on from there."""
-        return self._paging.checkpoint(self._unread())
+        return self._progress.checkpoint(self._unread())
 
     def _unread(self) -> int:
-        """Give how many tasks of the page taken last have not been yielded yet."""
+        """Give how many items of the page taken last have not been yielded yet."""
         return 0
 
     @abstractmethod
@@ -91,7 +90,7 @@ class _Stream(KeptPlace[T_co]):
     async def _next(self) -> T_co | None:
         if self._failure is not None:
             raise self._failure
-        if self._source.closed:
+        if self._requests.closed:
             raise SessionClosedError(
                 "the session was closed during the listing",
                 advice="Finish the listing inside the session's `async with` block",
@@ -109,36 +108,63 @@ class _Stream(KeptPlace[T_co]):
         await self._window.close()
 
 
-class PageStream(_Stream[TaskPage]):
-    """One iteration over a listing, page by page; an async generator of `TaskPage`."""
+class PageStream(_Stream[PageT_co]):
+    """One iteration over a listing, page by page; an async generator of `Page`.
 
-    async def _item(self) -> TaskPage | None:
-        return await self._window.next_page()
+    Example::
 
-
-class TaskStream(_Stream[Task]):
-    """One iteration over a listing; an async generator of `Task`.
-
-    Raises, at its place in the order and after every earlier task, the `TwelveTasksError` of a page
-    that could not be had. After that it raises the same error again and never ends as if complete.
+        async for page in session.tasks().pages():
+            print(page.page_info.page, len(page.tasks))
     """
 
-    def __init__(self, source: Source, plan: Plan) -> None:
-        super().__init__(source, plan)
-        self._tasks: deque[Task] = deque()
-        self._window.unread = self._tasks
+    async def _item(self) -> PageT_co | None:
+        # A query's pages are of the class that its resource names.
+        return cast("PageT_co | None", await self._window.next_page())
+
+
+class ItemStream(_Stream[ItemT]):
+    """One iteration over a listing, item by item; an async generator.
+
+    Raises, at its place in the order and after every earlier item, the `TwelveTasksError` of a page
+    that could not be read. After that it raises the same error again and never ends as if complete.
+
+    Example::
+
+        async with session.list(query) as stream:
+            async for item in stream:
+                print(item, stream.total_results)
+    """
+
+    def __init__(self, requests: Requests, options: ListingOptions[ItemT]) -> None:
+        super().__init__(requests, options)
+        self._items: deque[ItemT] = deque()
+        self._window.unread = self._items
 
     def _unread(self) -> int:
-        return len(self._tasks)
+        return len(self._items)
 
-    def _at_hand(self) -> Task | None:
-        if self._tasks and self._failure is None and not self._source.closed:
-            return self._tasks.popleft()
+    def _at_hand(self) -> ItemT | None:
+        if self._items and self._failure is None and not self._requests.closed:
+            return self._items.popleft()
         return None
 
-    async def _item(self) -> Task | None:
-        while not self._tasks:
+    async def _item(self) -> ItemT | None:
+        while not self._items:
             if (page := await self._window.next_page()) is None:
                 return None
-            self._tasks.extend(page.tasks)
-        return self._tasks.popleft()
+            self._items.extend(page.items)
+        return self._items.popleft()
+
+
+class TaskStream(ItemStream[Task]):
+    """One iteration over a listing of tasks; an async generator of `Task`.
+
+    Raises, at its place in the order and after every earlier task, the `TwelveTasksError` of a page
+    that could not be read. After that it raises the same error again and never ends as if complete.
+
+    Example::
+
+        async with session.tasks(status="failed") as stream:
+            async for task in stream:
+                print(task.id, f"one of {stream.total_results}")
+    """

@@ -6,65 +6,66 @@ import asyncio
 from collections import deque
 from collections.abc import Sized
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-from twelvetasks.paging.progress import Paging
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
+from twelvetasks.streams.requests import Requests, cancel
 from twelvetasks.transport.messages import Answer
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.values.errors import BadRequestError, SessionClosedError
-from twelvetasks.values.models import TaskPage
+from twelvetasks.values.models import Page
 
-if TYPE_CHECKING:
-    pass
+__all__ = ["Window"]
 
-from twelvetasks.paging.plan import Plan
-from twelvetasks.streams.source import Source
+ItemT = TypeVar("ItemT")
 
 PAGES_A_TURN = 4
 """Pages structured in one turn of the event loop, which takes well below a millisecond."""
 
 
-class Window:
+class Window(Generic[ItemT]):
     """The fetches of one listing: page 1 alone, then as far ahead of the reader as is allowed.
 
     Pages are structured when the reader gets to them, a few in each turn of the event loop: so
     neither the next request has to wait for all that has arrived, nor whatever else runs there.
     """
 
-    def __init__(self, source: Source, plan: Plan, paging: Paging) -> None:
+    def __init__(self, requests: Requests, options: ListingOptions[ItemT]) -> None:
         self.fetches: dict[Read, asyncio.Task[Answer]] = {}
-        self.paging = paging
+        self.progress = ListingProgress(options)
         self.pages_done = 0
         self.unread: Sized = ()
-        """Tasks of the pages given that have not reached the reader yet."""
+        """Items of the pages given that have not reached the reader yet."""
         self._arrivals: deque[Read] = deque()
         self._arrived = asyncio.Event()
-        self._source = source.for_one_listing()
-        self._plan = plan
+        self._requests = requests
+        self._budget = requests.budget()
+        self._options = options
         self._observation: ListingObservation | None = None
         self._pages_asked = 0
         self._structured = 0
         self._failed: dict[Read, Exception] = {}
 
-    async def next_page(self) -> TaskPage | None:
+    async def next_page(self) -> Page[ItemT] | None:
         """Give the next page, or None after the last. Cancelled, it can be called again."""
         if self._pages_asked == self.pages_done:
             if not self._pages_asked:
-                self._observation = self._source.observe(self._plan, self._facts)
+                self._observation = self._requests.observe(self._options, self._facts)
             self._pages_asked += 1
         while True:
-            if (page := self.paging.take()) is not None:
+            if (page := self.progress.take()) is not None:
                 self.pages_done += 1
                 self._fill()
                 return page
-            if self.paging.finished:
+            if self.progress.finished:
                 self._end_observation(complete=True)
                 return None
-            if self.paging.head in self._failed:
-                raise self._failed[self.paging.head]
-            if self.paging.stuck is not None:
-                raise self.paging.stuck
+            if self.progress.head in self._failed:
+                raise self._failed[self.progress.head]
+            if self.progress.stuck is not None:
+                raise self.progress.stuck
             if self._arrivals and self._structured < PAGES_A_TURN:
                 self._structured += 1
                 self._collect(self._arrivals.popleft())
@@ -92,7 +93,8 @@ class Window:
 
     def abandon(self, error: Exception | None = None) -> None:
         """End every fetch; done, too, when a stream is collected."""
-        _cancel(self.fetches)
+        cancel(self.fetches.values())
+        self.fetches.clear()
         self._end_observation(error=error)
 
     def _end_observation(self, *, complete: bool = False, error: Exception | None = None) -> None:
@@ -101,24 +103,27 @@ class Window:
 
     def _facts(self) -> ListingFacts:
         return ListingFacts(
-            report=self.paging.report,
-            total_results=self.paging.total_results,
-            tasks=self.paging.taken - len(self.unread),
+            report=self.progress.report,
+            total_results=self.progress.total_results,
+            tasks=self.progress.taken - len(self.unread),
         )
 
     def _size(self) -> int:
         """Give the number of pages to have under way: all, as soon as one is not enough."""
-        return self._source.concurrency if self._pages_asked > 1 else 1
+        return self._requests.concurrency if self._pages_asked > 1 else 1
 
     def _fill(self) -> None:
         size = self._size()
-        while len(self.fetches) < size and (read := self.paging.next_read(size)) is not None:
-            fetch = self._source.spawn(self._source.fetch_page(self._plan.query, read))
+        while len(self.fetches) < size and (read := self.progress.next_read(size)) is not None:
+            fetch = self._requests.spawn(
+                self._requests.fetch_page(self._options.query, read, self._budget),
+                None if self._observation is None else self._observation.context.copy(),
+            )
             fetch.add_done_callback(partial(_announce, read, self._arrivals, self._arrived))
             self.fetches[read] = fetch
 
     def _collect(self, read: Read) -> None:
-        """Hand what has arrived to `paging`; an error waits for its turn."""
+        """Hand what has arrived to `progress`; an error waits for its turn."""
         try:
             self._hand_over(read, self.fetches.pop(read))
         except asyncio.CancelledError:
@@ -130,14 +135,15 @@ class Window:
         try:
             answer = fetch.result()
         except BadRequestError:
-            if not self.paging.receive_nothing(read):
+            if not self.progress.receive_nothing(read):
                 raise
         else:
-            self.paging.receive(read, self._source.structure_page(self._plan.query, read, answer))
+            page = self._requests.structure_page(self._options.query, read, answer)
+            self.progress.receive(read, page)
 
     def _fail(self, read: Read, error: Exception) -> None:
         self._failed[read] = error
-        self.paging.fail(read)
+        self.progress.fail(read)
 
 
 def _announce(
@@ -149,11 +155,3 @@ def _announce(
     """Tell the window of an answer. Called by a fetch, which is to know nothing of the stream."""
     arrivals.append(read)
     arrived.set()
-
-
-def _cancel(fetches: dict[Read, asyncio.Task[Answer]]) -> None:
-    """End the fetches; called, too, when a stream is collected, perhaps after its loop closed."""
-    for fetch in fetches.values():
-        if not fetch.get_loop().is_closed():
-            fetch.cancel()
-    fetches.clear()

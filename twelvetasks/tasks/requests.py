@@ -23,7 +23,7 @@ from twelvetasks.values.errors import (
     TransportError,
 )
 from twelvetasks.values.models import Task
-from twelvetasks.values.query import ENDPOINT
+from twelvetasks.values.tasks import TASKS
 
 __all__ = ["checked_id", "create", "delete", "retrieve"]
 
@@ -47,7 +47,7 @@ def checked_id(task: object) -> str:
 
 async def retrieve(transport: Transport, base_url: URL, task_id: str) -> Task:
     """Fetch a task with all that the platform shows of it."""
-    answer = await transport.send(Request(method="GET", url=base_url / ENDPOINT / task_id))
+    answer = await transport.send(Request(method="GET", url=base_url / TASKS.path / task_id))
     return _read(transport, answer, expected=task_id)
 
 
@@ -55,7 +55,7 @@ async def delete(transport: Transport, base_url: URL, task_id: str) -> None:
     """Delete a task; raises TaskNotDeletableError for one that is still being worked on."""
     try:
         await transport.send(
-            Request(method="DELETE", url=base_url / ENDPOINT / task_id, accept=DELETED)
+            Request(method="DELETE", url=base_url / TASKS.path / task_id, accept=DELETED)
         )
     except BadRequestError as error:
         if error.code != NOT_DELETABLE:
@@ -78,7 +78,7 @@ async def create(transport: Transport, base_url: URL, upload: Upload) -> Task:
         answer = await transport.send(
             Request(
                 method="POST",
-                url=base_url / ENDPOINT,
+                url=base_url / TASKS.path,
                 body=upload.form,
                 repeatable=upload.is_repeatable,
                 accept=CREATED,

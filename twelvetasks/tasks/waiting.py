@@ -14,14 +14,15 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
 from twelvetasks.paging.reads import Read
-from twelvetasks.streams.resumable import KeptPlace
+from twelvetasks.streams.requests import Requests
+from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.tasks.polling import Polling, Schedule
-from twelvetasks.tasks.requests import checked_id
+from twelvetasks.tasks.requests import checked_id, retrieve
 from twelvetasks.values.checks import positive_seconds, refuse
 from twelvetasks.values.errors import (
     BadRequestError,
@@ -34,8 +35,8 @@ from twelvetasks.values.errors import (
     TwelveTasksError,
     WaitTimeoutError,
 )
-from twelvetasks.values.models import Task, TaskPage, TaskStatus
-from twelvetasks.values.query import MAX_PAGE_LIMIT, TaskQuery
+from twelvetasks.values.models import Task, TaskStatus
+from twelvetasks.values.tasks import TASKS, TaskQuery
 
 __all__ = ["OnChange", "TaskWaiting", "WaitPlan", "under_way", "wait_for"]
 
@@ -47,28 +48,6 @@ PASSING = (RateLimitedError, ServerError, TransportError)
 
 OnChange = Callable[[Task], Awaitable[None] | None]
 """Called, or awaited, with a task whose status is another one than at the last look."""
-
-
-class Source(Protocol):
-    """What waiting needs of its session."""
-
-    @property
-    def concurrency(self) -> int:
-        """How many tasks may be looked at at once."""
-        ...
-
-    @property
-    def closing(self) -> asyncio.Event:
-        """Set when the session begins to close, for those that wait without a request."""
-        ...
-
-    async def retrieve(self, task_id: str) -> Task:
-        """Fetch one task."""
-        ...
-
-    async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
-        """Fetch, structure and check one page."""
-        ...
 
 
 def under_way(index_id: str | None = None) -> TaskQuery:
@@ -107,10 +86,10 @@ class WaitPlan:
 
 
 async def wait_for(
-    source: Source, task: str | Task, plan: WaitPlan, *, raise_on_failure: bool
+    requests: Requests, task: str | Task, plan: WaitPlan, *, raise_on_failure: bool
 ) -> Task:
     """Give the task as it ended, or raise as `TaskWaiting` does, or TaskFailedError."""
-    async with TaskWaiting(source, [task], plan) as waiting:
+    async with TaskWaiting(requests, [task], plan) as waiting:
         ended = await anext(waiting)
     if raise_on_failure and ended.status == TaskStatus.FAILED:
         raise TaskFailedError(
@@ -121,7 +100,7 @@ async def wait_for(
     return ended
 
 
-class TaskWaiting(KeptPlace[Task]):
+class TaskWaiting(ResumableGenerator[Task]):
     """Tasks, each given as soon as it has ended; an async generator of `Task`.
 
     Cancelled, it loses nothing: the next `anext` carries on. After every other task has ended, it
@@ -129,8 +108,8 @@ class TaskWaiting(KeptPlace[Task]):
     error that is not a passing one where it arises; asked again, it goes on.
     """
 
-    def __init__(self, source: Source, tasks: Iterable[str | Task], plan: WaitPlan) -> None:
-        self._source = source
+    def __init__(self, requests: Requests, tasks: Iterable[str | Task], plan: WaitPlan) -> None:
+        self._requests = requests
         self._plan = plan
         self._waiting = _checked_tasks(tasks)
         self._unseen: list[str] = []
@@ -175,7 +154,7 @@ class TaskWaiting(KeptPlace[Task]):
 
     async def _step(self, schedule: Schedule) -> None:
         """Do what is next: look at tasks, wait for the next poll, or begin it."""
-        if self._source.closing.is_set():
+        if self._requests.closing.is_set():
             raise SessionClosedError(
                 "the session was closed during the wait",
                 advice="Finish the wait inside the session's `async with` block",
@@ -185,7 +164,7 @@ class TaskWaiting(KeptPlace[Task]):
         elif pause := schedule.pause:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self._source.closing.wait()
+                    await self._requests.closing.wait()
         else:
             schedule.polled()
             await self._list()
@@ -200,13 +179,14 @@ class TaskWaiting(KeptPlace[Task]):
         page = 1
         while len(unseen) > self._pages - page + 1:
             try:
-                read = await self._source.read_page(self._plan.query, Read(page, MAX_PAGE_LIMIT))
+                asked = Read(page, TASKS.max_page_limit)
+                read = await self._requests.read_page(self._plan.query, asked)
             except BadRequestError:
                 if page == 1:
                     raise
                 break
             self._passed = None
-            for task in read.tasks:
+            for task in read.items:
                 if task.id in unseen:
                     del unseen[task.id]
                     self._see(task)
@@ -218,10 +198,8 @@ class TaskWaiting(KeptPlace[Task]):
 
     async def _look(self) -> None:
         """Look at the next few of those that have to be."""
-        looked_at = self._unseen[: self._source.concurrency]
-        found = await asyncio.gather(
-            *(self._source.retrieve(task_id) for task_id in looked_at), return_exceptions=True
-        )
+        looked_at = self._unseen[: self._requests.concurrency]
+        found = await asyncio.gather(*map(self._retrieve, looked_at), return_exceptions=True)
         self._passed = None
         faults: list[BaseException] = []
         for task_id, what in zip(looked_at, found, strict=True):
@@ -238,6 +216,9 @@ class TaskWaiting(KeptPlace[Task]):
             self._unseen.remove(task_id)
         if faults:
             raise faults[0]
+
+    async def _retrieve(self, task_id: str) -> Task:
+        return await retrieve(self._requests.transport, self._requests.base_url, task_id)
 
     def _see(self, task: Task) -> None:
         """Take note of a task as it is now."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import Context
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 from yarl import URL
 
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import ListingReport
 
 __all__ = ["AttemptObservation", "ListingFacts", "ListingObservation", "Telemetry"]
@@ -26,9 +26,9 @@ class ListingFacts:
 
     report: ListingReport
     total_results: int | None
-    """How many tasks match, by the newest page; None before the first."""
+    """How many items match, by the newest page; None before the first."""
     tasks: int
-    """Tasks that the reader has been given."""
+    """Items that the reader has been given."""
 
 
 class ListingObservation(Protocol):
@@ -60,7 +60,7 @@ class Telemetry(Protocol):
 
     def listing(
         self,
-        query: TaskQuery,
+        query: ListQuery[Any],
         *,
         exact: bool,
         max_items: int | None,

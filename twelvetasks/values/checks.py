@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NoReturn
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, NoReturn, TypeVar
 
 import attrs
 
@@ -13,12 +16,17 @@ from twelvetasks.values.errors import InvalidArgumentError
 __all__ = [
     "any_seconds",
     "as_checkpoint",
+    "aware_moment",
     "check_resume",
     "check_seconds",
+    "member_of",
     "positive_seconds",
     "refuse",
+    "text",
     "whole_number",
 ]
+
+E = TypeVar("E", bound=StrEnum)
 
 
 def refuse(parameter: str, value: object, demand: str) -> NoReturn:
@@ -76,3 +84,40 @@ def any_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
 def positive_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Validate an attrs field that holds a number of seconds above 0."""
     check_seconds(field.name, value, positive=True)
+
+
+def member_of(kind: type[E], parameter: str, value: object) -> E:
+    """Return the member of an enum that equals `value`, else raise InvalidArgumentError."""
+    members = {member.value: member for member in kind}
+    if not isinstance(value, str) or value not in members:
+        close = get_close_matches(value, members, n=1) if isinstance(value, str) else ()
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        refuse(parameter, value, f"must be one of {', '.join(members)}{hint}")
+    return members[value]
+
+
+def text(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate an attrs field that holds text which is not empty and can be sent."""
+    if not isinstance(value, str) or not value:
+        refuse(field.name, value, "must be a string that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        refuse(field.name, value, "must be text: it has half a character that UTF-8 cannot write")
+
+
+def aware_moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate an attrs field that holds a datetime with a time zone."""
+    if not isinstance(value, datetime):
+        refuse(field.name, value, "must be a datetime with a time zone")
+    if value.utcoffset() is None:
+        refuse(
+            field.name,
+            value,
+            "must have a time zone: a naive datetime does not say which moment it is; "
+            "try value.astimezone() or value.replace(tzinfo=datetime.UTC)",
+        )
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        refuse(field.name, value, "must be a time that has a UTC year from 1 to 9999")

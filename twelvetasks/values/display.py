@@ -28,9 +28,14 @@ __all__ = [
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
-def brief_repr(value: Any) -> str:
-    """Show an attrs value without the fields that are None or an empty mapping."""
-    shown = (f"{name}={_python_text(held)}" for name, held in _known_fields(value))
+def brief_repr(value: Any, *, last: tuple[str, ...] = ()) -> str:
+    """Show an attrs value without the fields that are None or an empty mapping.
+
+    The fields named `last` come after all others, in that order.
+    """
+    fields = dict(_known_fields(value))
+    fields |= {name: fields.pop(name) for name in last if name in fields}
+    shown = (f"{name}={_python_text(held)}" for name, held in fields.items())
     return f"{type(value).__name__}({', '.join(shown)})"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 
@@ -18,6 +18,7 @@ from twelvetasks.values.fields import Count, extra_field, sent_as, spelling_fiel
 
 __all__ = [
     "HlsStream",
+    "Page",
     "PageInfo",
     "SortBy",
     "SortOption",
@@ -26,6 +27,8 @@ __all__ = [
     "TaskPage",
     "TaskStatus",
 ]
+
+ItemT = TypeVar("ItemT")
 
 
 class TaskStatus(StrEnum):
@@ -160,12 +163,14 @@ class PageInfo:
         return brief_repr(self)
 
 
-@attrs.frozen(kw_only=True)
-class TaskPage:
-    """One answer of the listing endpoint."""
+@attrs.frozen(kw_only=True, repr=False)
+class Page(Generic[ItemT]):
+    """One answer of a list endpoint."""
 
-    data: tuple[Task, ...] | None = None
-    """The tasks, in order. The platform may send null for none: `tasks` is never None."""
+    noun: ClassVar[str] = "items"
+
+    data: tuple[ItemT, ...] | None = None
+    """The items, in order. The platform may send null for none: `items` is never None."""
     page_info: PageInfo
     """Where the page stands in its listing."""
     extra: Mapping[str, Any] = extra_field()
@@ -175,15 +180,36 @@ class TaskPage:
     def __repr__(self) -> str:
         info = self.page_info
         return (
-            f"<TaskPage {info.page} of {info.total_page}: "
-            f"{len(self.tasks)} of {info.total_results} tasks>"
+            f"<{type(self).__name__} {info.page} of {info.total_page}: "
+            f"{len(self.items)} of {info.total_results} {self.noun}>"
         )
 
     def _repr_html_(self) -> str:
         info = self.page_info
         place = f"page {info.page} of {info.total_page}"
-        count = f"{len(self.tasks)} of {info.total_results} tasks"
-        return table_html(self.tasks, caption=f"{place}, {count}")
+        count = f"{len(self.items)} of {info.total_results} {self.noun}"
+        return table_html(self.items, caption=f"{place}, {count}")
+
+    @property
+    def items(self) -> tuple[ItemT, ...]:
+        """The items of the page, in order; empty if there are none."""
+        return self.data or ()
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class TaskPage(Page[Task]):
+    """One answer of the endpoint that lists tasks.
+
+    Example::
+
+        async for page in session.tasks().pages():
+            print(page.page_info.page, len(page.tasks))
+    """
+
+    noun: ClassVar[str] = "tasks"
+
+    data: tuple[Task, ...] | None = None
+    """The tasks, in order. The platform may send null for none: `tasks` is never None."""
 
     @property
     def tasks(self) -> tuple[Task, ...]:

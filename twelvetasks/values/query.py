@@ -1,171 +1,174 @@
-"""What the listing endpoint is called and what it accepts: validated filters and order.
+"""What a list endpoint can be asked: pages of a size, in an order, narrowed by filters.
 
-A `TaskQuery` that exists is one the platform can be asked: everything that can be refused is
-refused while it is made. It knows nothing of sessions; `url` renders one page of it.
+A query that exists is one that the platform can be asked: everything that can be refused is refused
+while it is made. A query of a list of one's own is a subclass of `ListQuery`, or of `SortedQuery`
+if the list takes ``sort_by`` and ``sort_option``; each field that it adds is a filter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+import operator
+from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
-from difflib import get_close_matches
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import attrs
 from yarl import URL
 
-from twelvetasks.values.checks import any_seconds, refuse, whole_number
+from twelvetasks.values.checks import member_of, refuse, whole_number
 from twelvetasks.values.display import brief_repr
-from twelvetasks.values.models import SortBy, SortOption, TaskStatus
+from twelvetasks.values.models import SortBy, SortOption
+from twelvetasks.values.resources import Resource, SortKey
 from twelvetasks.values.timestamps import utc_timestamp
 
-__all__ = ["MAX_PAGE_LIMIT", "StatusFilter", "TaskQuery"]
+__all__ = ["ListQuery", "SortByName", "SortOptionName", "SortedQuery"]
 
-MAX_PAGE_LIMIT = 50
-"""The most tasks the platform puts on one page."""
+ItemT = TypeVar("ItemT")
 
-ENDPOINT = "tasks"
+SortByName = Literal["created_at", "updated_at"]
+"""The strings that equal the members of `SortBy`."""
 
-StatusFilter = TaskStatus | str | Iterable[TaskStatus | str]
-"""One status or several, as `TaskStatus` or as strings."""
-
-E = TypeVar("E", bound=StrEnum)
+SortOptionName = Literal["asc", "desc"]
+"""The strings that equal the members of `SortOption`."""
 
 
-def _member(kind: type[E], parameter: str, value: object) -> E:
-    members = {member.value: member for member in kind}
-    if not isinstance(value, str) or value not in members:
-        close = get_close_matches(value, members, n=1) if isinstance(value, str) else ()
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        refuse(parameter, value, f"must be one of {', '.join(members)}{hint}")
-    return members[value]
+def _page_limit(query: ListQuery[Any], field: attrs.Attribute[Any], value: object) -> None:
+    whole_number(field.name, value, least=1, most=query.resource.max_page_limit)
 
 
-def _sort_by(value: SortBy | str) -> SortBy:
-    return _member(SortBy, "sort_by", value)
+@attrs.frozen(kw_only=True, repr=False)
+class ListQuery(Generic[ItemT]):
+    """What a list is asked for: its filters, its order and the size of its pages.
 
+    The list of a subclass that adds nothing to it takes no sort parameters and is newest first.
+    Raises InvalidArgumentError, which names the parameter, for a value that the list cannot take.
 
-def _sort_option(value: SortOption | str) -> SortOption:
-    return _member(SortOption, "sort_option", value)
+    ::
 
+        @attrs.frozen(kw_only=True, repr=False)
+        class IndexQuery(ListQuery[Index]):
+            resource = INDEXES
 
-def _statuses(value: StatusFilter | None) -> tuple[TaskStatus, ...] | None:
-    if value is None:
-        return None
-    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
-    if not given:
-        refuse("status", value, "must name at least one status, or be None for any status")
-    wanted = {_member(TaskStatus, "status", status) for status in given}
-    return tuple(status for status in TaskStatus if status in wanted)
-
-
-def _words(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, str) or not value:
-        refuse(field.name, value, "must be a string that is not empty")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        refuse(field.name, value, "must be text: it has half a character that UTF-8 cannot write")
-
-
-def _pixels(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    whole_number(field.name, value, least=0)
-
-
-def _moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, datetime):
-        refuse(field.name, value, "must be a datetime with a time zone")
-    if value.utcoffset() is None:
-        refuse(
-            field.name,
-            value,
-            "must have a time zone: a naive datetime does not say which moment it is; "
-            "try value.astimezone() or value.replace(tzinfo=datetime.UTC)",
-        )
-    try:
-        value.astimezone(UTC)
-    except OverflowError:
-        refuse(field.name, value, "must be a time that has a UTC year from 1 to 9999")
-
-
-def _page_limit(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    whole_number(field.name, value, least=1, most=MAX_PAGE_LIMIT)
-
-
-def _filter(validator: Any) -> Any:
-    return attrs.field(default=None, validator=attrs.validators.optional(validator))
-
-
-@attrs.frozen(kw_only=True)
-class TaskQuery:
-    """Filters and order of a listing, checked: ``GET /tasks`` without its page number.
-
-    Raises InvalidArgumentError, which names parameter and value, for whatever the endpoint could
-    not take. None leaves a filter out. Source: the API reference, "List video indexing tasks".
+            index_name: str | None = None
     """
 
-    index_id: str | None = _filter(_words)
-    """Only the tasks of this index."""
-    status: tuple[TaskStatus, ...] | None = attrs.field(default=None, converter=_statuses)
-    """Only tasks in one of these states. Takes one or many, as `TaskStatus` or str."""
-    filename: str | None = _filter(_words)
-    """Only tasks of videos with this file name."""
-    duration: float | None = _filter(any_seconds)
-    """Only tasks of videos of this length, in seconds."""
-    width: int | None = _filter(_pixels)
-    """Only tasks of videos of this width, in pixels."""
-    height: int | None = _filter(_pixels)
-    """Only tasks of videos of this height, in pixels."""
-    created_at: datetime | None = _filter(_moment)
-    """Created on this date at or after this time. Aware; sent as UTC."""
-    updated_at: datetime | None = _filter(_moment)
-    """Updated on this date at or after this time. Aware; sent as UTC."""
-    sort_by: SortBy = attrs.field(default=SortBy.CREATED_AT, converter=_sort_by)
-    """What the tasks are ordered by. Takes a `SortBy` or its string."""
-    sort_option: SortOption = attrs.field(default=SortOption.DESC, converter=_sort_option)
-    """The direction of the order. Takes a `SortOption` or its string."""
-    page_limit: int = attrs.field(default=MAX_PAGE_LIMIT, validator=_page_limit)
-    """Tasks on each page, 1 to 50. The most, 50, makes the fewest requests."""
+    resource: ClassVar[Resource[Any]]
+    """The list that is asked."""
+
+    page_limit: int = attrs.field(
+        default=attrs.Factory(lambda query: query.resource.max_page_limit, takes_self=True),
+        validator=_page_limit,
+    )
+    """Items on each page, from 1 on. The most, which is the default, makes the fewest requests."""
 
     def __repr__(self) -> str:
-        return brief_repr(self)
+        return brief_repr(self, last=OWN)
 
-    def params(self, *, page: int = 1, page_limit: int | None = None) -> list[tuple[str, str]]:
-        """Give the query parameters for one page."""
-        paging = [("page", str(page)), ("page_limit", str(page_limit or self.page_limit))]
-        return [*paging, *self.order, *self.filters]
+    @property
+    def sort_key(self) -> SortKey[ItemT]:
+        """What the items are ordered by."""
+        return self.resource.sort_keys[0]
+
+    @property
+    def ascending(self) -> bool:
+        """Whether the items with the smallest sort keys come first."""
+        return False
+
+    @property
+    def precedes(self) -> Callable[[datetime, datetime], bool]:
+        """The function that tells whether a sort key comes strictly before another."""
+        return operator.lt if self.ascending else operator.gt
 
     @property
     def order(self) -> list[tuple[str, str]]:
-        """The query parameters that sort."""
-        return [("sort_by", self.sort_by.value), ("sort_option", self.sort_option.value)]
+        """The query parameters that set the order; none if it is fixed."""
+        return []
 
     @property
     def filters(self) -> list[tuple[str, str]]:
-        """The query parameters that filter: `status` repeated, times in UTC."""
-        params = [("status", status.value) for status in self.status or ()]
-        names = ("index_id", "filename", "duration", "width", "height", "created_at", "updated_at")
-        params += [
-            (name, _written(value)) for name in names if (value := getattr(self, name)) is not None
-        ]
+        """The query parameters that filter: those of many values repeated, times in UTC."""
+        params: list[tuple[str, str]] = []
+        for field in _filters_of(type(self)):
+            value = getattr(self, field.name)
+            if value is not None:
+                values = value if isinstance(value, tuple) else (value,)
+                params += ((field.name, _sent(one)) for one in values)
         return params
 
-    @property
-    def identity(self) -> str:
-        """What decides which tasks are listed, and in which order: all but the paging."""
-        return "&".join(f"{name}={value}" for name, value in [*self.order, *self.filters])
+    def params(self, *, page: int = 1, page_limit: int | None = None) -> list[tuple[str, str]]:
+        """Give the query parameters for one page."""
+        size = self.page_limit if page_limit is None else page_limit
+        paging = [("page", str(page)), ("page_limit", str(size))]
+        return [*paging, *self.order, *self.filters]
 
     def url(self, base_url: URL, *, page: int = 1, page_limit: int | None = None) -> URL:
         """Render one page of the query below the API's base URL."""
-        return (base_url / ENDPOINT).with_query(self.params(page=page, page_limit=page_limit))
+        url = base_url / self.resource.path
+        return url.with_query(self.params(page=page, page_limit=page_limit))
+
+    @property
+    def identity(self) -> str:
+        """What decides which items are listed, and in which order: all but the paging."""
+        return str(URL(self.resource.path).with_query([*self.order, *self.filters]))
 
 
-def _written(value: str | float | datetime) -> str:
-    if isinstance(value, str):
-        return value
-    return utc_timestamp(value) if isinstance(value, datetime) else _plain_number(value)
+def _sort_by(value: SortBy | SortByName) -> SortBy:
+    return member_of(SortBy, "sort_by", value)
+
+
+def _sort_option(value: SortOption | SortOptionName) -> SortOption:
+    return member_of(SortOption, "sort_option", value)
+
+
+def _is_known(query: ListQuery[Any], field: attrs.Attribute[Any], value: SortBy) -> None:
+    known = [key.name for key in query.resource.sort_keys]
+    if value not in known:
+        refuse(field.name, value, f"must be one of {', '.join(known)}")
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class SortedQuery(ListQuery[ItemT]):
+    """What a list is asked for that takes ``sort_by`` and ``sort_option``."""
+
+    sort_by: SortBy = attrs.field(
+        default=SortBy.CREATED_AT, converter=_sort_by, validator=_is_known
+    )
+    """What the items are ordered by. Takes a `SortBy` or its string."""
+    sort_option: SortOption = attrs.field(default=SortOption.DESC, converter=_sort_option)
+    """The direction of the order. Takes a `SortOption` or its string."""
+
+    @property
+    def sort_key(self) -> SortKey[ItemT]:
+        """What the items are ordered by."""
+        return next(key for key in self.resource.sort_keys if key.name == self.sort_by)
+
+    @property
+    def ascending(self) -> bool:
+        """Whether the items with the smallest sort keys come first."""
+        return self.sort_option is SortOption.ASC
+
+    @property
+    def order(self) -> list[tuple[str, str]]:
+        """The query parameters that set the order."""
+        return [("sort_by", self.sort_by.value), ("sort_option", self.sort_option.value)]
+
+
+OWN = ("sort_by", "sort_option", "page_limit")
+"""The fields that are no filters."""
+
+
+def _filters_of(query: type[ListQuery[Any]]) -> tuple[attrs.Attribute[Any], ...]:
+    return tuple(field for field in attrs.fields(query) if field.name not in OWN)
+
+
+def _sent(value: Any) -> str:
+    """Write a value as the platform reads it."""
+    if isinstance(value, datetime):
+        return utc_timestamp(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str) else _plain_number(value)
 
 
 def _plain_number(value: float) -> str:

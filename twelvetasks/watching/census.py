@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from twelvetasks.paging.progress import Paging
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.page_checks import KeyedPage
+from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
-from twelvetasks.values.models import Task, TaskPage
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.models import Page, Task
+from twelvetasks.values.tasks import TaskQuery
 
 
 class Census:
@@ -17,39 +19,40 @@ class Census:
         self.missing = dict.fromkeys(known)
         """The known ids that have not been listed: when it is over, those that are gone."""
         self.reads = 0
-        self._paging = Paging(query, exact=True)
+        self._query = query
+        self._progress = ListingProgress(ListingOptions(query=query, exact=True))
         self.read = self._next_read()
 
     @property
     def is_over(self) -> bool:
         """Whether every task has been listed."""
-        return self._paging.finished
+        return self._progress.finished
 
-    def receive(self, page: TaskPage) -> list[Task]:
+    def receive(self, page: Page[Task]) -> list[Task]:
         """Take in an answer and give the tasks that are listed with it."""
         self.reads += 1
-        self._paging.receive(self.read, page)
+        self._progress.receive(self.read, KeyedPage.of(page, self._query))
         return self._listed()
 
     def receive_nothing(self) -> list[Task] | None:
         """Take in that the read was refused; None if it cannot be because it lies past the end."""
         self.reads += 1
-        return self._listed() if self._paging.receive_nothing(self.read) else None
+        return self._listed() if self._progress.receive_nothing(self.read) else None
 
     def _listed(self) -> list[Task]:
         tasks: list[Task] = []
-        while (page := self._paging.take()) is not None:
-            tasks += page.tasks
+        while (page := self._progress.take()) is not None:
+            tasks += page.items
         for task in tasks:
             self.missing.pop(task.id, None)
-        if self._paging.stuck is not None:
-            raise self._paging.stuck
-        if not self._paging.finished:
+        if self._progress.stuck is not None:
+            raise self._progress.stuck
+        if not self._progress.finished:
             self.read = self._next_read()
         return tasks
 
     def _next_read(self) -> Read:
-        read = self._paging.next_read(1)
+        read = self._progress.next_read(1)
         if read is None:
             raise AssertionError("a listing that is not finished asks for something")
         return read

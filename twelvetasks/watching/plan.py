@@ -10,7 +10,7 @@ import attrs
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import as_checkpoint, check_resume, positive_seconds, refuse
 from twelvetasks.values.models import SortBy, SortOption, Task
-from twelvetasks.values.query import MAX_PAGE_LIMIT, TaskQuery
+from twelvetasks.values.tasks import TaskQuery
 
 __all__ = ["TaskChange", "WatchPlan"]
 
@@ -103,7 +103,7 @@ class WatchPlan:
             status=None,
             sort_by=SortBy.CREATED_AT,
             sort_option=SortOption.DESC,
-            page_limit=MAX_PAGE_LIMIT,
+            page_limit=self.query.resource.max_page_limit,
         )
 
     def matches(self, change: TaskChange) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import operator
 from datetime import datetime
 
 from twelvetasks.paging.chain import Chain
 from twelvetasks.paging.evidence import Totals
 from twelvetasks.paging.links import Link
-from twelvetasks.paging.page_checks import sort_keys
-from twelvetasks.paging.reads import Read, straddling
+from twelvetasks.paging.page_checks import KeyedPage
+from twelvetasks.paging.reads import Read
 from twelvetasks.values.errors import (
     ListingDriftError,
 )
-from twelvetasks.values.models import Task, TaskPage
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.models import Task
+from twelvetasks.values.tasks import TaskQuery
 
 PATIENCE = 64
 """Answers in a row that join nothing, before giving up."""
@@ -35,7 +34,7 @@ class Poll:
         self._query = query
         self._floor = floor
         self._totals = Totals(trusted=False)
-        self._chain = Chain(operator.gt, self._totals, keys_change=True)
+        self._chain = Chain(query, self._totals)
         self._chain.links.append(Link(Read(1, page_limit)))
         self._fruitless = 0
 
@@ -45,19 +44,19 @@ class Poll:
         return self._awaited.read
 
     @property
-    def _awaited(self) -> Link:
+    def _awaited(self) -> Link[Task]:
         return next(link for link in self._chain.links if link.page is None)
 
-    def receive(self, page: TaskPage) -> None:
+    def receive(self, page: KeyedPage[Task]) -> None:
         """Take in the answer to the read."""
-        total = page.page_info.total_results
-        self._awaited.arrive(page, sort_keys(page, self._query), self._totals.note(total))
+        total = page.total
+        self._awaited.arrive(page, self._totals.note(total))
         self.reads += 1
         self._chain.settle(total)
         self._fruitless += 1
         while (link := self._chain.take()) is not None and link.page is not None:
             self._fruitless = 0
-            self._collect(link.keys, link.page)
+            self._collect(link.page)
         if self._fruitless >= PATIENCE:
             raise ListingDriftError(
                 f"the account changes faster than its pages can be joined ({PATIENCE} reads in a "
@@ -67,21 +66,21 @@ class Poll:
         if not self.is_over and not self._chain.links:
             self._chain.links.append(self._next_link(total))
 
-    def _collect(self, keys: list[datetime], page: TaskPage) -> None:
+    def _collect(self, page: KeyedPage[Task]) -> None:
+        keys = page.keys
         if not self.tasks:
             self.newest = keys[0] if keys else None
             self._floor = self._floor or self.newest
-            self.total = page.page_info.total_results
-        self.tasks += zip(keys, page.tasks, strict=True)
+            self.total = page.total
+        self.tasks += zip(keys, page.page.items, strict=True)
         edge = self._chain.edge
         if edge is None or edge.at_end or (self._floor is not None and edge.key < self._floor):
             self.is_over = True
 
-    def _next_link(self, total: int) -> Link:
+    def _next_link(self, total: int) -> Link[Task]:
         edge = self._chain.edge
         if edge is None:
             raise AssertionError("a poll without an edge is over")
         if edge.target is not None or edge.rank >= total:
-            return Link(edge.bridge(total), seeks=edge)
-        before = edge.rank - len(edge.ids) - 1
-        return Link(straddling(max(before, 0), beyond=edge.rank), seeks=edge)
+            return Link(self._chain.bridge(edge, total), seeks=edge)
+        return Link(self._chain.overlapping(edge.rank, len(edge.ids) + 1), seeks=edge)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from twelvetasks.paging.page_checks import fault_of
+from twelvetasks.paging.page_checks import KeyedPage, contradiction
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import (
@@ -24,8 +24,8 @@ from twelvetasks.values.errors import (
     TransportError,
     TwelveTasksError,
 )
-from twelvetasks.values.models import Task, TaskPage, TaskStatus
-from twelvetasks.values.query import MAX_PAGE_LIMIT, TaskQuery
+from twelvetasks.values.models import Page, Task, TaskStatus
+from twelvetasks.values.tasks import TaskQuery
 from twelvetasks.watching.announcements import Announced
 from twelvetasks.watching.census import Census
 from twelvetasks.watching.memory import Memory
@@ -102,7 +102,8 @@ class Watching:
         if self._census is not None:
             return self._by_creation, self._census.read
         if self._poll is None:
-            page_limit = min(max(HEAD, len(self._ids) + self._expected + 1), MAX_PAGE_LIMIT)
+            most = self._by_update.resource.max_page_limit
+            page_limit = min(max(HEAD, len(self._ids) + self._expected + 1), most)
             self._poll = Poll(self._by_update, page_limit, self._key)
         if not self._poll.reads:
             self._announced.begin_poll()
@@ -118,7 +119,7 @@ class Watching:
 
     # What has come
 
-    def receive(self, page: TaskPage) -> None:
+    def receive(self, page: Page[Task]) -> None:
         """Take in the answer to the read.
 
         Raises ListingDriftError, or ResponseError if it is nonsense once too often.
@@ -128,11 +129,12 @@ class Watching:
             self._garbled = 0
             self._count(self._census, self._census.receive(page))
         elif self._poll is not None:
-            if (fault := fault_of(self._poll.read, page)) is not None:
+            keyed = KeyedPage.of(page, self._by_update)
+            if (fault := contradiction(keyed, self._by_update, self._poll.read)) is not None:
                 self.fail(fault)
                 return
             self._garbled = 0
-            self._poll.receive(page)
+            self._poll.receive(keyed)
             if self._poll.is_over:
                 self._end_poll(self._poll)
 

@@ -13,13 +13,13 @@ import weakref
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twelvetasks.paging.reads import Read
-from twelvetasks.streams.resumable import KeptPlace
+from twelvetasks.streams.requests import Requests, cancel
+from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
-from twelvetasks.values.models import TaskPage, TaskStatus
-from twelvetasks.values.query import TaskQuery
+from twelvetasks.values.models import Page, Task, TaskStatus
+from twelvetasks.values.tasks import TaskQuery
 from twelvetasks.watching.plan import TaskChange, WatchPlan
 from twelvetasks.watching.progress import Watching
 
@@ -29,28 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Announcer", "TaskWatch"]
 
 logger: logging.Logger = logging.getLogger("twelvetasks.watch")
-
-
-class Source(Protocol):
-    """What a watch needs of its session."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the session is closed, and its watches with it."""
-        ...
-
-    @property
-    def closing(self) -> asyncio.Event:
-        """Set when the session begins to close, for a watch that waits between two requests."""
-        ...
-
-    async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
-        """Fetch, structure and check one page."""
-        ...
-
-    def spawn(self, fetch: Coroutine[Any, Any, TaskPage]) -> asyncio.Task[TaskPage]:
-        """Start a fetch that ends with the session at the latest."""
-        ...
 
 
 class Announcer(Protocol):
@@ -65,23 +43,25 @@ class Announcer(Protocol):
         ...
 
 
-class TaskWatch(KeptPlace[TaskChange]):
+class TaskWatch(ResumableGenerator[TaskChange]):
     """An endless async generator of `TaskChange`; made by `TaskSession.watch`.
 
     Errors that pass (no connection, no answer in time, status 429 and 5xx) are logged as warnings
     and outlived. Any other is raised with its `checkpoint`, and raised again from then on.
     """
 
-    def __init__(self, source: Source, plan: WatchPlan, webhooks: Announcer | None = None) -> None:
+    def __init__(
+        self, requests: Requests, plan: WatchPlan, webhooks: Announcer | None = None
+    ) -> None:
         self.query: TaskQuery = plan.query
         """The filters."""
-        self._source = source
+        self._requests = requests
         self._watching = Watching(plan)
         self._answered: float | None = None
         self._resting: asyncio.Timeout | None = None
-        self._fetches: list[asyncio.Task[TaskPage]] = []
+        self._fetches: list[asyncio.Task[Page[Task]]] = []
         self._failure: Exception | None = None
-        backstop = weakref.finalize(self, _cancel, self._fetches)
+        backstop = weakref.finalize(self, cancel, self._fetches)
         backstop.atexit = False
         self._webhooks = _checked(webhooks)
         if self._webhooks is not None:
@@ -132,19 +112,19 @@ class TaskWatch(KeptPlace[TaskChange]):
 
     async def _change(self) -> TaskChange:
         while True:
-            if self._source.closed:
+            if self._requests.closed:
                 raise _closed()
             if (change := self._watching.take()) is not None:
                 return change
             if not self._fetches:
                 await self._rest()
-                self._fetches.append(self._source.spawn(self._read()))
+                self._fetches.append(self._requests.spawn(self._read()))
             await asyncio.wait(self._fetches)
             self._take_in(self._fetches.pop())
 
-    def _read(self) -> Coroutine[Any, Any, TaskPage]:
+    def _read(self) -> Coroutine[Any, Any, Page[Task]]:
         query, read = self._watching.next_read()
-        return self._source.read_page(query, read)
+        return self._requests.read_page(query, read)
 
     @property
     def _due(self) -> float | None:
@@ -158,14 +138,14 @@ class TaskWatch(KeptPlace[TaskChange]):
             return
         try:
             async with asyncio.timeout_at(due) as self._resting:
-                await self._source.closing.wait()
+                await self._requests.closing.wait()
         except TimeoutError:
             return
         finally:
             self._resting = None
         raise _closed()
 
-    def _take_in(self, fetch: asyncio.Task[TaskPage]) -> None:
+    def _take_in(self, fetch: asyncio.Task[Page[Task]]) -> None:
         try:
             page = fetch.result()
         except asyncio.CancelledError:
@@ -189,7 +169,8 @@ class TaskWatch(KeptPlace[TaskChange]):
     async def _stop(self) -> None:
         self._detach()
         fetches = tuple(self._fetches)
-        _cancel(self._fetches)
+        cancel(fetches)
+        self._fetches.clear()
         if fetches:
             await asyncio.wait(fetches)
 
@@ -206,11 +187,3 @@ def _closed() -> SessionClosedError:
         "the session was closed during the watch",
         advice="Leave the watch before the session's `async with` block ends",
     )
-
-
-def _cancel(fetches: list[asyncio.Task[TaskPage]]) -> None:
-    """End the fetch; called, too, when a watch is collected, perhaps after its loop closed."""
-    for fetch in fetches:
-        if not fetch.get_loop().is_closed():
-            fetch.cancel()
-    fetches.clear()

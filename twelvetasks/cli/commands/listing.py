@@ -24,8 +24,8 @@ from twelvetasks.cli.output.files import output_path
 from twelvetasks.cli.output.writers import FORMATS
 from twelvetasks.cli.values import Moment, as_moment
 from twelvetasks.session import TaskSession
-from twelvetasks.values.query import MAX_PAGE_LIMIT
 from twelvetasks.values.report import ListingReport
+from twelvetasks.values.tasks import TASKS, StatusName
 
 __all__ = ["count_tasks", "list_tasks"]
 
@@ -102,8 +102,8 @@ __all__ = ["count_tasks", "list_tasks"]
 @progress_option
 @option(
     "--page-limit",
-    type=click.IntRange(1, MAX_PAGE_LIMIT),
-    default=MAX_PAGE_LIMIT,
+    type=click.IntRange(1, TASKS.max_page_limit),
+    default=TASKS.max_page_limit,
     show_default=True,
     metavar="N",
     group="Connection",
@@ -159,7 +159,7 @@ def list_tasks(
 )
 @filter_options
 @single_request_options
-def count_tasks(connection: Connection, status: tuple[str, ...], **filters: Any) -> None:
+def count_tasks(connection: Connection, status: tuple[StatusName, ...], **filters: Any) -> None:
     """Count tasks: one small request, one number."""
 
     async def count_them(session: TaskSession) -> None:

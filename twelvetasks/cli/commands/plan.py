@@ -25,7 +25,7 @@ from twelvetasks.cli.output.writers import RESUMABLE, Writer, chosen_format
 from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.cli.values import Moment
 from twelvetasks.streams.streams import PageStream
-from twelvetasks.values.models import SortBy, SortOption, Task
+from twelvetasks.values.models import SortBy, SortOption, Task, TaskPage
 
 __all__ = ["ListingPlan", "planned"]
 
@@ -68,7 +68,9 @@ class ListingPlan:
             return Target()
         return OutputFile(self.output, self.asked if self.resumable else None, self.part)
 
-    async def write(self, pages: PageStream, target: Target, *, progress: bool | None) -> None:
+    async def write(
+        self, pages: PageStream[TaskPage], target: Target, *, progress: bool | None
+    ) -> None:
         """Write page after page, with their progress wherever that does not mix with the tasks."""
         writer = self._writer(target)
         done = 0 if self.part is None else self.part.tasks
@@ -109,7 +111,7 @@ class ListingPlan:
     def _is_recent(self, task: Task) -> bool:
         return self.since is None or task.created_at is None or task.created_at >= self.since.at
 
-    def _expected(self, pages: PageStream, done: int) -> int | None:
+    def _expected(self, pages: PageStream[TaskPage], done: int) -> int | None:
         """Give how many tasks there will be; None if only reading tells."""
         if self.since is not None:
             return None

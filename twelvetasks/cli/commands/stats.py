@@ -25,6 +25,7 @@ from twelvetasks.session import TaskSession
 from twelvetasks.stats.summary import TaskStats
 from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.display import minute_text
+from twelvetasks.values.models import TaskPage
 
 __all__ = ["show_stats"]
 
@@ -111,7 +112,7 @@ def show_stats(
 
 
 async def _add(
-    pages: PageStream,
+    pages: PageStream[TaskPage],
     stats: TaskStats,
     since: Moment | None,
     show: Callable[[int, int | None], None],

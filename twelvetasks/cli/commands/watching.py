@@ -30,6 +30,7 @@ from twelvetasks.cli.values import Moment, as_moment, as_seconds
 from twelvetasks.conversion.convert import to_json
 from twelvetasks.session import TaskSession
 from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.tasks import StatusName
 from twelvetasks.watching.plan import TaskChange
 from twelvetasks.watching.watch import TaskWatch
 
@@ -106,7 +107,7 @@ TICK = 0.5
 def watch_tasks(
     connection: Connection,
     layout: str | None,
-    status: tuple[str, ...],
+    status: tuple[StatusName, ...],
     since: Moment | None,
     place: Path | None,
     **choices: Any,

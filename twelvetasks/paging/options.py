@@ -1,0 +1,43 @@
+"""What a listing is to yield, and how surely: the options beside its query."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.checks import as_checkpoint, check_resume, refuse, whole_number
+from twelvetasks.values.query import ListQuery
+
+__all__ = ["ListingOptions"]
+
+ItemT = TypeVar("ItemT")
+
+
+def _whole(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    whole_number(field.name, value, least=0)
+
+
+def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, bool):
+        refuse(field.name, value, "must be True or False")
+
+
+@attrs.frozen(kw_only=True)
+class ListingOptions(Generic[ItemT]):
+    """What a listing is to yield. Raises InvalidArgumentError for what cannot be."""
+
+    query: ListQuery[ItemT]
+    max_items: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole))
+    exact: bool = attrs.field(default=False, validator=_flag)
+    resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
+
+    def __attrs_post_init__(self) -> None:
+        check_resume(self.resume, self.query)
+
+    def __str__(self) -> str:
+        words = [str(self.query)]
+        words += [f"max_items={self.max_items}"] * (self.max_items is not None)
+        words += ["exact"] * self.exact + ["resumed"] * (self.resume is not None)
+        return ", ".join(words)

@@ -1,0 +1,98 @@
+"""The list of video indexing tasks: where it is, what it can be sorted and filtered by.
+
+All that is bound to ``GET /tasks`` stands here. Source: the API reference, "List video indexing
+tasks".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Literal
+
+import attrs
+
+from twelvetasks.values.checks import (
+    any_seconds,
+    aware_moment,
+    member_of,
+    refuse,
+    text,
+    whole_number,
+)
+from twelvetasks.values.models import Task, TaskPage, TaskStatus
+from twelvetasks.values.query import SortedQuery
+from twelvetasks.values.resources import Resource, SortKey
+
+__all__ = ["TASKS", "StatusFilter", "StatusName", "TaskQuery"]
+
+TASKS = Resource(
+    path="tasks",
+    page=TaskPage,
+    noun="tasks",
+    sort_keys=(
+        SortKey(name="created_at", read=attrgetter("created_at")),
+        SortKey(name="updated_at", read=attrgetter("updated_at"), changes=True),
+    ),
+    max_page_limit=50,
+)
+"""The list of video indexing tasks."""
+
+StatusName = Literal["ready", "uploading", "validating", "pending", "queued", "indexing", "failed"]
+"""The strings that equal the members of `TaskStatus`."""
+
+StatusFilter = TaskStatus | StatusName | Iterable[TaskStatus | StatusName]
+"""One status or several, as `TaskStatus` or as strings."""
+
+
+def _statuses(value: StatusFilter | None) -> tuple[TaskStatus, ...] | None:
+    if value is None:
+        return None
+    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if not given:
+        refuse("status", value, "must name at least one status, or be None for any status")
+    wanted = {member_of(TaskStatus, "status", status) for status in given}
+    return tuple(status for status in TaskStatus if status in wanted)
+
+
+def _pixels(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    whole_number(field.name, value, least=0)
+
+
+def _filter(validator: Any) -> Any:
+    return attrs.field(default=None, validator=attrs.validators.optional(validator))
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class TaskQuery(SortedQuery[Task]):
+    """Filters and order of a listing of tasks, checked: ``GET /tasks`` without its page number.
+
+    Raises InvalidArgumentError, which names the parameter and its value, for whatever the endpoint
+    could not take. None leaves a filter out.
+
+    ::
+
+        query = twelvetasks.TaskQuery(status=["ready", "failed"], sort_by="updated_at")
+        async for task in session.list(query):
+            ...
+    """
+
+    resource = TASKS
+
+    status: tuple[TaskStatus, ...] | None = attrs.field(default=None, converter=_statuses)
+    """Only tasks in one of these states. Takes one or many, as `TaskStatus` or str."""
+    index_id: str | None = _filter(text)
+    """Only the tasks of this index."""
+    filename: str | None = _filter(text)
+    """Only tasks of videos with this file name."""
+    duration: float | None = _filter(any_seconds)
+    """Only tasks of videos of this length, in seconds."""
+    width: int | None = _filter(_pixels)
+    """Only tasks of videos of this width, in pixels."""
+    height: int | None = _filter(_pixels)
+    """Only tasks of videos of this height, in pixels."""
+    created_at: datetime | None = _filter(aware_moment)
+    """Created on this date at or after this time. Aware; sent as UTC."""
+    updated_at: datetime | None = _filter(aware_moment)
+    """Updated on this date at or after this time. Aware; sent as UTC."""
