@@ -127,11 +127,9 @@ async def test_a_bad_request_carries_the_platforms_code_and_message(
         b"\xff\xfe",
         b"null",
         b"[]",
-        b'"no"',
         b"{}",
-        b'{"error": "no"}',
         b'{"error": null}',
-        b'{"code": 7, "message": ["no"]}',
+        b'{"code": 7, "message": [null, {}]}',
         b"[" * 100_000,
     ],
 )

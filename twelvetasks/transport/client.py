@@ -29,6 +29,7 @@ from twelvetasks.values.errors import (
     RateLimitedError,
     RequestTimeoutError,
     ResponseError,
+    ServerError,
     SessionClosedError,
     TransportError,
     TwelveTasksError,
@@ -111,7 +112,8 @@ class Client:
                 if response.status in request.accept:
                     result = _answer(await read_body(response), response.status, origin)
                 elif response.status >= HTTPStatus.BAD_REQUEST:
-                    result = self._refusal(response, await read_words(response), report, origin)
+                    words = await read_words(response)
+                    result = self._refusal(response, words, report, origin)
                 else:
                     result = self._diversion(response, origin)
                 return Outcome(result=result, report=report)
@@ -140,14 +142,7 @@ class Client:
         try:
             return reader(answer.body)
         except ResponseError as error:
-            fault = ResponseError(
-                self._api_key.redact(error.reason),
-                advice=error.advice,
-                status=answer.status,
-                request_id=answer.request_id,
-                page=error.page,
-                json_path=error.json_path,
-            )
+            fault = self._malformed(answer, error)
         raise fault
 
     def _open_session(self, page: int | None) -> aiohttp.ClientSession:
@@ -181,9 +176,11 @@ class Client:
         code, message = code_and_message(words)
         said = ": ".join(filter(None, (code, message))) or response.reason
         reason = f"{response.status} {self._quoted(said) or ''}".rstrip(" .")
-        kind, advice = kind_of_refusal(response.status)
+        kind, advice = kind_of_refusal(
+            response.status, code, listing=origin.get("page") is not None
+        )
         code = self._quoted(code)
-        if issubclass(kind, RateLimitedError):
+        if issubclass(kind, (RateLimitedError, ServerError)):
             wait = report.retry_after
             return kind(reason, advice=advice, code=code, retry_after=wait, **origin)
         return kind(reason, advice=advice, code=code, **origin)
@@ -202,6 +199,21 @@ class Client:
             "which is not followed",
             advice="The API key must not reach another server: check the session's `base_url`",
             **origin,
+        )
+
+    def _malformed(self, answer: Answer, error: ResponseError) -> ResponseError:
+        # Some gateways answer 200 to a request that they refuse.
+        code, message = code_and_message(answer.body)
+        said = self._quoted(": ".join(filter(None, (code, message))))
+        reason = self._api_key.redact(error.reason)
+        return ResponseError(
+            f"{reason}; it says: {said}" if said else reason,
+            advice=error.advice,
+            status=answer.status,
+            code=self._quoted(code),
+            request_id=answer.request_id,
+            page=error.page,
+            json_path=error.json_path,
         )
 
     def _described(self, error: aiohttp.ClientError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -23,6 +24,28 @@ LONGEST_QUOTE = 500
 """Characters that an error quotes of what another machine said."""
 
 
+WORDS = (
+    "message",
+    "msg",
+    "detail",
+    "details",
+    "error_description",
+    "error_message",
+    "description",
+    "errors",
+    "error",
+    "reason",
+    "title",
+)
+"""The fields that hold the words of a refusal, the most telling first."""
+
+MOST_WORDS = 10
+"""Parts of one list or object that are quoted."""
+
+DEEPEST_WORDS = 5
+"""Levels of JSON in which words are looked for."""
+
+
 async def read_words(response: aiohttp.ClientResponse) -> bytes:
     """Read the body of a refusal; one that cannot be read is empty, for the status says enough."""
     try:
@@ -32,11 +55,24 @@ async def read_words(response: aiohttp.ClientResponse) -> bytes:
     return b"" if isinstance(body, BodyFault) else body
 
 
-def kind_of_refusal(status: int) -> tuple[type[TwelveTasksError], str]:
-    """Return the error class for a status of 400 or more, and its advice."""
+def kind_of_refusal(
+    status: int, code: str | None, *, listing: bool
+) -> tuple[type[TwelveTasksError], str]:
+    """Return the error class for a status of 400 or more, and its advice.
+
+    The platform answers 403 with a code such as ``read_not_allowed`` for an id of another account.
+    """
+    foreign = (code or "").endswith("_not_allowed")
+    missing = (code or "").startswith("resource_not_exist")
     match status:
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            return AuthenticationError, "Check the API key: keys expire by themselves"
+        case HTTPStatus.FORBIDDEN if foreign:
+            return NotFoundError, "Check the id: it belongs to another account than the API key"
+        case HTTPStatus.UNAUTHORIZED:
+            return AuthenticationError, "Check the API key: keys expire unless they are set not to"
+        case HTTPStatus.FORBIDDEN:
+            return AuthenticationError, "Check the API key and what it gives access to"
+        case HTTPStatus.NOT_FOUND if listing and not missing:
+            return NotFoundError, "Check the session's `base_url`: there is no such list at it"
         case HTTPStatus.NOT_FOUND:
             return NotFoundError, "Check the id, and that it belongs to this account"
         case HTTPStatus.REQUEST_TIMEOUT:
@@ -57,17 +93,51 @@ def host_of(location: str) -> str | None:
 
 
 def code_and_message(body: bytes) -> tuple[str | None, str | None]:
-    """Read the body of a refusal, flat or nested under ``error``.
+    """Read the platform's code and words from the body of a refusal.
 
-    Returns None for what is missing; the body may come from a proxy, and need not be JSON.
+    The platform's own form is ``{"code", "message"}``, on some endpoints under ``error``. Gateways
+    and proxies answer in forms of their own, or in plain text. What is missing is None.
     """
     try:
         said = msgspec.json.decode(body)
     except (RecursionError, ValueError):
-        return None, None
-    if isinstance(said, dict) and isinstance(said.get("error"), dict):
-        said = said["error"]
+        return None, _plain_text(body)
+    return _code(said), _words(said)
+
+
+def _plain_text(body: bytes) -> str | None:
+    """Read a body that is not JSON; a page of HTML, or bytes that are no text, say nothing."""
+    try:
+        text = body.decode().strip()
+    except UnicodeDecodeError:
+        return None
+    return None if not text or text.startswith(("<", "{", "[")) else text
+
+
+def _code(said: Any) -> str | None:
     if not isinstance(said, dict):
-        return None, None
-    code, message = said.get("code"), said.get("message")
-    return code if isinstance(code, str) else None, message if isinstance(message, str) else None
+        return None
+    code = said.get("code")
+    return code if isinstance(code, str) else _code(said.get("error"))
+
+
+def _words(said: Any, *, depth: int = 0) -> str | None:
+    """Find the words in whatever JSON they come in."""
+    if isinstance(said, str):
+        return said.strip() or None
+    if depth == DEEPEST_WORDS:
+        return None
+    if isinstance(said, list):
+        found = [_words(part, depth=depth + 1) for part in said[:MOST_WORDS]]
+        return "; ".join(filter(None, found)) or None
+    if not isinstance(said, dict):
+        return None
+    fields = {name.lower(): value for name, value in said.items()}
+    for name in WORDS:
+        if words := _words(fields.get(name), depth=depth + 1):
+            return words
+    if not depth:
+        return None
+    # Such as {"message": {"index_id": "is required"}}.
+    named = [(name, _words(said[name], depth=depth + 1)) for name in [*said][:MOST_WORDS]]
+    return "; ".join(f"{name}: {words}" for name, words in named if words) or None

@@ -201,7 +201,7 @@ class TaskNotDeletableError(BadRequestError):
 
 
 class NotFoundError(ApiError):
-    """The task, index or page does not exist, or belongs to another account (status 404)."""
+    """The task, index or page does not exist (status 404), or belongs to another account (403)."""
 
 
 class RateLimitedError(ApiError):
@@ -219,6 +219,15 @@ class RateLimitedError(ApiError):
 
 class ServerError(ApiError):
     """The platform failed on its side (status 5xx)."""
+
+    retry_after: float | None
+    """The wait that the platform asked for, in seconds, or None if it named none."""
+
+    def __init__(
+        self, reason: str, *, retry_after: float | None = None, **known: Unpack[Known]
+    ) -> None:
+        super().__init__(reason, **known)
+        self.retry_after = retry_after
 
 
 class ListingDriftError(TwelveTasksError):

@@ -1,0 +1,158 @@
+"""Refusals: the words that are quoted, whatever form they come in, and the advice for each code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.transport.raw import KEY, answer, failure, raw
+from twelvetasks import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    ResponseError,
+    RetryPolicy,
+    ServerError,
+    TaskSession,
+)
+from twelvetasks.transport.refusals import DEEPEST_WORDS, MOST_WORDS, code_and_message
+
+WHY = "index_id has to be 24 hexadecimal digits"
+
+FORMS: dict[str, Any] = {
+    "flat": {"code": "parameter_invalid", "message": WHY},
+    "nested": {"error": {"code": "parameter_invalid", "message": WHY}},
+    "an error that is a string": {"error": WHY},
+    "OAuth's": {"error": "invalid_request", "error_description": WHY},
+    "problem+json": {"detail": WHY, "title": "Bad Request"},
+    "a list of details": {"detail": [{"loc": ["query", "index_id"], "msg": WHY}]},
+    "errors": {"errors": [{"message": WHY}]},
+    "errors that are strings": {"errors": [WHY]},
+    "capitals": {"Message": WHY},
+    "a message that is an object": {"message": {"index_id": WHY}},
+    "an empty message": {"message": " ", "detail": WHY},
+    "a number for a code": {"code": 7, "message": [WHY]},
+    "a string": WHY,
+    "a list": [{"message": WHY}],
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("status", [400, 500])
+async def test_its_words_are_quoted_whatever_their_form(status: int, form: Any) -> None:
+    async with raw(answer(f"{status} No", body=msgspec.json.encode(form))) as server:
+        error = await failure(server.base_url)
+    assert type(error) is (BadRequestError if status == 400 else ServerError)
+    assert WHY in error.reason
+
+
+async def test_plain_text_is_quoted_in_one_line_and_shortened() -> None:
+    text = "upstream connect error:\r\n\treset " + "x" * 1000
+    async with raw(answer("400 No", body=text.encode())) as server:
+        error = await failure(server.base_url)
+    assert error.reason.startswith("400 upstream connect error: reset xxx")
+    assert error.reason.endswith("xxx")
+    assert len(error.reason) < 600
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b" ", b"<html>Bad Gateway</html>", b"\x80\xff", b"{", b"{}", b"[]", b"null", b"7"]
+)
+async def test_a_body_without_words_leaves_the_status_and_its_phrase(body: bytes) -> None:
+    async with raw(answer("400 Bad Luck", body=body)) as server:
+        error = await failure(server.base_url)
+    assert error.reason == "400 Bad Luck"
+
+
+def test_the_code_is_read_flat_and_nested_and_only_if_it_is_text() -> None:
+    assert code_and_message(b'{"code": "a", "message": "b"}') == ("a", "b")
+    assert code_and_message(b'{"error": {"code": "a", "message": "b"}}') == ("a", "b")
+    assert code_and_message(b'{"code": 400, "message": "b"}') == (None, "b")
+
+
+def test_a_message_that_names_fields_keeps_their_names() -> None:
+    said = {"message": {"index_id": "is required", "video_url": ["is no URL", "is too long"]}}
+    words = "index_id: is required; video_url: is no URL; is too long"
+    assert code_and_message(msgspec.json.encode(said)) == (None, words)
+
+
+def test_no_more_is_read_than_can_be_quoted() -> None:
+    many = msgspec.json.encode({"errors": [f"e{number}" for number in range(1000)]})
+    assert code_and_message(many)[1] == "; ".join(f"e{number}" for number in range(MOST_WORDS))
+    deep: Any = "far down"
+    for _ in range(DEEPEST_WORDS + 1):
+        deep = {"error": deep}
+    assert code_and_message(msgspec.json.encode(deep)) == (None, None)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+        lambda parts: (
+            st.lists(parts) | st.dictionaries(st.text(max_size=5) | st.just("error"), parts)
+        ),
+        max_leaves=20,
+    )
+)
+def test_any_json_is_read_without_an_error(said: Any) -> None:
+    code, message = code_and_message(msgspec.json.encode(said))
+    assert code is None or isinstance(code, str)
+    assert message is None or message.strip()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "advice"),
+    [
+        (401, "api_key_invalid", AuthenticationError, "Check the API key: keys expire"),
+        (403, "unauthorized", AuthenticationError, "what it gives access to"),
+        (403, "read_not_allowed", NotFoundError, "Check the id: it belongs to another account"),
+        (403, "write_not_allowed", NotFoundError, "Check the id: it belongs to another account"),
+        (404, "resource_not_exist", NotFoundError, "Check the id, and that it belongs"),
+        (404, "resource_not_exists", NotFoundError, "Check the id, and that it belongs"),
+        (404, "not_found", NotFoundError, "Check the session's `base_url`"),
+    ],
+)
+async def test_a_listing_is_advised_by_the_code(
+    status: int, code: str, kind: type[ApiError], advice: str
+) -> None:
+    async with raw(answer(f"{status} No", body=b'{"code": "%b"}' % code.encode())) as server:
+        error = await failure(server.base_url)
+    assert type(error) is kind
+    assert (error.status, error.code) == (status, code)
+    assert advice in error.advice
+
+
+async def test_a_single_task_that_is_not_found_is_about_its_id() -> None:
+    async with (
+        raw(answer("404 Not Found")) as server,
+        TaskSession(KEY, base_url=server.base_url) as session,
+    ):
+        with pytest.raises(NotFoundError, match="Check the id"):
+            await session.task("62a17bf847f5678267ec10cc")
+
+
+async def test_a_refusal_with_status_200_is_quoted_with_its_code() -> None:
+    body = b'{"code": "index_locked", "message": "Later, %b."}' % KEY.encode()
+    async with raw(answer(body=body)) as server:
+        error = await failure(server.base_url)
+    assert type(error) is ResponseError
+    assert error.code == "index_locked"
+    assert error.reason.endswith("; it says: index_locked: Later, ***.")
+
+
+@pytest.mark.parametrize(("headers", "wait"), [(["Retry-After: 400"], 400.0), ([], None)])
+async def test_a_failure_of_the_platform_carries_the_wait_it_asks_for(
+    headers: list[str], wait: float | None
+) -> None:
+    async with (
+        raw(answer("503 Busy", *headers)) as server,
+        TaskSession(KEY, base_url=server.base_url, retry=RetryPolicy(attempts=1)) as session,
+    ):
+        with pytest.raises(ServerError) as caught:
+            await session.tasks().count()
+    assert caught.value.retry_after == wait
