@@ -18,6 +18,7 @@ import msgspec
 
 from twelvetasks.testing import instants
 from twelvetasks.testing.parameters import Filters, Selection
+from twelvetasks.testing.worlds import Visibility, World
 
 DEFAULT_INDEX_ID = "62a0906d47f5678267ec10a6"
 
@@ -90,8 +91,9 @@ class Page:
 class Account:
     """A collection of tasks that can change while it is read; every method is thread-safe."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], world: World) -> None:
         self._clock = clock
+        self._visibility: Visibility[Record] = Visibility(world)
         self._lock = threading.RLock()
         self._records: dict[str, Record] = {}
         self._views: dict[tuple[Filters, str], _View] = {}
@@ -112,6 +114,7 @@ class Account:
         """Add a task; raises `ValueError` if its `_id` is taken."""
         with self._lock:
             record = self._keep(self._completed(dict(fields)))
+            self._visibility.changed(record.id, None)
             for view in self._views.values():
                 view.insert(record)
             return record.all_fields
@@ -127,6 +130,7 @@ class Account:
                 changed["updated_at"] = instants.rfc3339(self._now())
             after = Record.of(changed, before.sequence)
             self._records[id] = after
+            self._visibility.changed(id, before)
             for view in self._views.values():
                 view.remove(before)
                 view.insert(after)
@@ -136,12 +140,18 @@ class Account:
         """Remove a task, whatever its status; raises `KeyError` if there is none with this id."""
         with self._lock:
             record = self._records.pop(id)
+            self._visibility.changed(id, record)
             for view in self._views.values():
                 view.remove(record)
 
     def get(self, id: str) -> Record | None:  # noqa: A002
         """Return the task with this id."""
         return self._records.get(id)
+
+    def read(self, id: str) -> Record | None:  # noqa: A002
+        """Return the task with this id as a read sees it."""
+        with self._lock:
+            return self._visibility.unseen().get(id, self._records.get(id))
 
     def every(self, selection: Selection) -> list[Record]:
         """Return all that matches, in order, whatever page the selection names."""
@@ -152,7 +162,16 @@ class Account:
     def page(self, selection: Selection) -> Page:
         """Read one page, at one instant."""
         with self._lock:
-            ordered = self._view(selection).ordered
+            view = self._view(selection)
+            ordered: Sequence[Record] = view.ordered
+            if unseen := self._visibility.unseen():
+                ordered = view.instead(unseen)
+            ordered = self._visibility.ordered(
+                ordered,
+                key=view.time,
+                name=lambda record: record.id,
+                plan=(selection.page, selection.page_limit, selection.descending),
+            )
             total = len(ordered)
             before = min((selection.page - 1) * selection.page_limit, total)
             after = min(before + selection.page_limit, total)
@@ -217,6 +236,18 @@ class _View:
     def insert(self, record: Record) -> None:
         if self._matches(record):
             insort(self.ordered, record, key=self._key)
+
+    def time(self, record: Record) -> int:
+        """Return the sort key without the order of insertion."""
+        return self._key(record)[0]
+
+    def instead(self, others: Mapping[str, Record | None]) -> list[Record]:
+        """Return the view with other versions of some tasks, or without them where None."""
+        ordered = [record for record in self.ordered if record.id not in others]
+        for record in others.values():
+            if record is not None and self._matches(record):
+                insort(ordered, record, key=self._key)
+        return ordered
 
     def remove(self, record: Record) -> None:
         place = bisect_left(self.ordered, self._key(record), key=self._key)

@@ -44,14 +44,24 @@ class Endpoints:
         self._lifecycle = lifecycle
         self._behaviour = behaviour
 
-    async def answer(self, request: web.Request) -> web.Response:
-        """Answer a request whose key is right."""
+    def counted(self, request: web.Request) -> int | None:
+        """Count what a list request that arrives now matches; None if it is not a valid one."""
+        if listed(request) is None:
+            return None
+        try:
+            selection = select(request.query.items(), dates=self._behaviour.date_filter)
+        except ParameterError:
+            return None
+        return self._account.page(selection).total
+
+    async def answer(self, request: web.Request, total: int | None = None) -> web.Response:
+        """Answer a request whose key is right; `total` was counted before."""
         method, path = request.method, request.path
         if path == f"{PREFIX}/tasks":
             if method == "POST":
                 return await self._create(request)
             if method == "GET":
-                return self._list(request)
+                return self._list(request, total)
             return refused(answers.no_such_method(method, path), Allow="GET, POST")
         task_id = path.removeprefix(f"{PREFIX}/tasks/")
         if task_id in {path, ""} or "/" in task_id:
@@ -85,20 +95,22 @@ class Endpoints:
         )
         return answered(answers.created_body(task_id, upload.video_id), 201)
 
-    def _list(self, request: web.Request) -> web.Response:
+    def _list(self, request: web.Request, total: int | None) -> web.Response:
         behaviour = self._behaviour
         try:
             selection = select(request.query.items(), dates=behaviour.date_filter)
         except ParameterError as error:
             return refused(answers.wrong_parameter(error))
         page = self._account.page(selection)
+        if total is not None:
+            page = attrs.evolve(page, total=total)
         total_page = math.ceil(page.total / selection.page_limit) or behaviour.empty_total_page
         if behaviour.past_end == "error" and selection.page > max(total_page, 1):
             return refused(answers.no_such_page(selection.page, total_page))
         return answered(answers.page_body(page, selection, total_page))
 
     def _retrieve(self, task_id: str) -> web.Response:
-        record = self._account.get(task_id)
+        record = self._account.read(task_id)
         return refused(answers.no_such_task(task_id)) if record is None else answered(record.whole)
 
     def _delete(self, task_id: str) -> web.Response:

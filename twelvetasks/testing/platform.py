@@ -7,12 +7,12 @@ limit, webhooks and the server. It shares no code with the client, which it is t
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -29,15 +29,13 @@ from twelvetasks.testing.indexing import FINAL, Lifecycle
 from twelvetasks.testing.limits import RateLimit, RateWindow, Verdict
 from twelvetasks.testing.parameters import DateFilter, pairs, select
 from twelvetasks.testing.recording import RecordedRequest, Recorder
-from twelvetasks.testing.script import Failure, Hold, Script
+from twelvetasks.testing.script import Failure, Hold, Responder, Script
 from twelvetasks.testing.server import Server
 from twelvetasks.testing.uploads import MAX_FILESIZE, RecordedUpload
 from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery, Webhooks
+from twelvetasks.testing.worlds import Commits, Reads, Ties, World
 
 Action = Callable[["FakePlatform", web.Request], Awaitable[None] | None]
-Responder = Callable[
-    [web.Request], web.StreamResponse | Awaitable[web.StreamResponse | None] | None
-]
 
 _VERSION = "1.3.0"
 
@@ -74,6 +72,14 @@ class FakePlatform(Behaviour):
     - `max_filesize`: the largest video that can be uploaded, in bytes.
     - `indexing_time`: seconds of the clock in which an uploaded task becomes `ready`; None to move
       it with `advance` and `finish`.
+    - `reads`: `"torn"` counts the total when a request arrives and reads the page later, just
+      before the answer, so that changes come between the two; `"atomic"` reads both at once.
+    - `replicas`: reads come from one of so many copies of the account, each up to 20 steps behind
+      (a step is one change or one read), so that a read may be older than the one before.
+    - `ties`: `"unstable"` orders items with equal times anew for each page and page limit.
+    - `commits`: `"late"` makes changes visible up to 5 steps after they were made, so that one
+      with an earlier time can appear after one with a later time.
+    - `seed`: decides the choices of the four above.
     - `host`, `port`: the address to listen on; port 0 takes any free port.
 
     An uploaded video is counted and hashed while it arrives, and not kept: see `uploads`.
@@ -93,6 +99,11 @@ class FakePlatform(Behaviour):
         index_ids: Collection[str] | None = None,
         max_filesize: int = MAX_FILESIZE,
         indexing_time: float | None = None,
+        reads: Reads = "atomic",
+        replicas: int = 1,
+        ties: Ties = "stable",
+        commits: Commits = "ordered",
+        seed: int = 0,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -108,14 +119,13 @@ class FakePlatform(Behaviour):
         self.latency = latency
         self._clock = clock or _now
         self.rate_limit = rate_limit
-        self._account = Account(self._clock)
+        self._world = World(reads=reads, replicas=replicas, ties=ties, commits=commits, seed=seed)
+        self._account = Account(self._clock, self._world)
         self._account.load(tasks)
         self._webhooks = Webhooks(self._clock)
         self._lifecycle = Lifecycle(self._account, self._clock, self._webhooks.tell)
         self._endpoints = Endpoints(self._account, self._lifecycle, self)
         self._script = Script()
-        self._actions: list[Action] = []
-        self._responders: list[Responder] = []
         self._broken_script: Exception | None = None
         self._recorder = Recorder()
         self._server = Server(self._serve, host, port)
@@ -126,7 +136,7 @@ class FakePlatform(Behaviour):
 
         `options` are the parameters of `FakePlatform` except `tasks`.
         """
-        return cls(demo_tasks(count, seed=seed), **options)
+        return cls(demo_tasks(count, seed=seed), seed=seed, **options)
 
     @property
     def base_url(self) -> URL:
@@ -305,7 +315,7 @@ class FakePlatform(Behaviour):
 
     def before_each(self, action: Action) -> None:
         """Call `action(platform, request)` just before each request reads the account."""
-        self._actions.append(action)
+        self._script.actions.append(partial(action, self))
 
     def fail(
         self,
@@ -339,7 +349,7 @@ class FakePlatform(Behaviour):
 
         The first handler that returns a response wins; None passes the request on.
         """
-        self._responders.append(handler)
+        self._script.responders.append(handler)
 
     def hold(self, page: int | None = None) -> Hold:
         """Keep all later requests waiting until released; with `page`, only those for that page."""
@@ -358,16 +368,19 @@ class FakePlatform(Behaviour):
         )
         verdict = None if self._window is None else self._window.take()
         failure, holds = self._script.claim(recorded.page)
-        status = None
+        status = total = None
         try:
+            if self._world.reads == "torn":
+                self._lifecycle.apply_due()
+                total = self._endpoints.counted(request)
             latency = self.latency(request) if callable(self.latency) else self.latency
             if latency > 0:
                 await asyncio.sleep(latency)
             for hold in holds:
                 await hold.pass_through()
-            response = await self._scripted(request)
+            response = await self._script.play(request)
             if response is None:
-                response = await self._answer(request, verdict, failure)
+                response = await self._answer(request, verdict, failure, total)
             status = response.status
         except web.HTTPException as raised:
             status = raised.status
@@ -384,20 +397,12 @@ class FakePlatform(Behaviour):
         finally:
             self._recorder.ended(recorded, status)
 
-    async def _scripted(self, request: web.Request) -> web.StreamResponse | None:
-        for action in tuple(self._actions):
-            called = action(self, request)
-            if inspect.isawaitable(called):
-                await called
-        for responder in tuple(self._responders):
-            returned = responder(request)
-            response = await returned if inspect.isawaitable(returned) else returned
-            if response is not None:
-                return response
-        return None
-
     async def _answer(
-        self, request: web.Request, verdict: Verdict | None, failure: Failure | None
+        self,
+        request: web.Request,
+        verdict: Verdict | None,
+        failure: Failure | None,
+        total: int | None,
     ) -> web.Response:
         if verdict is not None and not verdict.allowed:
             limit = self._rate_limit
@@ -413,7 +418,7 @@ class FakePlatform(Behaviour):
         if request.headers.get("x-api-key") != self.api_key:
             return refused(answers.refusal_of_status(401))
         self._lifecycle.apply_due()
-        return await self._endpoints.answer(request)
+        return await self._endpoints.answer(request, total)
 
     async def _move_on(self) -> None:
         while True:

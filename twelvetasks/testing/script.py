@@ -7,10 +7,17 @@ whatever latency does to them afterwards.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
+from aiohttp import web
+
+Action = Callable[[web.Request], Awaitable[None] | None]
+Responder = Callable[
+    [web.Request], web.StreamResponse | Awaitable[web.StreamResponse | None] | None
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -80,6 +87,8 @@ class Script:
         self._lock = threading.Lock()
         self._failures: list[_Plan] = []
         self._holds: list[Hold] = []
+        self.actions: list[Action] = []
+        self.responders: list[Responder] = []
 
     def plan(self, failure: Failure, *, times: int, page: int | None) -> None:
         """Let the next `times` matching requests fail so, after those planned before."""
@@ -106,6 +115,19 @@ class Script:
                         self._failures.remove(plan)
                     return plan.failure, holds
             return None, holds
+
+    async def play(self, request: web.Request) -> web.StreamResponse | None:
+        """Call every action, then the responders until one returns a response."""
+        for action in tuple(self.actions):
+            called = action(request)
+            if inspect.isawaitable(called):
+                await called
+        for responder in tuple(self.responders):
+            returned = responder(request)
+            response = await returned if inspect.isawaitable(returned) else returned
+            if response is not None:
+                return response
+        return None
 
     def release_all(self) -> None:
         """Release every hold."""
