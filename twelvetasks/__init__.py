@@ -1,4 +1,17 @@
-"""twelvetasks: every task that matches, once, in order."""
+"""An asyncio-native client for TwelveLabs: every task that matches, once, in order.
+
+::
+
+    async with twelvetasks.TaskSession() as session:  # reads TWELVE_LABS_API_KEY
+        async for task in session.tasks(status="failed"):
+            print(task.id, task.created_at)
+
+The modules `fleet`, `frames`, `otel`, `stats`, `testing` and `webhooks` are imported when they are
+first used; those that need an extra say so in their ImportError.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
 
 from twelvetasks.conversion.convert import to_dict, to_json
 from twelvetasks.listing import Listing, TaskListing
@@ -103,3 +116,30 @@ __all__ = [
     "to_dict",
     "to_json",
 ]
+
+_MODULES = ("fleet", "frames", "otel", "stats", "testing", "webhooks")
+
+if TYPE_CHECKING:
+    from twelvetasks import fleet as fleet
+    from twelvetasks import frames as frames
+    from twelvetasks import otel as otel
+    from twelvetasks import stats as stats
+    from twelvetasks import testing as testing
+    from twelvetasks import webhooks as webhooks
+
+    __version__: str
+else:  # Type checkers would take any name for one that `__getattr__` knows.
+
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415 - slow to import
+
+            return version("twelvetasks")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    dunders = [name for name in globals() if name.startswith("__")]
+    return sorted({*__all__, *_MODULES, *dunders, "__version__"})

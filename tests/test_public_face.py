@@ -1,0 +1,61 @@
+"""What `import twelvetasks` alone gives: the public names, the modules beside them, no more."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import types
+
+import pytest
+
+import twelvetasks
+
+MODULES = ["fleet", "frames", "otel", "stats", "testing", "webhooks"]
+
+
+def in_a_fresh_interpreter(code: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import sys, twelvetasks\n{code}"],
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    return ended.stdout.strip()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_import_twelvetasks_is_enough_for_each_public_module(module: str) -> None:
+    assert in_a_fresh_interpreter(f"print(twelvetasks.{module}.__name__)") == (
+        f"twelvetasks.{module}"
+    )
+
+
+def test_nothing_is_imported_for_modules_that_are_not_used() -> None:
+    heavy = ("cattrs", "pyarrow", "redis", "opentelemetry", "importlib.metadata")
+    code = f"print([name for name in {heavy!r} if name in sys.modules])"
+    assert in_a_fresh_interpreter(code) == "[]"
+
+
+def test_dir_shows_the_public_names_and_no_others() -> None:
+    shown = [name for name in dir(twelvetasks) if not name.startswith("__")]
+    assert shown == sorted([*twelvetasks.__all__, *MODULES])
+    assert dir(twelvetasks) == in_a_fresh_interpreter("print(*dir(twelvetasks))").split()
+
+
+def test_every_public_name_is_a_name_of_ours_with_a_docstring() -> None:
+    for name in twelvetasks.__all__:
+        value = getattr(twelvetasks, name)
+        assert value.__module__.startswith("twelvetasks.")
+        assert not isinstance(value, types.ModuleType)
+        assert value.__doc__
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert twelvetasks.__version__ == importlib.metadata.version("twelvetasks")
+    assert "__version__" in dir(twelvetasks)
+
+
+def test_a_name_that_is_not_public_is_refused_by_its_name() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'TaskSesion'"):
+        getattr(twelvetasks, "TaskSesion")  # noqa: B009 - type checkers refuse it, too
