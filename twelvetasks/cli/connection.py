@@ -14,10 +14,10 @@ import click
 import stamina.instrumentation
 from click.core import ParameterSource
 
-from twelvetasks.cli.click_classes import Decorator, combined, option
-from twelvetasks.cli.key import asked_key
+from twelvetasks.cli.api_key import asked_key
+from twelvetasks.cli.command import Decorator, combined, option
+from twelvetasks.cli.option_types import as_positive_seconds, as_seconds
 from twelvetasks.cli.terminal import settle_encoding
-from twelvetasks.cli.values import as_positive_seconds, as_seconds
 from twelvetasks.session import DEFAULT_BASE_URL, TaskSession
 
 if TYPE_CHECKING:

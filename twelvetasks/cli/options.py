@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from twelvetasks.cli.click_classes import Decorator, combined, option
-from twelvetasks.cli.values import Moment, as_moment, as_seconds
+from twelvetasks.cli.command import Decorator, combined, option
+from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
 from twelvetasks.values.models import SortBy, SortOption, TaskStatus
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from twelvetasks.cli.click_classes import without_key
+from twelvetasks.cli.command import without_key
 from twelvetasks.cli.commands.completion import print_completion
-from twelvetasks.cli.commands.listing import count_tasks, list_tasks
+from twelvetasks.cli.commands.list import count_tasks, list_tasks
 from twelvetasks.cli.commands.single import create_task, delete_tasks, get_task
 from twelvetasks.cli.commands.stats import show_stats
-from twelvetasks.cli.commands.waiting import wait_for_tasks
-from twelvetasks.cli.commands.watching import watch_tasks
-from twelvetasks.cli.endings import MISUSED, ending
+from twelvetasks.cli.commands.wait import wait_for_tasks
+from twelvetasks.cli.commands.watch import watch_tasks
+from twelvetasks.cli.exit_codes import MISUSED, ending
 
 
 class Program(click.Group):

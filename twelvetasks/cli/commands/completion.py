@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from twelvetasks.cli.click_classes import command
+from twelvetasks.cli.command import command
 
 __all__ = ["print_completion"]
 

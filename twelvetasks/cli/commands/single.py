@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from twelvetasks.cli.click_classes import command, option
-from twelvetasks.cli.commands.waiting import LONGEST_WAIT, refuse_failures
+from twelvetasks.cli.command import command, option
+from twelvetasks.cli.commands.wait import LONGEST_WAIT, refuse_failures
 from twelvetasks.cli.connection import (
     Connection,
     connected,
@@ -18,12 +18,12 @@ from twelvetasks.cli.connection import (
     single_request_options,
     upload_timeout_option,
 )
-from twelvetasks.cli.endings import in_flags, say
+from twelvetasks.cli.exit_codes import in_flags, say
+from twelvetasks.cli.option_types import as_metadata, as_task_id
 from twelvetasks.cli.options import progress_option
-from twelvetasks.cli.output.json_lines import write_json
+from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.progress import upload_progress
 from twelvetasks.cli.terminal import Console, is_terminal, printable
-from twelvetasks.cli.values import as_metadata, as_task_id
 from twelvetasks.conversion.convert import to_dict, to_json
 from twelvetasks.session import TaskSession
 from twelvetasks.values.errors import ApiError

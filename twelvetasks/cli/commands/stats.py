@@ -11,16 +11,16 @@ from typing import Any
 
 import click
 
-from twelvetasks.cli.click_classes import command, option
+from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connection_options
-from twelvetasks.cli.endings import say
+from twelvetasks.cli.exit_codes import say
+from twelvetasks.cli.option_types import Moment, as_moment
 from twelvetasks.cli.options import FILTERS, OUTPUT, filter_options, in_time, progress_option
-from twelvetasks.cli.output.json_lines import write_json
+from twelvetasks.cli.output.atomic_write import replace_text
+from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.progress import listing_progress
-from twelvetasks.cli.output.replacing import replace_text
-from twelvetasks.cli.output.stats_drawing import ASCII, BLOCKS, drawn_stats
+from twelvetasks.cli.output.stats_chart import ASCII, BLOCKS, drawn_stats
 from twelvetasks.cli.terminal import Console, is_terminal
-from twelvetasks.cli.values import Moment, as_moment
 from twelvetasks.session import TaskSession
 from twelvetasks.stats.summary import TaskStats
 from twelvetasks.streams.streams import PageStream

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from tests.cli.running import Command, Terminal, at, run_in, spawn
 from tests.stats.accounts import HOSTILE, NEW_YEAR, demo, ready, task, tasks
 from twelvetasks import Task, TaskStats
-from twelvetasks.cli.output.stats_drawing import ASCII, BLOCKS, Ink, drawn_stats
+from twelvetasks.cli.output.stats_chart import ASCII, BLOCKS, Ink, drawn_stats
 from twelvetasks.conversion.convert import structure
 from twelvetasks.testing import FakePlatform
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from twelvetasks.cli.output.files import Part, part_of
-from twelvetasks.cli.values import Moment
+from twelvetasks.cli.option_types import Moment
+from twelvetasks.cli.output.output_file import Part, part_of
 from twelvetasks.values.timestamps import parse_timestamp, utc_timestamp
 
 __all__ = ["as_json", "check_same", "ids_in", "with_times_of"]

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from twelvetasks.cli.click_classes import command, option
-from twelvetasks.cli.commands.plan import planned
+from twelvetasks.cli.command import command, option
+from twelvetasks.cli.commands.list_plan import planned
 from twelvetasks.cli.connection import Connection, connection_options, single_request_options
+from twelvetasks.cli.option_types import Moment, as_moment
 from twelvetasks.cli.options import (
     FILTERS,
     ORDER,
@@ -20,9 +21,8 @@ from twelvetasks.cli.options import (
     progress_option,
 )
 from twelvetasks.cli.output.columns import as_columns, complete_columns
-from twelvetasks.cli.output.files import output_path
-from twelvetasks.cli.output.writers import FORMATS
-from twelvetasks.cli.values import Moment, as_moment
+from twelvetasks.cli.output.formats import FORMATS
+from twelvetasks.cli.output.output_file import output_path
 from twelvetasks.session import TaskSession
 from twelvetasks.values.report import ListingReport
 from twelvetasks.values.tasks import TASKS, StatusName

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from twelvetasks.cli.output.table import filename, status_colour
+from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, printable
 from twelvetasks.values.models import Task
 from twelvetasks.watching.plan import TaskChange

@@ -22,8 +22,8 @@ from typing import IO, Any, Self
 import attrs
 import click
 
-from twelvetasks.cli.endings import say
-from twelvetasks.cli.output.replacing import replace_file, replace_text
+from twelvetasks.cli.exit_codes import say
+from twelvetasks.cli.output.atomic_write import replace_file, replace_text
 from twelvetasks.cli.terminal import Console
 from twelvetasks.values.checkpoint import Checkpoint
 

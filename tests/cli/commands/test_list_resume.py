@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from tests.cli.running import AS_MODULE, KEY, Command, at, press_ctrl_c, spawn
-from twelvetasks.cli.output.files import OutputFile, kept_part
+from twelvetasks.cli.output.output_file import OutputFile, kept_part
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cli.running import Command, at
-from twelvetasks.cli.values import as_moment, as_seconds
+from twelvetasks.cli.option_types import as_moment, as_seconds
 from twelvetasks.testing import FakePlatform
 
 

@@ -13,17 +13,17 @@ from typing import Any
 import attrs
 import click
 
-from twelvetasks.cli.commands.resuming import as_json, check_same, ids_in, with_times_of
+from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, with_times_of
+from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import in_time
-from twelvetasks.cli.output.csv_rows import CsvRows
-from twelvetasks.cli.output.files import OutputFile, Part, Target, kept_part
-from twelvetasks.cli.output.json_lines import JsonArray, JsonLines
-from twelvetasks.cli.output.parquet import ParquetRows
+from twelvetasks.cli.output.csv_writer import CsvRows
+from twelvetasks.cli.output.formats import RESUMABLE, Writer, chosen_format
+from twelvetasks.cli.output.json_writer import JsonArray, JsonLines
+from twelvetasks.cli.output.output_file import OutputFile, Part, Target, kept_part
+from twelvetasks.cli.output.parquet_writer import ParquetRows
 from twelvetasks.cli.output.progress import listing_progress
-from twelvetasks.cli.output.table import Table
-from twelvetasks.cli.output.writers import RESUMABLE, Writer, chosen_format
+from twelvetasks.cli.output.table_writer import Table
 from twelvetasks.cli.terminal import is_terminal
-from twelvetasks.cli.values import Moment
 from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.models import SortBy, SortOption, Task, TaskPage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from twelvetasks.cli.click_classes import command, option
+from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import (
     Connection,
     concurrency_option,
@@ -12,12 +12,12 @@ from twelvetasks.cli.connection import (
     demo_option,
     request_timeout_option,
 )
+from twelvetasks.cli.option_types import as_positive_seconds, as_task_id
 from twelvetasks.cli.options import layout_option
-from twelvetasks.cli.output.json_lines import JsonLines
-from twelvetasks.cli.output.table import Table
-from twelvetasks.cli.output.writers import chosen_format
+from twelvetasks.cli.output.formats import chosen_format
+from twelvetasks.cli.output.json_writer import JsonLines
+from twelvetasks.cli.output.table_writer import Table
 from twelvetasks.cli.terminal import Console
-from twelvetasks.cli.values import as_positive_seconds, as_task_id
 from twelvetasks.session import TaskSession
 from twelvetasks.values.models import SortBy, Task, TaskStatus
 

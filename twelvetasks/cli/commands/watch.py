@@ -16,17 +16,17 @@ from rich.cells import set_cell_size
 from rich.console import OverflowMethod
 from rich.text import Text
 
-from twelvetasks.cli.click_classes import command, option
+from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connected, timeout_option
-from twelvetasks.cli.endings import say
+from twelvetasks.cli.exit_codes import say
+from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
 from twelvetasks.cli.options import OUTPUT, in_time, watch_options
-from twelvetasks.cli.output.json_lines import write_json
-from twelvetasks.cli.output.live import LiveView
-from twelvetasks.cli.output.replacing import replace_text
-from twelvetasks.cli.output.table import filename, status_colour
-from twelvetasks.cli.output.writers import chosen_format
+from twelvetasks.cli.output.atomic_write import replace_text
+from twelvetasks.cli.output.formats import chosen_format
+from twelvetasks.cli.output.json_writer import write_json
+from twelvetasks.cli.output.live_view import LiveView
+from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, is_terminal, printable
-from twelvetasks.cli.values import Moment, as_moment, as_seconds
 from twelvetasks.conversion.convert import to_json
 from twelvetasks.session import TaskSession
 from twelvetasks.values.checkpoint import Checkpoint
