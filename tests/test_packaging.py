@@ -135,7 +135,7 @@ def test_the_installed_wheel_is_what_is_imported_and_run(installed: Path, tmp_pa
     )
     for file in run(installed / "python", "-I", "-c", program, cwd=tmp_path).split():
         assert Path(file).is_relative_to(installed.parent)
-    listed = run(installed / "twelvetasks", "list", "--demo", "3", cwd=tmp_path)
+    listed = run(installed / "twelvetasks", "list", "--demo-size", "3", cwd=tmp_path)
     assert len(listed.splitlines()) == 3
 
 

@@ -3,30 +3,55 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
-INTERRUPTED = 130
-"""Ctrl-C while the command was still being imported; later on, `run` sees to it."""
+from twelvetasks.cli.exit_codes import ExitCode
 
 
 def main() -> None:
     """Run the command, or say which extra it needs."""
-    try:
-        from twelvetasks.cli import run  # noqa: PLC0415 - only here is the extra needed
+    with _sigterm_as_ctrl_c() as terminated:
+        try:
+            from twelvetasks.cli.program import run  # noqa: PLC0415 - only here is the extra needed
 
-        code = run()
-    except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.partition(".")[0] not in ("click", "rich"):
-            raise
-        sys.exit("twelvetasks: the command needs its extra: pip install 'twelvetasks[cli]'")
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    _give_up_broken_streams()
-    sys.exit(code)
+            code = run()
+        except ModuleNotFoundError as missing:
+            if (missing.name or "").partition(".")[0] not in ("click", "cloup", "rich"):
+                raise
+            sys.exit("twelvetasks: the command needs its extra: pip install 'twelvetasks[cli]'")
+        except KeyboardInterrupt:  # Ctrl-C during the import; `run` handles it later on.
+            code = ExitCode.INTERRUPTED
+        _give_up_broken_streams()
+    sys.exit(ExitCode.TERMINATED if terminated else code)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[list[int]]:
+    """Let SIGTERM end the command as Ctrl-C does; give a list that is empty until it comes.
+
+    The kernel gives process 1 of a container no signal that it has no handler for.
+    """
+    terminated: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        terminated.append(number)
+        handler = signal.getsignal(signal.SIGINT)
+        # A command started in the background ignores SIGINT, but SIGTERM still has to end it.
+        (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield terminated
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _give_up_broken_streams() -> None:
-    """Send to nowhere what can no longer be written, or Python complains of it as it ends."""
+    """Point broken streams to the null device, or Python complains about them as it exits."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.running import KEY, Command, Outcome, Terminal, without_key
-from twelvetasks.cli import run
+from twelvetasks.cli.program import run
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 

@@ -21,7 +21,7 @@ from typing import IO, Any, Protocol
 import attrs
 import pytest
 
-from twelvetasks.cli import run
+from twelvetasks.cli.program import run
 from twelvetasks.testing import FakePlatform
 
 KEY = "tlk_PLANTED0KEY0THAT0MUST0NEVER0SHOW"

@@ -67,7 +67,7 @@ class TestDemo:
         monkeypatch.delenv("TWELVE_LABS_API_KEY")
 
     def test_it_lists_as_many_made_up_tasks_as_asked(self, command: Command) -> None:
-        assert command("list", "--demo", "120").tasks == FakePlatform.demo(120).tasks()
+        assert command("list", "--demo-size", "120").tasks == FakePlatform.demo(120).tasks()
 
     def test_without_a_number_there_are_a_thousand(self, command: Command) -> None:
         assert len(command("list", "--demo").tasks) == 1000
@@ -77,7 +77,7 @@ class TestDemo:
         assert listed.tasks == FakePlatform.demo(1000).tasks(status="failed")
 
     def test_there_may_be_none(self, command: Command) -> None:
-        assert command("list", "--demo", "0") == Outcome(0, "", "")
+        assert command("list", "--demo-size", "0") == Outcome(0, "", "")
 
     def test_it_cannot_be_had_at_another_address(self, command: Command) -> None:
         refused = command("list", "--demo", "--base-url", "https://example.com")

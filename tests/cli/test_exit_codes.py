@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from tests.cli.running import (
+    AS_MODULE,
     KEY,
     LONGEST_WAIT,
     Command,
@@ -37,6 +40,10 @@ class TestMisuse:
             (["--bogus"], "--bogus"),
             (["--statu", "ready"], "Did you mean"),
             (["--status", "redy"], "'redy' is not one of 'ready'"),
+            (["--status", "redy"], "Did you mean ready?"),
+            (["--limit", "3"], "Did you mean --max-items?"),
+            (["--json"], "Did you mean --format json?"),
+            (["--csv"], "Did you mean --format csv?"),
             (["--created-at", "yesterday"], "'yesterday' is not an RFC 3339 date-time"),
             (["--updated-at", "2025-06-01T00:00:00"], "--updated-at"),
             (["--created-at", "2025-02-30T00:00:00Z"], "--created-at"),
@@ -46,7 +53,7 @@ class TestMisuse:
             (["--max-items", "-1"], "--max-items"),
             (["--concurrency", "0"], "--concurrency"),
             (["--format", "xml"], "--format"),
-            (["--demo", "many"], "--demo"),
+            (["--demo-size", "many"], "--demo"),
             (["--filename"], "--filename"),
             (["surplus"], "surplus"),
         ],
@@ -182,7 +189,7 @@ class TestFailure:
             assert (task["_id"] in failed.out) == (place < 100)
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
-    @pytest.mark.parametrize("arguments", [["list", "--demo", "5"], ["-h"]], ids=" ".join)
+    @pytest.mark.parametrize("arguments", [["list", "--demo-size", "5"], ["-h"]], ids=" ".join)
     def test_a_full_disk_is_an_error_like_any_other(self, arguments: list[str]) -> None:
         with Path("/dev/full").open("w") as full, spawn(arguments, stdout=full) as process:
             _, err = process.communicate()
@@ -202,7 +209,7 @@ class TestFailure:
 class TestClosedPipe:
     @pytest.mark.parametrize("layout", ["jsonl", "table"])
     def test_a_closed_pipe_ends_quietly(self, layout: str) -> None:
-        with spawn(["list", "--demo", "3000", "--format", layout]) as process:
+        with spawn(["list", "--demo-size", "3000", "--format", layout]) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             assert process.stdout.readline()
@@ -212,7 +219,11 @@ class TestClosedPipe:
 
     @pytest.mark.parametrize(
         "arguments",
-        [["list", "--demo", "1"], ["list", "--demo", "1", "--format", "table"], ["list", "-h"]],
+        [
+            ["list", "--demo-size", "1"],
+            ["list", "--demo-size", "1", "--format", "table"],
+            ["list", "-h"],
+        ],
         ids=" ".join,
     )
     def test_a_pipe_closed_from_the_start_ends_as_quietly(
@@ -299,3 +310,47 @@ class TestInterrupt:
             thread.join(LONGEST_WAIT)
             assert not thread.is_alive()
         assert terminal.close().endswith("\n")
+
+
+class TestTermination:
+    def test_sigterm_ends_a_listing_as_ctrl_c_does_with_its_own_code(
+        self, long_account: FakePlatform, tmp_path: Path
+    ) -> None:
+        asked = threading.Event()
+
+        def noticed(request: web.Request) -> float:
+            if request.query["page"] == "2":
+                asked.set()
+            return 0.0
+
+        long_account.latency = noticed
+        long_account.hold(page=2)
+        with spawn(["list", "-o", str(tmp_path / "t.jsonl"), *at(long_account)]) as process:
+            assert asked.wait(LONGEST_WAIT)
+            os.kill(process.pid, signal.SIGTERM)
+            out, err = process.communicate()
+        assert (process.returncode, out) == (143, b"")
+        assert b"with --resume continues from there" in err
+
+    @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs PID namespaces")
+    @pytest.mark.parametrize("arguments", [["watch"], ["wait", "62a17bf847f5678267ec10cc"]])
+    def test_the_first_process_of_a_container_heeds_it(
+        self, account: FakePlatform, arguments: list[str]
+    ) -> None:
+        asked = threading.Event()
+
+        def noticed(_: web.Request) -> float:
+            asked.set()
+            return 0.0
+
+        account.latency = noticed
+        account.add(_id="62a17bf847f5678267ec10cc", status="indexing")
+        inside = ["unshare", "--pid", "--fork", "--kill-child", *AS_MODULE]
+        if subprocess.run([*inside[:4], "true"], check=False, capture_output=True).returncode:
+            pytest.skip("may not make PID namespaces")
+        with spawn([*arguments, *at(account)], program=inside) as process:
+            assert asked.wait(LONGEST_WAIT)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            os.kill(int(children.split()[0]), signal.SIGTERM)
+            process.communicate()
+        assert process.returncode == 143

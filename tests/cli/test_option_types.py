@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cli.running import Command, at
+from tests.cli.running import AS_SCRIPT, Command, at
 from twelvetasks.cli.option_types import as_moment, as_seconds
+from twelvetasks.cli.program import cli
 from twelvetasks.testing import FakePlatform
 
 
@@ -132,8 +136,8 @@ class TestVariables:
         self, command: Command, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TWELVETASKS_BASE_URL", str(account.base_url))
-        assert command("count", "--demo", "7").out == "7\n"
-        monkeypatch.setenv("TWELVETASKS_COUNT_DEMO", "5")
+        assert command("count", "--demo-size", "7").out == "7\n"
+        monkeypatch.setenv("TWELVETASKS_COUNT_DEMO_SIZE", "5")
         assert command("count", *at(account)).out == "100\n"
 
     @pytest.mark.parametrize("variable", ["TWELVETASKS_VERSION", "TWELVETASKS_API_KEY"])
@@ -158,7 +162,7 @@ class TestHelp:
 
     def test_options_are_in_groups(self, command: Command) -> None:
         shown = command("list", "-h").out
-        groups = ["Which tasks:", "In which order:", "Output:", "Connection:", "Options:"]
+        groups = ["Which tasks:", "In which order:", "Output:", "Connection:", "Other options:"]
         assert sorted(groups, key=shown.index) == groups
 
     def test_it_names_the_variables(self, command: Command) -> None:
@@ -168,3 +172,25 @@ class TestHelp:
 
     def test_the_version_is_a_result(self, command: Command) -> None:
         assert command("--version").out.startswith("twelvetasks, version ")
+
+    @pytest.mark.parametrize("name", [None, *cli.commands])
+    def test_it_fits_in_80_columns(self, command: Command, name: str | None) -> None:
+        shown = command(*(() if name is None else (name,)), "-h").out
+        assert max(map(len, shown.splitlines())) <= 80
+
+    @pytest.mark.parametrize("name", sorted(cli.commands))
+    def test_each_example_with_the_demo_runs_as_it_stands(self, name: str, tmp_path: Path) -> None:
+        shown = cli.commands[name].epilog or ""
+        lines = [line.strip() for line in shown.splitlines() if line.startswith("  twelvetasks ")]
+        demos = [line for line in lines if "--demo" in line]
+        assert demos or name in ("create", "delete", "wait", "watch", "completion")
+        place = f"{Path(AS_SCRIPT[0]).parent}{os.pathsep}{os.environ['PATH']}"
+        for line in demos:
+            ended = subprocess.run(
+                ["sh", "-c", line],
+                check=False,
+                cwd=tmp_path,
+                env={**os.environ, "PATH": place},
+                capture_output=True,
+            )
+            assert ended.returncode == 0, (line, ended.stderr)

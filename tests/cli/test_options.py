@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.running import Command
 from twelvetasks import TaskQuery
-from twelvetasks.cli import cli
+from twelvetasks.cli.program import cli
 from twelvetasks.testing import FakePlatform
 
 
@@ -59,3 +59,20 @@ class TestFilters:
     def test_there_is_a_flag_for_everything_that_a_query_holds(self) -> None:
         holds = {field.name for field in attrs.fields(TaskQuery)}
         assert holds <= {parameter.name for parameter in cli.commands["list"].params}
+
+
+class TestStatuses:
+    @pytest.mark.parametrize(
+        "flags",
+        [
+            ["--status", "failed,ready"],
+            ["--status", "failed", "--status", "ready"],
+            ["--status", "failed, READY", "--status", "failed"],
+        ],
+        ids=" ".join,
+    )
+    def test_several_are_separated_by_commas_or_repeated(
+        self, command: Command, account: FakePlatform, flags: list[str]
+    ) -> None:
+        assert command("list", *flags, platform=account).code == 0
+        assert sorted(account.requests[0].query.getall("status")) == ["failed", "ready"]

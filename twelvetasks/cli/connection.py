@@ -13,18 +13,23 @@ import attrs
 import click
 import stamina.instrumentation
 from click.core import ParameterSource
+from cloup import option_group
 
 from twelvetasks.cli.api_key import asked_key
 from twelvetasks.cli.command import Decorator, combined, option
 from twelvetasks.cli.option_types import as_positive_seconds, as_seconds
 from twelvetasks.cli.terminal import settle_encoding
 from twelvetasks.session import DEFAULT_BASE_URL, TaskSession
+from twelvetasks.values.secret import ApiKey
 
 if TYPE_CHECKING:
     from twelvetasks.testing import FakePlatform
 
 
 CONNECTION = "Connection"
+
+DEMO_SIZE = 1000
+"""Tasks in the made-up account, unless `--demo-size` says otherwise."""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,12 +47,17 @@ class Connection:
             return {"demo": self.demo}
         return {"base_url": self.base_url or DEFAULT_BASE_URL}
 
+    @functools.cached_property
+    def _key(self) -> ApiKey | None:
+        """The key that the user typed, for which a command asks once."""
+        return asked_key() if self.demo is None else None
+
     def run(self, use: Callable[[TaskSession], Awaitable[None]]) -> None:
         """Open a session, use it in an event loop of its own, and leave nothing behind."""
         if sys.stdout is None:
             raise click.ClickException("There is no standard output to write to")
         settle_encoding()
-        api_key = asked_key() if self.demo is None else None
+        api_key = self._key
         # Made outside the loop, where Ctrl-C ends even a long computation at once.
         platform = None if self.demo is None else _demo_platform(self.demo)
         with _silent_retries():
@@ -57,7 +67,7 @@ class Connection:
         self,
         platform: FakePlatform | None,
         use: Callable[[TaskSession], Awaitable[None]],
-        api_key: str | None,
+        api_key: str | ApiKey | None,
     ) -> None:
         async with AsyncExitStack() as opened:
             base_url = self.base_url or DEFAULT_BASE_URL
@@ -92,14 +102,23 @@ def connected(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def connected(*, base_url: str | None, demo: int | None = None, **others: Any) -> None:
-            demo, base_url = _one_of(demo, base_url)
+        def connected(
+            *,
+            base_url: str | None,
+            demo: bool = False,
+            demo_size: int | None = None,
+            **others: Any,
+        ) -> None:
+            size = DEMO_SIZE if demo and demo_size is None else demo_size
+            size, base_url = _one_of(size, base_url)
             settings = {
                 setting: others.pop(name) for name, setting in _SETTINGS.items() if name in others
             }
-            command(connection=Connection(demo=demo, base_url=base_url, options=settings), **others)
+            command(connection=Connection(demo=size, base_url=base_url, options=settings), **others)
 
-        decorated: Callable[..., None] = combined(*options, _base_url_option)(connected)
+        decorated: Callable[..., None] = option_group(CONNECTION, *options, _base_url_option)(
+            connected
+        )
         return decorated
 
     return decorate
@@ -112,7 +131,7 @@ def _one_of(demo: int | None, base_url: str | None) -> tuple[int | None, str | N
     source = click.get_current_context().get_parameter_source
     if source("base_url") is not ParameterSource.COMMANDLINE:
         return demo, None
-    if source("demo") is not ParameterSource.COMMANDLINE:
+    if ParameterSource.COMMANDLINE not in (source("demo"), source("demo_size")):
         return None, base_url
     raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
 
@@ -121,14 +140,14 @@ _SETTINGS = {"concurrency": "concurrency", "request_timeout": "timeout"}
 """The parameters of a command that are a session's, and what they are called there."""
 
 
-demo_option: Decorator = option(
-    "--demo",
-    is_flag=False,
-    flag_value=1000,
-    type=click.IntRange(min=0),
-    metavar="[N]",
-    group=CONNECTION,
-    help="Use a made-up account of N tasks (1000 if not given) inside this command.",
+demo_option: Decorator = combined(
+    option("--demo", is_flag=True, help="Use a made-up account inside this command."),
+    option(
+        "--demo-size",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help=f"Tasks in the made-up account; implies --demo.  [default: {DEMO_SIZE}]",
+    ),
 )
 
 
@@ -138,7 +157,6 @@ concurrency_option: Decorator = option(
     default=8,
     show_default=True,
     metavar="N",
-    group=CONNECTION,
     every=True,
     help="Requests under way at once.",
 )
@@ -151,7 +169,6 @@ def _request_timeout(*names: str, type: Any, covers: str) -> Decorator:  # noqa:
         default="60s",
         show_default=True,
         metavar="DURATION",
-        group=CONNECTION,
         every=True,
         help=covers,
     )
@@ -177,7 +194,6 @@ request_timeout_option: Decorator = _request_timeout(
 _base_url_option: Decorator = option(
     "--base-url",
     metavar="URL",
-    group=CONNECTION,
     every=True,
     help=f"The API's address.  [default: {DEFAULT_BASE_URL}]",
 )

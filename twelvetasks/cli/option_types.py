@@ -9,13 +9,16 @@ import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import attrs
 import click
+from click.shell_completion import CompletionItem
 
 from twelvetasks.tasks.requests import checked_id
 from twelvetasks.values.errors import InvalidArgumentError
+from twelvetasks.values.models import TaskStatus
 from twelvetasks.values.timestamps import parse_timestamp
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
@@ -86,6 +89,46 @@ def as_task_id(text: str) -> str:
         return checked_id(text)
     except InvalidArgumentError:
         raise click.BadParameter(f"{text!r} is not the id of a task") from None
+
+
+class Statuses(click.ParamType[tuple[str, ...]]):
+    """One status or several, separated by commas."""
+
+    name = "status"
+    known = tuple(status.value for status in TaskStatus)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's
+        """Show the statuses in the help."""
+        return f"[{'|'.join(self.known)}]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Read the statuses, and suggest one for a misspelled one."""
+        if isinstance(value, tuple):
+            return value
+        statuses = [status.strip().lower() for status in value.split(",")]
+        for status in statuses:
+            if status not in self.known:
+                close = get_close_matches(status, self.known, n=1)
+                hint = f" Did you mean {close[0]}?" if close else ""
+                listed = ", ".join(map(repr, self.known))
+                self.fail(f"{status!r} is not one of {listed}.{hint}", param, ctx)
+        return tuple(statuses)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        param: click.Parameter,  # noqa: ARG002 - click's
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Complete the last status."""
+        given, comma, begun = incomplete.rpartition(",")
+        return [
+            CompletionItem(f"{given}{comma}{status}")
+            for status in self.known
+            if status.startswith(begun.lower()) and status not in given.split(",")
+        ]
 
 
 def as_metadata(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:

@@ -3,44 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import click
 
 from twelvetasks.cli.command import Decorator, combined, option
-from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
-from twelvetasks.values.models import SortBy, SortOption, TaskStatus
+from twelvetasks.cli.option_types import Moment, Statuses, as_moment, as_seconds
+from twelvetasks.cli.output.columns import as_columns, complete_columns
+from twelvetasks.values.models import SortBy, SortOption
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 
 watch_options: Decorator = combined(
-    option("--index-id", metavar="ID", group=FILTERS, help="Only the tasks of this index."),
+    option("--index-id", metavar="ID", help="Only the tasks of this index."),
     option(
         "--status",
         multiple=True,
-        type=click.Choice([status.value for status in TaskStatus]),
-        group=FILTERS,
-        help="Only tasks in this state; repeat it for several.",
+        type=Statuses(),
+        callback=lambda _, __, given: tuple(dict.fromkeys(chain(*given))) or None,
+        help="Only tasks with this status; several are --status queued,indexing.",
     ),
-    option("--filename", metavar="NAME", group=FILTERS, help="Only the video with this file name."),
+    option("--filename", metavar="NAME", help="Only the video with this file name."),
     option(
         "--duration",
         type=as_seconds,
         metavar="DURATION",
-        group=FILTERS,
-        help="Only videos that last so long: 12.5 (seconds), 90s, 1h30m.",
+        help="Only videos of this length: 12.5 (seconds), 90s, 1h30m.",
     ),
-    option("--width", type=int, metavar="PIXELS", group=FILTERS, help="Only videos of this width."),
-    option(
-        "--height", type=int, metavar="PIXELS", group=FILTERS, help="Only videos of this height."
-    ),
+    option("--width", type=int, metavar="PIXELS", help="Only videos of this width."),
+    option("--height", type=int, metavar="PIXELS", help="Only videos of this height."),
     option(
         "--created-at",
         type=as_moment,
         metavar="TIME",
-        group=FILTERS,
         help="Only tasks created on this date at or after this time, as the platform understands "
-        "it: 2024-05-01T00:00:00Z, 2024-05-01 (UTC), or so long ago as 36h or 2d.",
+        "it: 2024-05-01T00:00:00Z, 2024-05-01 (UTC), or that long ago: 36h, 2d.",
     ),
 )
 
@@ -50,7 +48,6 @@ filter_options: Decorator = combined(
         "--updated-at",
         type=as_moment,
         metavar="TIME",
-        group=FILTERS,
         help="Only tasks updated on this date at or after this time.",
     ),
 )
@@ -61,7 +58,6 @@ order_options: Decorator = combined(
         type=click.Choice([field.value for field in SortBy]),
         default=SortBy.CREATED_AT.value,
         show_default=True,
-        group=ORDER,
         help="What to order by.",
     ),
     option(
@@ -69,31 +65,42 @@ order_options: Decorator = combined(
         type=click.Choice([direction.value for direction in SortOption]),
         default=SortOption.DESC.value,
         show_default=True,
-        group=ORDER,
         help="Newest first (desc) or oldest first (asc).",
     ),
+)
+
+columns_option: Decorator = option(
+    "--columns",
+    multiple=True,
+    callback=as_columns,
+    shell_complete=complete_columns,
+    metavar="NAMES",
+    help="Only these fields: --columns id,status,system_metadata.filename.",
+)
+
+wide_option: Decorator = option(
+    "--wide", is_flag=True, help="Leave no column of a table out, however narrow the terminal."
 )
 
 layout_option: Decorator = option(
     "--format",
     "layout",
     type=click.Choice(["table", "jsonl"]),
-    group=OUTPUT,
     help="How to print them.  [default: table in a terminal, else jsonl]",
 )
 
 progress_option: Decorator = option(
     "--progress/--no-progress",
+    " /-q",
     "progress",
     default=None,
-    group=OUTPUT,
     every=True,
-    help="Whether a terminal shows how far it has come.  [default: if it takes long]",
+    help="Show the progress in a terminal, or not (-q).  [default: if it takes long]",
 )
 
 
 def in_time(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """Put for each time that was written the one that it meant."""
+    """Replace each `Moment` by its time."""
     return {
         name: chosen.at if isinstance(chosen, Moment) else chosen
         for name, chosen in choices.items()

@@ -5,77 +5,71 @@ from __future__ import annotations
 from typing import Any
 
 import click
+import cloup
 
-from twelvetasks.cli.command import without_key
+from twelvetasks.cli.command import refuse_key
 from twelvetasks.cli.commands.completion import print_completion
-from twelvetasks.cli.commands.list import count_tasks, list_tasks
-from twelvetasks.cli.commands.single import create_task, delete_tasks, get_task
+from twelvetasks.cli.commands.count import count_tasks
+from twelvetasks.cli.commands.create import create_task
+from twelvetasks.cli.commands.delete import delete_tasks
+from twelvetasks.cli.commands.get import get_task
+from twelvetasks.cli.commands.list import list_tasks
 from twelvetasks.cli.commands.stats import show_stats
 from twelvetasks.cli.commands.wait import wait_for_tasks
 from twelvetasks.cli.commands.watch import watch_tasks
-from twelvetasks.cli.exit_codes import MISUSED, ending
+from twelvetasks.cli.ending import ending
+from twelvetasks.cli.exit_codes import ExitCode
+
+__all__ = ["cli", "run"]
 
 
-class Program(click.Group):
+class Program(cloup.Group):
     """A group whose commands all end in `ending`, before click ends them in its own way."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Read the arguments of the group."""
         with ending():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that they name."""
-        with ending():
+        with ending(ctx):
             return super().invoke(ctx)
 
 
-@click.group(
+@cloup.group(
     cls=Program,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"\b\nExit codes:\n{ExitCode.table()}",
 )
 @click.version_option(package_name="twelvetasks")
+@refuse_key
 @click.pass_context
 def cli(context: click.Context) -> None:
     """TwelveLabs' video indexing tasks: every one that matches, once, in order.
 
-    The API key is read from the environment variable TWELVE_LABS_API_KEY; without it, a terminal is
-    asked for it. It is never an argument.
+    The API key is read from the environment variable TWELVE_LABS_API_KEY; if it is not set, the
+    command asks for the key in a terminal. It is never an argument.
 
-    Any option can come from a variable instead: that of `list --format` is TWELVETASKS_LIST_FORMAT.
-    What every command knows has one for all: TWELVETASKS_BASE_URL, TWELVETASKS_CONCURRENCY,
+    An environment variable can set any option: TWELVETASKS_LIST_FORMAT sets that of `list
+    --format`. These set an option of every command: TWELVETASKS_BASE_URL, TWELVETASKS_CONCURRENCY,
     TWELVETASKS_REQUEST_TIMEOUT, TWELVETASKS_PROGRESS. NO_COLOR turns colours off.
-
-    Exit codes: 0 done; 1 the platform, the network, the output or a task waited for failed; 2 the
-    command was misused or has no API key; 130 Ctrl-C; 141 the reader of the output went away.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
-        context.exit(MISUSED)
+        context.exit(ExitCode.MISUSED)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command and give its exit code.
-
-    0 done; 1 the platform, the network, the output or a task waited for failed; 2 the command was
-    misused or has no API key; 130 Ctrl-C; 141 the reader of the output went away. The last two say
-    nothing.
-    """
+    """Run the command and give its exit code, one of `ExitCode`."""
     code = cli.main(arguments, prog_name="twelvetasks", standalone_mode=False)
-    return code if isinstance(code, int) else 0
+    return code if isinstance(code, int) else ExitCode.DONE
 
 
-without_key(cli)
-for _command in (
-    list_tasks,
-    count_tasks,
-    show_stats,
-    get_task,
-    create_task,
-    delete_tasks,
-    wait_for_tasks,
-    watch_tasks,
-    print_completion,
-):
-    cli.add_command(_command)
+cli.add_multiple_commands(
+    [
+        *(list_tasks, count_tasks, show_stats, get_task, create_task, delete_tasks),
+        *(wait_for_tasks, watch_tasks, print_completion),
+    ]
+)

@@ -138,8 +138,8 @@ class TestInterruption:
         assert (failed.code, failed.out) == (1, "")
         kept, error = failed.err.splitlines()
         assert kept == (
-            f"twelvetasks: 150 tasks are kept in {part}: the same command with --resume goes on "
-            "from there"
+            f"twelvetasks: 150 tasks are kept in {part}: the same command with --resume "
+            "continues from there"
         )
         assert "page 4: 500" in error
         asked = len(long_account.requests)
@@ -200,7 +200,7 @@ class TestInterruption:
         assert command("list", "--output", str(output), platform=long_account).code == 1
         kept, held = kept_part(output), part.read_bytes()
         assert kept is not None
-        with pytest.raises(click.ClickException, match="Another command has gone on with"):
+        with pytest.raises(click.ClickException, match="Another command has continued"):
             OutputFile(output, {}, attrs.evolve(kept, length=1))
         assert part.read_bytes() == held
 
@@ -365,3 +365,40 @@ class TestRefusal:
         assert refused.complaint == f"Another command is writing to {part}"
         assert process.returncode == 0
         assert ids(output) == [task["_id"] for task in platform.tasks()]
+
+
+class TestOddNames:
+    @pytest.mark.parametrize("layout", ["jsonl", "csv"])
+    def test_a_part_with_any_file_name_is_continued(
+        self,
+        command: Command,
+        fake_platform_factory: FakePlatformFactory,
+        output: Path,
+        layout: str,
+    ) -> None:
+        names = ["a\u2028b", "a\u2029b", "a\x85b", "a\x0cb", "a\rb", "a\r\nb", "x" * 200_000]
+        tasks = [
+            {
+                "_id": f"{place:024x}",
+                "created_at": f"2026-05-01T{place // 60:02}:{place % 60:02}:00Z",
+                "updated_at": f"2026-05-01T{place // 60:02}:{place % 60:02}:00Z",
+                "system_metadata": {"filename": names[place % len(names)]},
+            }
+            for place in range(60)
+        ]
+        platform = fake_platform_factory(tasks, api_key=KEY)
+        order = ("--sort-by", "updated_at", "--sort-option", "asc", "--page-limit", "20")
+        arguments = ("list", *order, "--format", layout, "--output", str(output))
+        platform.fail(status=401, page=2)
+        assert command(*arguments, platform=platform).code == 1
+        assert command(*arguments, "--resume", platform=platform).code == 0
+        text = output.read_bytes().decode()
+        if layout == "jsonl":
+            found = [json.loads(line)["_id"] for line in text.split("\n") if line]
+        else:
+            limit = csv.field_size_limit(len(text))
+            try:
+                found = [row["id"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+            finally:
+                csv.field_size_limit(limit)
+        assert found == [task["_id"] for task in tasks]

@@ -23,7 +23,7 @@ from tests.cli.running import (
     spawn,
     without_styles,
 )
-from twelvetasks.cli import run
+from twelvetasks.cli.program import run
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 import pytest
 
 from tests.cli.running import KEY, Command, Outcome, Terminal, at, run_in
-from twelvetasks.cli import run
+from twelvetasks.cli.program import run
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 

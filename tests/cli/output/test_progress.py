@@ -89,6 +89,6 @@ class TestProgress:
         assert run_in(terminal, "list", *at(long_account)) == 0
         shown = terminal.close()
         assert "\x1b" not in shown
-        assert [line.split()[0] for line in shown.splitlines()[1:]] == [
-            task["_id"] for task in long_account.tasks()
-        ]
+        _, *rows, note = shown.splitlines()
+        assert [row.split()[0] for row in rows] == [task["_id"] for task in long_account.tasks()]
+        assert note == "twelvetasks: no room for UPDATED (UTC): --wide shows all columns"

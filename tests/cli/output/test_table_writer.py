@@ -123,7 +123,9 @@ class TestTable:
     ) -> None:
         monkeypatch.setenv("COLUMNS", str(columns))
         assert run_in(terminal, "list", *at(one_task)) == 0
-        heading, row = without_styles(terminal.close()).splitlines()
+        heading, row, *note = without_styles(terminal.close()).splitlines()
+        everything = "ID STATUS CREATED (UTC) UPDATED (UTC) LENGTH FILE"
+        assert bool(note) == (shown != everything)
         assert heading.split() == shown.split()
         assert row.startswith(self.TASK["_id"])
         assert max(len(heading), len(row)) <= columns
@@ -135,7 +137,18 @@ class TestTable:
         assert run_in(terminal, "list", "--sort-by", "updated_at", *at(one_task)) == 0
         shown = terminal.close()
         assert "UPDATED" in shown
-        assert "CREATED" not in shown
+        table, note = shown.split("twelvetasks: ")
+        assert "CREATED" not in table
+        assert note == "no room for CREATED (UTC): --wide shows all columns\n"
+
+    def test_wide_leaves_no_column_out(
+        self, terminal: Terminal, one_task: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "40")
+        assert run_in(terminal, "list", "--wide", *at(one_task)) == 0
+        heading, row = without_styles(terminal.close()).splitlines()
+        assert heading == HEADING
+        assert row.endswith("  1:02:05  keynote.mp4")
 
     def test_a_long_file_name_ends_in_an_ellipsis(
         self, terminal: Terminal, fake_platform_factory: FakePlatformFactory

@@ -16,13 +16,9 @@ import click
 from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, with_times_of
 from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import in_time
-from twelvetasks.cli.output.csv_writer import CsvRows
-from twelvetasks.cli.output.formats import RESUMABLE, Writer, chosen_format
-from twelvetasks.cli.output.json_writer import JsonArray, JsonLines
+from twelvetasks.cli.output.formats import COMPRESSED, RESUMABLE, chosen_format, task_writer
 from twelvetasks.cli.output.output_file import OutputFile, Part, Target, kept_part
-from twelvetasks.cli.output.parquet_writer import ParquetRows
 from twelvetasks.cli.output.progress import listing_progress
-from twelvetasks.cli.output.table_writer import Table
 from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.models import SortBy, SortOption, Task, TaskPage
@@ -36,6 +32,7 @@ class ListingPlan:
 
     layout: str
     columns: tuple[str, ...] | None
+    wide: bool
     output: Path | None
     filters: Mapping[str, Any]
     """The arguments of `TaskSession.tasks` that decide which tasks there are."""
@@ -72,7 +69,14 @@ class ListingPlan:
         self, pages: PageStream[TaskPage], target: Target, *, progress: bool | None
     ) -> None:
         """Write page after page, with their progress wherever that does not mix with the tasks."""
-        writer = self._writer(target)
+        writer = task_writer(
+            self.layout,
+            target,
+            columns=self.columns,
+            sort_by=SortBy(self.filters["sort_by"]),
+            wide=self.wide,
+            begun=self.part is not None,
+        )
         done = 0 if self.part is None else self.part.tasks
         most = self.filters["max_items"]
         known = self._known()
@@ -88,19 +92,6 @@ class ListingPlan:
                 if len(wanted) < len(new):
                     break
             writer.finish()
-
-    def _writer(self, target: Target) -> Writer:
-        out = target.console
-        match self.layout:
-            case "jsonl":
-                return JsonLines(out, self.columns)
-            case "json":
-                return JsonArray(out, self.columns)
-            case "csv":
-                return CsvRows(out, self.columns, begun=self.part is not None)
-            case "parquet":
-                return ParquetRows(target.binary, self.columns)
-        return Table(out, SortBy(self.filters["sort_by"]), self.columns)
 
     def _known(self) -> frozenset[str]:
         """Give the ids that a resumed listing may meet again: an update moves a task."""
@@ -127,10 +118,11 @@ def planned(
     account: Mapping[str, Any],
     layout: str | None,
     columns: tuple[str, ...] | None,
+    wide: bool,
     output: Path | None,
     resume: bool,
 ) -> ListingPlan:
-    """Make a plan of what was asked for. Raises click.UsageError for what cannot be had."""
+    """Make a plan of what was asked for. Raises click.UsageError for what does not go together."""
     layout = chosen_format(layout, output)
     newest_first = filters["sort_option"] == SortOption.DESC
     if since is not None and not (newest_first and filters["sort_by"] == SortBy.CREATED_AT):
@@ -140,11 +132,11 @@ def planned(
         )
     if layout == "parquet" and output is None and is_terminal(sys.stdout):
         raise click.UsageError("Parquet is not for a terminal: give --output, or redirect it")
-    obstacle = _obstacle(layout, columns, filters["sort_by"])
+    obstacle = _obstacle(layout, columns, filters["sort_by"], output)
     part = None
     if resume:
         if output is None:
-            raise click.UsageError("--resume needs --output, whose part it goes on with")
+            raise click.UsageError("--resume needs --output, whose part it continues")
         if obstacle is not None:
             raise click.UsageError(obstacle)
         part = kept_part(output)
@@ -159,6 +151,7 @@ def planned(
     return ListingPlan(
         layout=layout,
         columns=columns,
+        wide=wide,
         output=output,
         since=times.pop("since"),
         filters=times,
@@ -168,13 +161,17 @@ def planned(
     )
 
 
-def _obstacle(layout: str, columns: tuple[str, ...] | None, sort_by: str) -> str | None:
+def _obstacle(
+    layout: str, columns: tuple[str, ...] | None, sort_by: str, output: Path | None
+) -> str | None:
     """Say why such a listing cannot be resumed; None if it can be."""
     if layout not in RESUMABLE:
         return (
             f"--format {layout} cannot be resumed, because a part of it cannot be added to: "
             f"{' and '.join(RESUMABLE)} can"
         )
+    if output is not None and output.suffix.lower() == COMPRESSED:
+        return f"A {COMPRESSED} file cannot be resumed, because a part of it cannot be added to"
     if sort_by == SortBy.UPDATED_AT and columns is not None and "id" not in columns:
         return (
             "--sort-by updated_at can be resumed only with id among the --columns: an update moves "

@@ -1,6 +1,6 @@
-"""What a resumed listing has to have in common with the one it goes on with.
+"""What a resumed listing must have in common with the one it continues.
 
-Pure but for reading the part. A time such as `36h` means what it meant when the listing began.
+Only `ids_in` reads a file. A time such as `36h` means what it meant when the listing began.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["as_json", "check_same", "ids_in", "with_times_of"]
 
 
 def as_json(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """Write what was chosen as values of JSON."""
+    """Give the options as JSON values."""
     return {name: _value(chosen) for name, chosen in choices.items()}
 
 
@@ -33,7 +33,7 @@ def _value(chosen: Any) -> Any:
 
 
 def with_times_of(choices: Mapping[str, Any], part: Part) -> dict[str, Any]:
-    """Let every time that is written as it was mean what it meant."""
+    """Give a time that is written as before, such as `36h`, the meaning it had before."""
     resolved = dict(choices)
     for name, chosen in choices.items():
         match part.listing.get(name):
@@ -45,7 +45,7 @@ def with_times_of(choices: Mapping[str, Any], part: Part) -> dict[str, Any]:
 
 
 def check_same(listing: Mapping[str, Any], part: Part, path: Path) -> None:
-    """Refuse to go on with another listing, and name the flags that differ."""
+    """Refuse to continue another listing, and name the flags that differ."""
     flags = [
         f"--{name.replace('_', '-')}"
         for name in sorted({*listing, *part.listing})
@@ -64,5 +64,14 @@ def ids_in(path: Path, part: Part, layout: str) -> frozenset[str]:
     with part_of(path).open("rb") as file:
         text = file.read(part.length).decode()
     if layout == "csv":
+        return _ids_in_csv(text)
+    # Only \n ends a line: a file name may hold what str.splitlines takes for another end.
+    return frozenset(json.loads(line)["_id"] for line in text.split("\n") if line)
+
+
+def _ids_in_csv(text: str) -> frozenset[str]:
+    usual = csv.field_size_limit(max(len(text), 1))  # A cell may be longer than csv's usual limit.
+    try:
         return frozenset(row["id"] for row in csv.DictReader(io.StringIO(text, newline="")))
-    return frozenset(json.loads(line)["_id"] for line in text.splitlines())
+    finally:
+        csv.field_size_limit(usual)

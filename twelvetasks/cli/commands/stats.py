@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import option_group
 
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connection_options
-from twelvetasks.cli.exit_codes import say
+from twelvetasks.cli.ending import say
 from twelvetasks.cli.option_types import Moment, as_moment
 from twelvetasks.cli.options import FILTERS, OUTPUT, filter_options, in_time, progress_option
 from twelvetasks.cli.output.atomic_write import replace_text
@@ -39,45 +40,43 @@ __all__ = ["show_stats"]
         ("twelvetasks stats --demo", "Try it without a key, on a made-up account."),
     ],
 )
-@filter_options
-@option(
-    "--since",
-    type=as_moment,
-    metavar="TIME",
-    group=FILTERS,
-    help="Only tasks created at or after this time: reads from the newest down to it.",
+@option_group(
+    FILTERS,
+    filter_options,
+    option(
+        "--since",
+        type=as_moment,
+        metavar="TIME",
+        help="Only tasks created at or after this time: reads from the newest down to it.",
+    ),
+    option("--exact", is_flag=True, help="Prove that no task is missed while the account changes."),
 )
-@option(
-    "--exact",
-    is_flag=True,
-    group=FILTERS,
-    help="Prove that nothing is missed, whatever changes meanwhile.",
+@option_group(
+    OUTPUT,
+    option(
+        "--format",
+        "layout",
+        type=click.Choice(["chart", "json"]),
+        help="How to print them.  [default: chart in a terminal, json in a pipe; nothing with "
+        "--html]",
+    ),
+    option(
+        "--html",
+        "page",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Write a page with charts, which needs no network and no other file.",
+    ),
+    option(
+        "--top",
+        type=click.IntRange(min=0),
+        default=10,
+        show_default=True,
+        metavar="N",
+        help="How many of the slowest and of the failed to show.",
+    ),
+    progress_option,
 )
-@option(
-    "--format",
-    "layout",
-    type=click.Choice(["chart", "json"]),
-    group=OUTPUT,
-    help="How to print them.  [default: chart in a terminal, json in a pipe; nothing with --html]",
-)
-@option(
-    "--html",
-    "page",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    group=OUTPUT,
-    help="Write a page with charts, which needs no network and no other file.",
-)
-@option(
-    "--top",
-    type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    metavar="N",
-    group=OUTPUT,
-    help="How many of the slowest and of the failed to show.",
-)
-@progress_option
 @connection_options
 def show_stats(
     connection: Connection,
@@ -95,7 +94,7 @@ def show_stats(
     when it became ready. Days are those of UTC.
     """
     write = None if page is None else _page_writer(page)
-    filters = in_time({**filters, "status": filters["status"] or None})
+    filters = in_time(filters)
 
     async def show_them(session: TaskSession) -> None:
         out = Console()

@@ -14,12 +14,10 @@ from twelvetasks.cli.connection import (
 )
 from twelvetasks.cli.option_types import as_positive_seconds, as_task_id
 from twelvetasks.cli.options import layout_option
-from twelvetasks.cli.output.formats import chosen_format
-from twelvetasks.cli.output.json_writer import JsonLines
-from twelvetasks.cli.output.table_writer import Table
-from twelvetasks.cli.terminal import Console
+from twelvetasks.cli.output.formats import chosen_format, task_writer
+from twelvetasks.cli.output.output_file import Target
 from twelvetasks.session import TaskSession
-from twelvetasks.values.models import SortBy, Task, TaskStatus
+from twelvetasks.values.models import Task, TaskStatus
 
 LONGEST_WAIT = 3600.0
 """Seconds that a command waits for tasks to end, unless it is told otherwise."""
@@ -33,7 +31,7 @@ LONGEST_WAIT = 3600.0
             "Go on once the task is ready.",
         ),
         (
-            "twelvetasks list --status indexing | jq -r ._id | xargs twelvetasks wait",
+            "twelvetasks list --status indexing --format ids | xargs twelvetasks wait",
             "Wait for all that are being indexed.",
         ),
     ],
@@ -59,9 +57,7 @@ def wait_for_tasks(
     """
 
     async def wait_for_them(session: TaskSession) -> None:
-        out = Console()
-        as_table = chosen_format(layout) == "table"
-        writer = Table(out, SortBy.UPDATED_AT) if as_table else JsonLines(out)
+        writer = task_writer(chosen_format(layout), Target())
         ended: list[Task] = []
         async with session.wait_all(task_ids, timeout=timeout) as waiting:
             async for task in waiting:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC
@@ -12,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cloup import option_group
 from rich.cells import set_cell_size
 from rich.console import OverflowMethod
 from rich.text import Text
 
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connected, timeout_option
-from twelvetasks.cli.exit_codes import say
+from twelvetasks.cli.ending import say
 from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
-from twelvetasks.cli.options import OUTPUT, in_time, watch_options
+from twelvetasks.cli.options import FILTERS, OUTPUT, in_time, watch_options
 from twelvetasks.cli.output.atomic_write import replace_text
 from twelvetasks.cli.output.formats import chosen_format
 from twelvetasks.cli.output.json_writer import write_json
-from twelvetasks.cli.output.live_view import LiveView
+from twelvetasks.cli.output.live_view import WIDTH_WITH_TIME, LiveView
 from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.conversion.convert import to_json
@@ -45,7 +45,7 @@ TICK = 0.5
     examples=[
         ("twelvetasks watch", "Look on while videos are indexed, until Ctrl-C."),
         (
-            "twelvetasks watch --since 2d --status failed | jq -r .after._id",
+            "twelvetasks watch --since 2d --status failed",
             "The ids of what failed since the day before yesterday, and of what fails from now on.",
         ),
         (
@@ -54,60 +54,57 @@ TICK = 0.5
         ),
     ],
 )
-@watch_options
-@option(
-    "--since",
-    type=as_moment,
-    metavar="TIME",
-    group=WATCHING,
-    help="Begin with what was updated at or after this time, or so long ago as 36h or 2d; without "
-    "it, with what comes from now.",
+@option_group(FILTERS, watch_options)
+@option_group(
+    WATCHING,
+    option(
+        "--since",
+        type=as_moment,
+        metavar="TIME",
+        help="Begin with what was updated at or after this time, or that long ago, such as 36h; "
+        "without it, with what changes from now on.",
+    ),
+    option("--deletions", is_flag=True, help="Print deleted tasks, too; takes more requests."),
+    option(
+        "--min-interval",
+        type=as_seconds,
+        default="5s",
+        show_default=True,
+        metavar="DURATION",
+        help="Between two polls after a change.",
+    ),
+    option(
+        "--max-interval",
+        type=as_seconds,
+        default="60s",
+        show_default=True,
+        metavar="DURATION",
+        help="Between two polls while nothing changes.",
+    ),
+    option(
+        "--checkpoint",
+        "place",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Keep a checkpoint here after each change, and resume from it next time, instead of "
+        "from --since.",
+    ),
 )
-@option(
-    "--deletions",
-    is_flag=True,
-    group=WATCHING,
-    help="Print deleted tasks, too; takes more requests.",
-)
-@option(
-    "--min-interval",
-    type=as_seconds,
-    default="5s",
-    show_default=True,
-    metavar="DURATION",
-    group=WATCHING,
-    help="Between two looks after a change.",
-)
-@option(
-    "--max-interval",
-    type=as_seconds,
-    default="60s",
-    show_default=True,
-    metavar="DURATION",
-    group=WATCHING,
-    help="Between two looks while nothing changes.",
-)
-@option(
-    "--checkpoint",
-    "place",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    group=WATCHING,
-    help="Keep the place here after each change, and go on from it, instead of --since, next time.",
-)
-@option(
-    "--format",
-    "layout",
-    type=click.Choice(["live", "table", "jsonl"]),
-    group=OUTPUT,
-    help="How to print them; live is one view that changes.  [default: live in a terminal, else "
-    "jsonl]",
+@option_group(
+    OUTPUT,
+    option(
+        "--format",
+        "layout",
+        type=click.Choice(["live", "table", "jsonl"]),
+        help="How to print them; live is one view that changes.  [default: live in a terminal, "
+        "else jsonl]",
+    ),
 )
 @connected(timeout_option)
 def watch_tasks(
     connection: Connection,
     layout: str | None,
-    status: tuple[StatusName, ...],
+    status: tuple[StatusName, ...] | None,
     since: Moment | None,
     place: Path | None,
     **choices: Any,
@@ -125,7 +122,7 @@ def watch_tasks(
 
     async def watch_them(session: TaskSession) -> None:
         watch = session.watch(
-            status=status or None,
+            status=status,
             since=since.at if since and resume is None else None,
             resume=resume,
             **in_time(choices),
@@ -216,12 +213,14 @@ def _write_change(out: Console, change: TaskChange, *, as_line: bool) -> None:
     )
     was = before.status or "" if before else ""
     now = "deleted" if after is None else after.status or ""
-    line = Text(f"{moment:19}  {printable(task.id):24}  ")
+    in_terminal = is_terminal(out.file)
+    # The status matters most: in a narrow terminal the time has no room.
+    with_time = not in_terminal or out.width >= WIDTH_WITH_TIME
+    line = Text(f"{moment:19}  " if with_time else "").append(f"{printable(task.id):24}  ")
     line.append(f"{set_cell_size(printable(was), 10)} -> ")
     line.append(set_cell_size(printable(now), 10), status_colour(task) if after else "red")
     line.append(f"  {printable(filename(task))}")
     line.rstrip()
-    in_terminal = is_terminal(sys.stdout)
     overflow: OverflowMethod = "ellipsis" if in_terminal else "ignore"
     out.print(line, no_wrap=True, overflow=overflow, crop=in_terminal)
 

@@ -72,9 +72,13 @@ def subset(task: Task, names: tuple[str, ...]) -> dict[str, Any]:
     return chosen
 
 
-def as_columns(text: str) -> tuple[str, ...]:
-    """Read names with commas between them; an unknown one is refused with those that are not."""
-    names = [name.strip() for name in text.split(",")]
+def as_columns(
+    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Read the names, which commas separate. Raises click.BadParameter for an unknown one."""
+    if not texts:
+        return None
+    names = [name.strip() for text in texts for name in text.split(",")]
     names = ["id" if name == "_id" else name for name in names]
     for name in names:
         if name not in NAMES:

@@ -12,11 +12,11 @@ from twelvetasks.cli.output.columns import FLAT, text_of
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.values.models import Task
 
-__all__ = ["CsvRows"]
+__all__ = ["CsvWriter"]
 
 
 @attrs.define
-class CsvRows:
+class CsvWriter:
     """Rows of chosen columns. A part that was written earlier has the heading already."""
 
     out: Console
@@ -38,9 +38,13 @@ class CsvRows:
     def _put(self, rows: Iterable[Iterable[str]]) -> None:
         in_terminal = is_terminal(self.out.file)
         text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
+        plain = csv.writer(text, lineterminator="\n")
+        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for row in rows:
-            lines.writerow(map(printable, row) if in_terminal else row)
+            cells = [printable(cell) for cell in row] if in_terminal else list(row)
+            # Before Python 3.13 csv does not quote a lone carriage return, which ends a row.
+            lines = quoted if any("\r" in cell for cell in cells) else plain
+            lines.writerow(cells)
         if in_terminal:
             self.out.out(text.getvalue(), end="", highlight=False)
         else:

@@ -1,7 +1,7 @@
-"""What writes tasks as they come, whatever the format, and what the formats are called.
+"""The output formats: their names, the endings of their files, and the writer of each.
 
-A writer is told of every page and, if all went well, of the end: what a complete result ends with
-is never written after a failure, so that no reader takes a part for the whole.
+A writer gets every page and, if all went well, the end: what a complete result ends with is never
+written after a failure, so that no reader takes a part for the whole.
 """
 
 from __future__ import annotations
@@ -10,17 +10,36 @@ import sys
 from pathlib import PurePath
 from typing import Protocol
 
-from twelvetasks.cli.terminal import is_terminal
-from twelvetasks.values.models import Task
+import attrs
+import click
 
-__all__ = ["FORMATS", "RESUMABLE", "Writer", "chosen_format"]
+from twelvetasks.cli.output.csv_writer import CsvWriter
+from twelvetasks.cli.output.json_writer import JsonArrayWriter, JsonLinesWriter
+from twelvetasks.cli.output.output_file import Target
+from twelvetasks.cli.output.parquet_writer import ParquetTaskWriter
+from twelvetasks.cli.output.table_writer import TableWriter
+from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.values.models import SortBy, Task
 
-FORMATS = ("table", "jsonl", "json", "csv", "parquet")
+__all__ = ["COMPRESSED", "FORMATS", "RESUMABLE", "Writer", "chosen_format", "task_writer"]
+
+FORMATS = ("table", "jsonl", "json", "csv", "parquet", "ids")
 
 RESUMABLE = ("jsonl", "csv")
 """The formats in which what has been written is a beginning that more can be added to."""
 
-_SUFFIXES = {".ndjson": "jsonl", ".txt": "table"} | {f".{name}": name for name in FORMATS[1:]}
+ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".txt": "table",
+    ".ids": "ids",
+}
+"""The format that the ending of a file name stands for."""
+
+COMPRESSED = ".gz"
 
 
 class Writer(Protocol):
@@ -35,10 +54,67 @@ class Writer(Protocol):
         ...
 
 
+@attrs.frozen
+class IdWriter:
+    """The ids of the tasks, one a line, for `xargs`."""
+
+    out: Console
+
+    def write(self, tasks: tuple[Task, ...]) -> None:
+        """Write a line for each."""
+        in_terminal = is_terminal(self.out.file)
+        ids = (printable(task.id) if in_terminal else task.id for task in tasks)
+        self.out.file.write("".join(f"{task_id}\n" for task_id in ids))
+        self.out.file.flush()
+
+    def finish(self) -> None:
+        """Write nothing: lines need no end."""
+
+
 def chosen_format(asked: str | None, output: PurePath | None = None) -> str:
-    """Give the format: the one asked for, that of the file's name, or what suits the reader."""
+    """Give the format: the one asked for, else that of the file name, else that for the output.
+
+    A file name without an ending stands for JSON Lines.
+
+    Raises click.UsageError for a file name with an ending that stands for no format.
+    """
     if asked is not None:
         return asked
-    if output is not None:
-        return _SUFFIXES.get(output.suffix.lower(), "jsonl")
-    return "table" if is_terminal(sys.stdout) else "jsonl"
+    if output is None:
+        return "table" if is_terminal(sys.stdout) else "jsonl"
+    ending = output.suffix.lower()
+    if ending == COMPRESSED:
+        ending = PurePath(output.stem).suffix.lower()
+    if not ending:
+        return "jsonl"
+    if ending not in ENDINGS:
+        raise click.UsageError(
+            f"The name {output.name!r} does not tell the format: give it one of the endings "
+            f"{', '.join(ENDINGS)}, or give --format"
+        )
+    return ENDINGS[ending]
+
+
+def task_writer(
+    layout: str,
+    target: Target,
+    *,
+    columns: tuple[str, ...] | None = None,
+    sort_by: SortBy = SortBy.UPDATED_AT,
+    wide: bool = False,
+    begun: bool = False,
+) -> Writer:
+    """Give the writer of a format. `begun` says that an earlier run has written a part."""
+    out = target.console
+    match layout:
+        case "jsonl":
+            return JsonLinesWriter(out, columns)
+        case "json":
+            return JsonArrayWriter(out, columns)
+        case "csv":
+            return CsvWriter(out, columns, begun=begun)
+        case "parquet":
+            return ParquetTaskWriter(target.binary, columns)
+        case "ids":
+            return IdWriter(out)
+    return TableWriter(out, sort_by, columns, wide=wide)

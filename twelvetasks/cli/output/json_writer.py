@@ -8,10 +8,10 @@ import attrs
 
 from twelvetasks.cli.output.columns import subset
 from twelvetasks.cli.terminal import Console, is_terminal
-from twelvetasks.conversion.convert import to_json
+from twelvetasks.conversion.convert import to_dict, to_json
 from twelvetasks.values.models import Task
 
-__all__ = ["JsonArray", "JsonLines", "write_json"]
+__all__ = ["JsonArrayWriter", "JsonLinesWriter", "write_json", "write_task"]
 
 
 def _object(task: Task, columns: tuple[str, ...] | None) -> str:
@@ -23,7 +23,7 @@ def _object(task: Task, columns: tuple[str, ...] | None) -> str:
 
 
 @attrs.frozen
-class JsonLines:
+class JsonLinesWriter:
     """A line for every task."""
 
     out: Console
@@ -38,7 +38,7 @@ class JsonLines:
 
 
 @attrs.define
-class JsonArray:
+class JsonArrayWriter:
     """An array with an element a line; without its end it is not JSON."""
 
     out: Console
@@ -65,6 +65,16 @@ def write_json(out: Console, text: str) -> None:
     else:
         out.file.write(text)
         out.file.flush()
+
+
+def write_task(task: Task) -> None:
+    """Write all of one task: indented in a terminal, else on one line."""
+    out = Console()
+    if is_terminal(out.file):
+        text = json.dumps(to_dict(task), ensure_ascii=False, allow_nan=False, indent=2)
+    else:
+        text = to_json(task)
+    write_json(out, f"{text}\n")
 
 
 _ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}

@@ -24,6 +24,9 @@ from twelvetasks.watching.plan import TaskChange
 
 __all__ = ["LiveView"]
 
+WIDTH_WITH_TIME = 80
+"""Columns of a terminal from which on it shows when each task was updated."""
+
 LATEST = 10
 """Changes that are shown; the heading says how many there were."""
 
@@ -79,11 +82,14 @@ class LiveView:
     def rendered(self) -> RenderableType:
         """Give what is to be seen now."""
         table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-        for heading, width in (("UPDATED (UTC)", 19), ("ID", 24), ("WAS", 10), ("IS", 10)):
+        # The status matters most: in a narrow terminal the time has no room.
+        first = 0 if self._console.width >= WIDTH_WITH_TIME else 1
+        headings = (("UPDATED (UTC)", 19), ("ID", 24), ("WAS", 10), ("IS", 10))
+        for heading, width in headings[first:]:
             table.add_column(heading, no_wrap=True, min_width=width)
         table.add_column("FILE", no_wrap=True, overflow="ellipsis")
         for change in reversed(self._latest):
-            table.add_row(*_cells(change))
+            table.add_row(*_cells(change)[first:])
         parts: list[RenderableType] = [self._heading(), table]
         if self._warning:
             parts.append(Text(self._warning, "yellow"))

@@ -7,8 +7,10 @@ written after the data has reached the disk, so what lies beyond it is cut off b
 
 from __future__ import annotations
 
+import errno
+import functools
+import gzip
 import io
-import json
 import os
 import stat
 import sys
@@ -17,12 +19,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self, cast
 
 import attrs
+import cattrs
 import click
+from cattrs.preconf.json import JsonConverter, make_converter
 
-from twelvetasks.cli.exit_codes import say
+from twelvetasks.cli.ending import say
 from twelvetasks.cli.output.atomic_write import replace_file, replace_text
 from twelvetasks.cli.terminal import Console
 from twelvetasks.values.checkpoint import Checkpoint
@@ -40,53 +44,51 @@ def output_path(_: click.Context, __: click.Parameter, value: Path | None) -> Pa
     """Find the file that is meant: a link stays one, and what is no file is not replaced."""
     if value is None:
         return None
+    if str(value) == "-":
+        return None
     path = Path(os.path.realpath(value))
     if path.exists() and not path.is_file():
         raise click.BadParameter(f"{str(value)!r} is not a file that could be replaced")
     return path
 
 
+_count = attrs.validators.and_(attrs.validators.instance_of(int), attrs.validators.ge(0))
+
+
 @attrs.frozen(kw_only=True)
 class Part:
     """What an interrupted listing has left."""
 
-    length: int
+    length: int = attrs.field(validator=_count)
     """Bytes of the part that count."""
-    tasks: int
+    tasks: int = attrs.field(validator=_count)
     """How many tasks these hold."""
-    listing: Mapping[str, Any]
+    listing: dict[str, Any] = attrs.field(validator=attrs.validators.instance_of(dict))
     """What was asked for, as far as its result depends on it."""
     checkpoint: Checkpoint
     """The place after them."""
 
+    version: Literal[1] = 1
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what ``str(part)`` wrote. Raises ValueError for anything else."""
-        match json.loads(text):
-            case {
-                "version": 1,
-                "length": int(length),
-                "tasks": int(tasks),
-                "listing": dict(listing),
-                "checkpoint": str(checkpoint),
-            } if length >= 0 and tasks >= 0:
-                return cls(
-                    length=length,
-                    tasks=tasks,
-                    listing=listing,
-                    checkpoint=Checkpoint.parse(checkpoint),
-                )
-        raise ValueError(text)
+        try:
+            return _converter().loads(text, cls)
+        except (cattrs.BaseValidationError, TypeError) as fault:
+            raise ValueError(text) from fault
 
     def __str__(self) -> str:
-        fields = {
-            "version": 1,
-            "length": self.length,
-            "tasks": self.tasks,
-            "listing": dict(self.listing),
-            "checkpoint": str(self.checkpoint),
-        }
-        return json.dumps(fields, separators=(",", ":"))
+        return str(_converter().dumps(self, separators=(",", ":")))
+
+
+@functools.cache
+def _converter() -> JsonConverter:
+    converter = make_converter()
+    converter.register_structure_hook(int, lambda value, _: value)  # Validators check it, strictly.
+    converter.register_structure_hook(Checkpoint, lambda text, _: Checkpoint.parse(text))
+    converter.register_unstructure_hook(Checkpoint, str)
+    return converter
 
 
 def part_of(path: Path) -> Path:
@@ -174,7 +176,11 @@ class OutputFile(Target):
         except BaseException:
             self._file.close()
             raise
-        self._text = io.TextIOWrapper(self._file, encoding="utf-8", newline="\n")
+        compressed = path.suffix.lower() == ".gz"
+        # Without a name and a time in it, the same tasks make the same file.
+        zipped = gzip.GzipFile("", "wb", fileobj=self._file, mtime=0) if compressed else None
+        self._stream = self._file if zipped is None else cast("IO[bytes]", zipped)
+        self._text = io.TextIOWrapper(self._stream, encoding="utf-8", newline="\n")
         self.console: Console = Console(file=self._text, color_system=None, width=sys.maxsize)
 
     def _begin(self) -> None:
@@ -182,7 +188,7 @@ class OutputFile(Target):
             # Else a kill before the next checkpoint would leave one that tells of other data.
             _checkpoint_of(self._path).unlink(missing_ok=True)
         elif kept_part(self._path) != self._kept:
-            raise click.ClickException(f"Another command has gone on with {part_of(self._path)}")
+            raise click.ClickException(f"Another command has continued {part_of(self._path)}")
         self._file.truncate(0 if self._kept is None else self._kept.length)
         self._file.seek(0, os.SEEK_END)
         if self._path.exists():
@@ -191,7 +197,7 @@ class OutputFile(Target):
     @property
     def binary(self) -> IO[bytes]:
         """Where bytes go."""
-        return self._file
+        return self._stream
 
     def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
         """Note that so many tasks have been written, and the place after them."""
@@ -199,7 +205,10 @@ class OutputFile(Target):
             return
         self._text.flush()
         self._noted = Part(
-            length=self._file.tell(), tasks=tasks, listing=self._listing, checkpoint=checkpoint
+            length=self._file.tell(),
+            tasks=tasks,
+            listing=dict(self._listing),
+            checkpoint=checkpoint,
         )
         if self._synced is None or self._clock() - self._synced >= SYNC_INTERVAL:
             self._sync()
@@ -220,7 +229,7 @@ class OutputFile(Target):
         /,
     ) -> None:
         """Move the file to its place, or keep or remove its part."""
-        with self._text:
+        with self._file, self._text:
             if kind is None:
                 self._complete()
             else:
@@ -229,6 +238,9 @@ class OutputFile(Target):
     def _complete(self) -> None:
         try:
             self._text.flush()
+            if self._stream is not self._file:
+                self._stream.close()  # Writes the end of what is compressed.
+                self._file.flush()
             os.fsync(self._file.fileno())
             replace_file(part_of(self._path), self._path)
         except BaseException:
@@ -244,7 +256,7 @@ class OutputFile(Target):
         with suppress(OSError):
             say(
                 f"{self._noted.tasks:,} tasks are kept in {part_of(self._path)}: the same command "
-                "with --resume goes on from there"
+                "with --resume continues from there"
             )
 
 
@@ -252,10 +264,10 @@ def _opened(path: Path) -> IO[bytes]:
     """Open the part, for this command alone."""
     part = part_of(path)
     while True:
-        file = part.open("ab")
+        file = _open_regular(part)
         try:
             _lock(file, part)
-            if os.path.samestat(os.fstat(file.fileno()), part.stat()):
+            if os.path.samestat(os.fstat(file.fileno()), part.lstat()):
                 return file
         except FileNotFoundError:
             pass
@@ -264,6 +276,31 @@ def _opened(path: Path) -> IO[bytes]:
             raise
         # Another command has moved it to its place meanwhile: that file must not be written to.
         file.close()
+
+
+def _open_regular(part: Path) -> IO[bytes]:
+    """Open the part to append to it, but no link, pipe or file of another user in its place."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    # Without these, a link leads to another file, and a named pipe blocks.
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(part, flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _not_ours(part) from None
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or (os.name == "posix" and status.st_uid != os.geteuid()):
+        os.close(descriptor)
+        raise _not_ours(part)
+    return os.fdopen(descriptor, "ab")
+
+
+def _not_ours(part: Path) -> click.ClickException:
+    return click.ClickException(
+        f"{part} is a link, a pipe or a file of another user, so nothing is written to it: remove "
+        "it, or write to another folder"
+    )
 
 
 def _lock(file: IO[bytes], part: Path) -> None:

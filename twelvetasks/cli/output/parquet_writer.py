@@ -18,14 +18,14 @@ from twelvetasks.values.models import Task
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ParquetRows"]
+__all__ = ["ParquetTaskWriter"]
 
 ROW_GROUP = 10_000
 """Tasks in a row group: what is held in memory at most."""
 
 
-class ParquetRows:
-    """Row groups of tasks. Raises click.UsageError without the extra."""
+class ParquetTaskWriter:
+    """Row groups of tasks. Raises click.ClickException without the extra."""
 
     def __init__(self, file: IO[bytes], columns: tuple[str, ...] | None = None) -> None:
         try:
@@ -35,7 +35,7 @@ class ParquetRows:
         except ImportError as missing:
             if (missing.name or "").partition(".")[0] != "pyarrow":
                 raise
-            raise click.UsageError(
+            raise click.ClickException(
                 "--format parquet needs an extra: pip install 'twelvetasks[arrow]'"
             ) from None
         self._frames = frames

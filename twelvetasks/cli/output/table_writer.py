@@ -9,6 +9,7 @@ import attrs
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from twelvetasks.cli.ending import say
 from twelvetasks.cli.output.columns import text_of
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.values.display import minute_text
@@ -77,18 +78,25 @@ _BY_NAME = {
 }
 
 
-class Table:
+class TableWriter:
     """Rows of fixed widths below one heading."""
 
     def __init__(
-        self, out: Console, sort_by: SortBy, columns: tuple[str, ...] | None = None
+        self,
+        out: Console,
+        sort_by: SortBy,
+        columns: tuple[str, ...] | None = None,
+        *,
+        wide: bool = False,
     ) -> None:
         self._out = out
         self._in_terminal = is_terminal(out.file)
+        self._wide = wide
         if columns is None:
-            self._columns = _columns(out.width if self._in_terminal else sys.maxsize, sort_by)
+            narrow = self._in_terminal and not wide
+            self._columns, self._left_out = _columns(out.width if narrow else sys.maxsize, sort_by)
         else:
-            self._columns = [_BY_NAME[name] for name in columns]
+            self._columns, self._left_out = [_BY_NAME[name] for name in columns], []
         self._begun = False
 
     def write(self, tasks: tuple[Task, ...]) -> None:
@@ -104,20 +112,23 @@ class Table:
             self._out.print(
                 Text("\n").join(lines),
                 no_wrap=True,
-                overflow="ellipsis" if self._in_terminal else "ignore",
-                crop=self._in_terminal,
+                overflow="ellipsis" if self._in_terminal and not self._wide else "ignore",
+                crop=self._in_terminal and not self._wide,
             )
 
     def finish(self) -> None:
-        """Write the heading of no rows, if there were none."""
+        """Write the heading if there were no rows, and name the columns that found no room."""
         self.write(())
+        if self._left_out:
+            names = ", ".join(column.heading.strip() for column in self._left_out)
+            say(f"no room for {names}: --wide shows all columns")
 
     def _line(self, cells: Iterable[tuple[str, str]]) -> Text:
         line = Text()
         for place, (column, (content, style)) in enumerate(zip(self._columns, cells, strict=True)):
             cell = printable(content)
             last = place == len(self._columns) - 1
-            cut = column.cut and self._in_terminal
+            cut = column.cut and self._in_terminal and not self._wide
             if not last and (cut or cell_len(cell) < column.width):
                 cell = set_cell_size(cell, column.width)
             line.append(_GAP if place else "").append(cell, style)
@@ -125,12 +136,14 @@ class Table:
         return line
 
 
-def _columns(width: int, sort_by: SortBy) -> list[_Column]:
-    """Leave out, where the width is short, what is wanted least; the id is always whole."""
+def _columns(width: int, sort_by: SortBy) -> tuple[list[_Column], list[_Column]]:
+    """Give the columns that have room, and those left out: the least wanted goes first."""
     columns = [_ID, _STATUS, _CREATED, _UPDATED, _LENGTH, _FILE]
+    left_out = []
     times = [_CREATED, _UPDATED] if sort_by is SortBy.UPDATED_AT else [_UPDATED, _CREATED]
     for dispensable in (times[0], _LENGTH, times[1], _FILE, _STATUS):
         if sum(column.width + len(_GAP) for column in columns) - len(_GAP) <= width:
             break
         columns.remove(dispensable)
-    return columns
+        left_out.append(dispensable)
+    return columns, left_out

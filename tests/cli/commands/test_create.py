@@ -1,10 +1,8 @@
-"""`get`, `create` and `delete`."""
+"""`create`: an upload, its progress and its wait."""
 
 from __future__ import annotations
 
 import io
-import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,47 +11,6 @@ from aiohttp import web
 from tests.cli.running import KEY, Command, Outcome, Terminal, at, press_ctrl_c, run_in
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
-
-
-class TestGet:
-    def test_a_pipe_gets_the_task_on_one_line(
-        self, command: Command, account: FakePlatform
-    ) -> None:
-        task_id = account.tasks(status="ready")[0]["_id"]
-        got = command("get", task_id, platform=account)
-        assert (got.code, got.err) == (0, "")
-        [task] = got.tasks
-        assert task["_id"] == task_id
-        assert task["hls"]
-
-    def test_a_terminal_gets_it_indented_with_nothing_it_would_obey(
-        self, terminal: Terminal, fake_platform_factory: FakePlatformFactory
-    ) -> None:
-        filename = "\x9b2Jclear.mp4"
-        platform = fake_platform_factory(
-            [{"_id": "a", "system_metadata": {"filename": filename}}], api_key=KEY
-        )
-        assert run_in(terminal, "get", "a", *at(platform)) == 0
-        shown = terminal.close()
-        assert shown.startswith('{\n  "_id": "a",\n')
-        assert "\x9b" not in shown
-        assert json.loads(shown)["system_metadata"]["filename"] == filename
-
-    def test_a_task_that_is_not_there_is_one_line(
-        self, command: Command, account: FakePlatform
-    ) -> None:
-        missing = command("get", "62a17bf847f5678267ec10cc", platform=account)
-        assert (missing.code, missing.out) == (1, "")
-        assert "62a17bf847f5678267ec10cc" in missing.complaint
-
-    @pytest.mark.parametrize("arguments", [["get", "a/b"], ["delete", "--yes", ".."], ["wait", ""]])
-    def test_what_is_no_id_is_refused_before_any_request(
-        self, command: Command, account: FakePlatform, arguments: list[str]
-    ) -> None:
-        refused = command(*arguments, platform=account)
-        assert refused.code == 2
-        assert f"{arguments[-1]!r} is not the id of a task" in refused.complaint
-        assert account.requests == []
 
 
 class TestCreate:
@@ -192,62 +149,3 @@ class TestCreate:
         assert run_in(terminal, *arguments) == 130
         assert account.uploads == []
         assert terminal.close().endswith("\n")
-
-
-class TestDelete:
-    @pytest.fixture
-    def chosen(self, account: FakePlatform) -> list[str]:
-        """Two tasks that can be deleted."""
-        return [task["_id"] for task in account.tasks(status="ready")[:2]]
-
-    @pytest.fixture
-    def keyboard(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-        """The terminal, with its keyboard for standard input."""
-        monkeypatch.setattr(sys, "stdin", terminal.keyboard)
-        return terminal
-
-    def test_yes_deletes_without_asking_and_prints_what_is_gone(
-        self, command: Command, account: FakePlatform, chosen: list[str]
-    ) -> None:
-        deleted = command("delete", *chosen, chosen[0], "--yes", platform=account)
-        assert deleted == Outcome(0, "".join(f"{task_id}\n" for task_id in chosen), "")
-        assert not {task["_id"] for task in account.tasks()} & set(chosen)
-
-    def test_it_asks_at_a_terminal_and_keeps_the_question_out_of_the_output(
-        self, keyboard: Terminal, account: FakePlatform, chosen: list[str]
-    ) -> None:
-        keyboard.type("y\n")
-        caught = io.StringIO()
-        assert run_in(keyboard, "delete", *chosen, *at(account), stdout=caught) == 0
-        assert "Delete these 2 tasks for good? [y/N]: " in keyboard.close()
-        assert caught.getvalue().splitlines() == chosen
-
-    @pytest.mark.parametrize(("typed", "code"), [("\n", 1), ("n\n", 1), ("\x04", 130)])
-    def test_anything_but_yes_deletes_nothing(
-        self, keyboard: Terminal, account: FakePlatform, chosen: list[str], typed: str, code: int
-    ) -> None:
-        keyboard.type(typed)
-        assert run_in(keyboard, "delete", chosen[0], *at(account)) == code
-        shown = keyboard.close()
-        assert "Delete this task for good" in shown
-        assert ("twelvetasks: Nothing was deleted\n" in shown) == (code == 1)
-        assert account.requests == []
-
-    def test_without_a_terminal_it_takes_a_yes_on_the_command_line(
-        self, command: Command, account: FakePlatform, chosen: list[str]
-    ) -> None:
-        refused = command("delete", *chosen, platform=account)
-        assert (refused.code, refused.out) == (2, "")
-        assert "--yes" in refused.complaint
-        assert account.requests == []
-
-    def test_what_cannot_be_deleted_is_named_and_ends_it(
-        self, command: Command, account: FakePlatform, chosen: list[str]
-    ) -> None:
-        busy = account.add(status="indexing")["_id"]
-        refused = command("delete", chosen[0], busy, chosen[1], "--yes", platform=account)
-        assert refused.code == 1
-        assert refused.out == f"{chosen[0]}\n"
-        assert refused.complaint.startswith(f"{busy} is not deleted: ")
-        assert refused.complaint.endswith("see twelvetasks wait -h")
-        assert chosen[1] in {task["_id"] for task in account.tasks()}

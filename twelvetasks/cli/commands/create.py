@@ -1,0 +1,100 @@
+"""`create`: upload a video, and wait for its task on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from cloup import option_group
+
+from twelvetasks.cli.command import command, option
+from twelvetasks.cli.commands.wait import LONGEST_WAIT, refuse_failures
+from twelvetasks.cli.connection import Connection, connected, demo_option, upload_timeout_option
+from twelvetasks.cli.ending import say
+from twelvetasks.cli.option_types import as_metadata
+from twelvetasks.cli.options import OUTPUT, progress_option
+from twelvetasks.cli.output.json_writer import write_task
+from twelvetasks.cli.output.progress import upload_progress
+from twelvetasks.cli.terminal import printable
+from twelvetasks.session import TaskSession
+
+__all__ = ["create_task"]
+
+VIDEO = "The video"
+
+
+@command(
+    "create",
+    examples=[
+        (
+            "twelvetasks create --index-id 62a0906d47f5678267ec10a6 --file keynote.mp4",
+            "Upload a video, and print the id of its task.",
+        ),
+        (
+            "twelvetasks create --index-id 62a0906d47f5678267ec10a6 --url https://a.org/b",
+            "Let the platform fetch it; --wait waits until it is ready.",
+        ),
+    ],
+)
+@option_group(
+    VIDEO,
+    option("--index-id", metavar="ID", required=True, help="The index to put the video into."),
+    option("--url", metavar="URL", help="Where the platform can fetch the video."),
+    option("--file", metavar="PATH", help="The video itself; a terminal shows the progress."),
+    option("--no-stream", is_flag=True, help="Do not let the platform keep it for streaming."),
+    option(
+        "--metadata",
+        multiple=True,
+        callback=as_metadata,
+        metavar="KEY=VALUE",
+        help="Kept with the video; repeat it for several, or give one JSON object.",
+    ),
+)
+@option_group(
+    OUTPUT,
+    option(
+        "--wait",
+        is_flag=True,
+        help="Wait, at most an hour, until the task has ended, and print all of it.",
+    ),
+    progress_option,
+)
+@connected(demo_option, upload_timeout_option)
+def create_task(
+    connection: Connection,
+    index_id: str,
+    url: str | None,
+    file: str | None,
+    metadata: dict[str, Any],
+    *,
+    no_stream: bool,
+    wait: bool,
+    progress: bool | None,
+) -> None:
+    """Upload a video and print the id of its task.
+
+    Give either --file or --url. With --wait the id goes to stderr, and the task that has ended to
+    stdout; the exit code is 1 if it has failed.
+    """
+    if (url is None) == (file is None):
+        raise click.UsageError("Give the video by either --url or --file")
+
+    async def create_it(session: TaskSession) -> None:
+        with upload_progress(asked=progress) as show:
+            task = await session.create(
+                index_id=index_id,
+                video_url=url,
+                video_file=file,
+                enable_video_stream=not no_stream,
+                user_metadata=metadata or None,
+                on_progress=show,
+            )
+        if not wait:
+            click.echo(printable(task.id))
+            return
+        say(f"created task {task.id}, waiting for its end")
+        ended = await session.wait(task, timeout=LONGEST_WAIT, raise_on_failure=False)
+        write_task(ended)
+        refuse_failures([ended])
+
+    connection.run(create_it)

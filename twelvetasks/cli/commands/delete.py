@@ -1,0 +1,94 @@
+"""`delete`: delete tasks for good, after asking."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+
+import click
+
+from twelvetasks.cli.command import command, option
+from twelvetasks.cli.connection import Connection, single_request_options
+from twelvetasks.cli.ending import in_flags
+from twelvetasks.cli.option_types import as_task_id
+from twelvetasks.cli.output.table_writer import filename
+from twelvetasks.cli.terminal import is_terminal, printable
+from twelvetasks.session import TaskSession
+from twelvetasks.values.errors import ApiError
+from twelvetasks.values.models import Task
+
+__all__ = ["delete_tasks"]
+
+
+@command(
+    "delete",
+    examples=[
+        ("twelvetasks delete 62a17bf847f5678267ec10cc", "Delete one task, after asking."),
+        (
+            "twelvetasks list --status failed --format ids | xargs twelvetasks delete --yes",
+            "Delete all that failed.",
+        ),
+    ],
+)
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
+@option(
+    "--yes",
+    is_flag=True,
+    flag_only=True,
+    help="Do not ask first; needed where there is no terminal.",
+)
+@single_request_options
+def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool) -> None:
+    """Delete tasks for good, after asking.
+
+    Only ready and failed tasks can be deleted. The id of each that is gone is printed. The first
+    that the platform does not delete ends the command with code 1, and those after it stay; so
+    does the answer no.
+    """
+    chosen = tuple(dict.fromkeys(task_ids))
+    if not yes:
+        _check_terminal()
+        _ask(_looked_up(connection, chosen))
+    asked_by = click.get_current_context().command
+
+    async def delete_them(session: TaskSession) -> None:
+        for task_id in chosen:
+            try:
+                await session.delete(task_id)
+            except ApiError as error:
+                fault = in_flags(error, asked_by)
+                raise click.ClickException(f"{task_id} is not deleted: {fault}") from None
+            click.echo(task_id)
+
+    connection.run(delete_them)
+
+
+def _check_terminal() -> None:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise click.UsageError("There is no terminal to ask in, so --yes is needed")
+
+
+def _looked_up(connection: Connection, task_ids: tuple[str, ...]) -> list[Task]:
+    """Read the tasks, so that the question can say what would be deleted."""
+    tasks: list[Task] = []
+
+    async def look_them_up(session: TaskSession) -> None:
+        tasks.extend([await session.task(task_id) for task_id in task_ids])
+
+    connection.run(look_them_up)
+    return tasks
+
+
+def _ask(tasks: list[Task]) -> None:
+    """End the command unless the user says yes."""
+    for task in tasks:
+        line = (
+            f"{task.id}  {task.status or 'unknown status':10}  {filename(task) or 'no file name'}"
+        )
+        click.echo(printable(line), err=True)
+    these = "this task" if len(tasks) == 1 else f"these {len(tasks)} tasks"
+    # The prompt of `input` goes to stdout, in some versions of click even where `err` is given.
+    with redirect_stdout(sys.stderr):
+        agreed = click.confirm(f"Delete {these} for good?", err=True)
+    if not agreed:
+        raise click.ClickException("Nothing was deleted")

@@ -1,0 +1,71 @@
+"""`get`: tasks by their ids, with all that the platform shows of them."""
+
+from __future__ import annotations
+
+import click
+from cloup import option_group
+
+from twelvetasks.cli.command import command, option
+from twelvetasks.cli.connection import Connection, single_request_options
+from twelvetasks.cli.option_types import as_task_id
+from twelvetasks.cli.options import OUTPUT, columns_option, wide_option
+from twelvetasks.cli.output.formats import FORMATS, chosen_format, task_writer
+from twelvetasks.cli.output.json_writer import write_task
+from twelvetasks.cli.output.output_file import Target
+from twelvetasks.session import TaskSession
+
+__all__ = ["get_task"]
+
+
+@command(
+    "get",
+    examples=[
+        ("twelvetasks get 62a17bf847f5678267ec10cc", "All that the platform shows of one task."),
+        (
+            "twelvetasks get 62a17bf847f5678267ec10cc | jq -r .hls.video_url",
+            "The address of its stream.",
+        ),
+        (
+            "twelvetasks list --demo -n 3 --format ids | xargs twelvetasks get --demo",
+            "The newest three, one JSON object a line.",
+        ),
+    ],
+)
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
+@option_group(
+    OUTPUT,
+    option(
+        "--format",
+        "layout",
+        type=click.Choice([name for name in FORMATS if name != "parquet"]),
+        help="How to write them.  [default: for one task JSON, indented in a terminal; else "
+        "table in a terminal, jsonl in a pipe]",
+    ),
+    columns_option,
+    wide_option,
+)
+@single_request_options
+def get_task(
+    connection: Connection,
+    task_ids: tuple[str, ...],
+    *,
+    layout: str | None,
+    columns: tuple[str, ...] | None,
+    wide: bool,
+) -> None:
+    """Print tasks with all that the platform shows of them.
+
+    The first ID that is not there ends the command with code 1; the tasks before it are printed.
+    """
+    chosen = tuple(dict.fromkeys(task_ids))
+
+    async def get_them(session: TaskSession) -> None:
+        if len(chosen) == 1 and layout is None and columns is None:
+            write_task(await session.task(chosen[0]))
+            return
+        writer = task_writer(chosen_format(layout), Target(), columns=columns, wide=wide)
+        for task_id in chosen:
+            writer.write((await session.task(task_id),))
+        writer.finish()
+
+    connection.run(get_them)

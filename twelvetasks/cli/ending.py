@@ -1,0 +1,125 @@
+"""How a command ends early: one line on stderr, and an exit code.
+
+Every error passes through `ending`, and nothing else in this package decides on an exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import click
+
+from twelvetasks.cli.command import Option
+from twelvetasks.cli.exit_codes import ExitCode
+from twelvetasks.cli.terminal import is_terminal, printable
+from twelvetasks.session import API_KEY_VARIABLE
+from twelvetasks.values.errors import AuthenticationError, InvalidArgumentError, TwelveTasksError
+
+__all__ = ["ending", "in_flags", "say"]
+
+
+@contextmanager
+def ending(context: click.Context | None = None) -> Iterator[None]:
+    """Turn an error of a command into its exit code and at most one line on stderr."""
+    try:
+        yield
+    except (
+        *(click.ClickException, click.Abort, TwelveTasksError, OSError, KeyboardInterrupt),
+    ) as error:
+        code, message = _verdict(error, _command_in(context))
+        with suppress(OSError):  # Without a stderr, the exit code still tells.
+            if message is not None:
+                say(message)
+            elif code is ExitCode.INTERRUPTED and is_terminal(sys.stderr):
+                click.echo(err=True)  # The terminal has shown ^C: the prompt needs its own line.
+        raise click.exceptions.Exit(code) from None
+
+
+def say(message: str) -> None:
+    """Write one line to stderr."""
+    click.echo(f"twelvetasks: {' '.join(printable(message).split())}", err=True)
+
+
+def _command_in(context: click.Context | None) -> click.Command | None:
+    """Give the subcommand that runs in the context of the group."""
+    if context is None or not isinstance(context.command, click.Group):
+        return None
+    return context.command.commands.get(context.invoked_subcommand or "")
+
+
+def _verdict(error: BaseException, command: click.Command | None) -> tuple[int, str | None]:
+    """Give the exit code and the message; None for no message."""
+    match error:
+        case click.ClickException():
+            return error.exit_code, _with_usage_hint(error)
+        case InvalidArgumentError():
+            return ExitCode.MISUSED, in_flags(error, command)
+        case AuthenticationError(status=None):
+            advice = f"Set the environment variable {API_KEY_VARIABLE}, or try --demo"
+            return ExitCode.MISUSED, f"{error.reason}. {advice}"
+        case TwelveTasksError():
+            return ExitCode.FAILED, in_flags(error, command)
+        case BrokenPipeError():
+            return ExitCode.PIPE_CLOSED, None
+        case OSError():
+            fault = error.strerror or str(error)
+            return ExitCode.FAILED, f"{error.filename}: {fault}" if error.filename else fault
+    return ExitCode.INTERRUPTED, None
+
+
+MEANT = {
+    **dict.fromkeys(("--limit", "--max", "--count", "--first"), "--max-items"),
+    **dict.fromkeys(("--sort", "--order-by"), "--sort-by"),
+    **dict.fromkeys(("--order", "--asc", "--desc", "--reverse"), "--sort-option"),
+    **dict.fromkeys(("--fields", "--select"), "--columns"),
+    "--json": "--format json",
+    "--jsonl": "--format jsonl",
+    "--csv": "--format csv",
+    "--ids": "--format ids",
+    "--table": "--format table",
+    "--parquet": "--format parquet",
+    **dict.fromkeys(("--out", "--file"), "--output"),
+    **dict.fromkeys(("--verbose", "--stats"), "--report"),
+    **dict.fromkeys(("--quiet", "--silent"), "--no-progress"),
+    **dict.fromkeys(("--index", "--index_id"), "--index-id"),
+    **dict.fromkeys(("--force", "--confirm"), "--yes"),
+}
+"""What people type who know other commands, and what it is called here."""
+
+
+def _with_usage_hint(error: click.ClickException) -> str:
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption) and error.option_name in MEANT:
+        message = f"{error.message} Did you mean {MEANT[error.option_name]}?"
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return message
+    dot = "" if message.endswith((".", "?", "?)")) else "."
+    return f"{message}{dot} See {error.ctx.command_path} -h"
+
+
+_OPTION_OF = {
+    "timeout": "request_timeout",
+    "video_url": "url",
+    "video_file": "file",
+    "user_metadata": "metadata",
+}
+"""The options that set a parameter of the library under another name."""
+
+
+def in_flags(error: TwelveTasksError, command: click.Command | None) -> str:
+    """Give the message of an error, with the flags of a command for parameters of the library."""
+    options = {} if command is None else {option.name: option for option in command.params}
+
+    def flag(parameter: str) -> str:
+        option = options.get(_OPTION_OF.get(parameter, parameter))
+        return option.flag if isinstance(option, Option) else parameter
+
+    if isinstance(error, InvalidArgumentError):
+        return f"{flag(error.parameter)}={error.value!r}: {error.demand}"
+    message = str(error)
+    for parameter in ("timeout", "concurrency", "base_url"):
+        message = message.replace(f"the session's `{parameter}`", flag(parameter))
+    message = message.replace("a longer `timeout`", "a longer `twelvetasks wait --timeout`")
+    return message.replace("see TaskSession.wait", "see twelvetasks wait -h")
