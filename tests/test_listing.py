@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+import attrs
 import pytest
 from aiohttp import web
 
@@ -16,15 +17,19 @@ from tests.conftest import until_no_connection
 from twelvetasks import (
     BadRequestError,
     InvalidArgumentError,
+    ListQuery,
     ServerError,
     SessionClosedError,
     SortBy,
     SortOption,
     Task,
+    TaskListing,
     TaskPage,
+    TaskQuery,
     TaskSession,
 )
 from twelvetasks.testing import FakePlatform
+from twelvetasks.values.tasks import TASKS
 
 
 def ids(platform: FakePlatform, **filters: Any) -> list[str]:
@@ -377,3 +382,55 @@ async def test_closing_the_session_ends_its_listings() -> None:
 
 async def _rest(stream: AsyncIterator[Task]) -> list[Task]:
     return [task async for task in stream]
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class NewestQuery(ListQuery[Task]):
+    """The same list, asked without sort parameters: the platform gives the newest first."""
+
+    resource = attrs.evolve(TASKS, noun="things")
+
+    status: str | None = None
+
+
+async def test_any_list_has_the_same_one_door(platform: FakePlatform, session: TaskSession) -> None:
+    listing = session.list(TaskQuery(status="ready"), max_items=9)
+    assert isinstance(listing, TaskListing)
+    assert await listing == await session.tasks(status="ready", max_items=9)
+    with pytest.raises(InvalidArgumentError, match="query="):
+        session.list("ready")  # type: ignore[call-overload]
+    with pytest.raises(InvalidArgumentError, match="max_items=-1"):
+        session.list(TaskQuery(), max_items=-1)
+
+
+async def test_a_list_without_sort_parameters_is_listed_newest_first(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    query = NewestQuery(status="ready")
+    listing = session.list(query)
+    assert repr(listing) == "<Listing of NewestQuery(status='ready', page_limit=50)>"
+    async with listing as stream:
+        assert repr(stream) == "<ItemStream, not begun>"
+        listed = [task.id async for task in stream]
+        assert repr(stream).endswith(f"{len(listed)} things>")
+    assert listed == ids(platform, status=["ready"])
+    assert all("sort_by" not in request.query for request in platform.requests)
+    assert await listing.count() == len(listed)
+    first = await listing.first()
+    assert first is not None
+    assert first.id == listed[0]
+    pages = [page async for page in listing.pages()]
+    assert [task.id for page in pages for task in page.items] == listed
+
+
+async def test_a_list_without_sort_parameters_is_resumed_and_told_from_others(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    async with session.list(NewestQuery()) as stream:
+        begun = [(await anext(stream)).id for _ in range(70)]
+        place = stream.checkpoint
+    platform.add()
+    rest = [task.id async for task in session.list(NewestQuery(), resume=place, exact=True)]
+    assert [*begun, *rest] == ids(platform)[1:]
+    with pytest.raises(InvalidArgumentError, match="another listing"):
+        session.tasks(resume=place)

@@ -1,14 +1,48 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from operator import itemgetter
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from twelvetasks import InvalidArgumentError, SortBy, SortOption, TaskQuery, TaskStatus
+from twelvetasks import (
+    InvalidArgumentError,
+    ListQuery,
+    Page,
+    Resource,
+    SortBy,
+    SortedQuery,
+    SortKey,
+    SortOption,
+    TaskQuery,
+    TaskStatus,
+)
+
+INDEXES = Resource[dict[str, Any]](
+    path="indexes",
+    page=Page[dict[str, Any]],
+    sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),
+    max_page_limit=20,
+)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class IndexQuery(ListQuery[dict[str, Any]]):
+    resource = INDEXES
+
+    name: str | None = None
+    public: bool | None = None
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class SortedIndexQuery(SortedQuery[dict[str, Any]]):
+    resource = INDEXES
+
 
 BASE = URL("https://api.twelvelabs.io/v1.3")
 
@@ -114,6 +148,42 @@ def test_what_the_endpoint_could_not_take_is_refused_by_name_and_value(
     assert isinstance(caught.value, ValueError)
     shown = value[1] if value == ["ready", "done"] else value
     assert repr(shown) in str(caught.value)
+
+
+def test_what_tells_queries_apart_is_what_they_list_and_in_which_order() -> None:
+    assert TaskQuery(page_limit=7).identity == TaskQuery().identity
+    different = {
+        TaskQuery().identity,
+        TaskQuery(sort_option="asc").identity,
+        TaskQuery(filename="a", status="ready").identity,
+        TaskQuery(filename="a&status=ready").identity,
+        IndexQuery().identity,
+        IndexQuery(public=True).identity,
+    }
+    assert len(different) == 6
+
+
+def test_a_query_of_another_list_asks_that_list_and_sends_no_order() -> None:
+    query = IndexQuery(name="a b", public=True, page_limit=3)
+    assert str(query) == "IndexQuery(name='a b', public=True, page_limit=3)"
+    assert query.params(page=2) == [
+        ("page", "2"),
+        ("page_limit", "3"),
+        ("name", "a b"),
+        ("public", "true"),
+    ]
+    assert query.url(BASE, page=2).path == "/v1.3/indexes"
+    assert IndexQuery(public=False).filters == [("public", "false")]
+    assert not query.ascending
+
+
+def test_the_resource_bounds_the_pages_and_the_order() -> None:
+    assert IndexQuery().page_limit == 20
+    with pytest.raises(InvalidArgumentError, match="page_limit=21: must be a whole number from 1"):
+        IndexQuery(page_limit=21)
+    with pytest.raises(InvalidArgumentError, match="sort_by='updated_at': must be one of created"):
+        SortedIndexQuery(sort_by="updated_at")
+    assert SortedIndexQuery(sort_option="asc").ascending
 
 
 def test_a_near_miss_is_told_what_was_meant() -> None:

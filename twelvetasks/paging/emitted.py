@@ -34,7 +34,8 @@ class Emitted:
         self.late: int = 0
         """Items received when their place in the order had been passed."""
         self._precedes = query.precedes
-        self._before: Place = (None, frozenset())
+        self._last: datetime | None = None
+        self._shared: set[str] = set()
         self._ids: Sequence[str] = ()
         self._keys: Sequence[datetime] = ()
         self._all: set[str] | None = set() if query.sort_key.changes else None
@@ -42,7 +43,7 @@ class Emitted:
 
     def go_on_from(self, key: datetime | None, ids: frozenset[str]) -> None:
         """Begin anew after a place: what comes is to be judged by it alone, or by its id."""
-        self._before = (key, ids)
+        self._last, self._shared = key, set(ids)
         self._ids, self._keys = (), ()
         self._recent.append(set(ids))
         if self._all is not None:
@@ -50,25 +51,34 @@ class Emitted:
 
     def place(self, unread: int = 0) -> Place:
         """Give the place after all items but the last `unread`, of those emitted last."""
-        read = len(self._ids) - unread
+        last, shared, continues = self._end(len(self._ids) - unread)
+        return last, frozenset(self._shared.union(shared) if continues else shared)
+
+    def _end(self, read: int) -> tuple[datetime | None, Sequence[str], bool]:
+        """Give the last key of the first `read` items, and which of them share it.
+
+        And whether items emitted before them share it, too.
+        """
         if not read:
-            return self._before
+            return self._last, (), True
         last = self._keys[read - 1]
         first = read - 1
         while first and self._keys[first - 1] == last:
             first -= 1
-        shared = frozenset(self._ids[first:read])
-        key, ids = self._before
-        return last, ids | shared if key == last else shared
+        return last, self._ids[first:read], last == self._last
 
     def new(
         self, ids: list[str], keys: list[datetime], *, most: int | None = None
     ) -> Sequence[int]:
         """Give the places, among these items, of those to be emitted now: `most` at the most."""
-        self._before = last, shared = self.place()
+        last, shared, continues = self._end(len(self._ids))
+        # Added to, not made anew: all items of a listing may share one key.
+        self._shared = self._shared if continues else set()
+        self._shared.update(shared)
+        self._last = last
         kept: Sequence[int] = range(len(ids))
         if self._all is not None or not keys or (last and not self._precedes(last, keys[0])):
-            kept = self._sifted(ids, keys, last, shared)
+            kept = self._sifted(ids, keys, last)
         kept = kept[:most]
         if len(kept) < len(ids):
             ids, keys = [ids[at] for at in kept], [keys[at] for at in kept]
@@ -81,13 +91,7 @@ class Emitted:
                 self._all |= given
         return kept
 
-    def _sifted(
-        self,
-        ids: list[str],
-        keys: list[datetime],
-        last: datetime | None,
-        shared: frozenset[str],
-    ) -> Sequence[int]:
+    def _sifted(self, ids: list[str], keys: list[datetime], last: datetime | None) -> Sequence[int]:
         doubtful = len(keys)
         if self._all is None and last is not None:
             # Where keys never change, all that comes strictly after the last is new.
@@ -96,7 +100,7 @@ class Emitted:
         kept: list[int] = []
         for at in range(doubtful):
             id, key = ids[at], keys[at]  # noqa: A001
-            if id in shared or self._is_known(id):
+            if id in self._shared or self._is_known(id):
                 self.duplicates += 1
             elif last is None or key == last or self._precedes(last, key):
                 kept.append(at)

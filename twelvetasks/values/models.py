@@ -167,7 +167,7 @@ class PageInfo:
 class Page(Generic[ItemT]):
     """One answer of a list endpoint."""
 
-    noun: ClassVar[str] = "items"
+    _noun: ClassVar[str] = "items"
 
     data: tuple[ItemT, ...] | None = None
     """The items, in order. The platform may send null for none: `items` is never None."""
@@ -181,13 +181,13 @@ class Page(Generic[ItemT]):
         info = self.page_info
         return (
             f"<{type(self).__name__} {info.page} of {info.total_page}: "
-            f"{len(self.items)} of {info.total_results} {self.noun}>"
+            f"{len(self.items)} of {info.total_results} {self._noun}>"
         )
 
     def _repr_html_(self) -> str:
         info = self.page_info
         place = f"page {info.page} of {info.total_page}"
-        count = f"{len(self.items)} of {info.total_results} {self.noun}"
+        count = f"{len(self.items)} of {info.total_results} {self._noun}"
         return table_html(self.items, caption=f"{place}, {count}")
 
     @property
@@ -206,7 +206,7 @@ class TaskPage(Page[Task]):
             print(page.page_info.page, len(page.tasks))
     """
 
-    noun: ClassVar[str] = "tasks"
+    _noun: ClassVar[str] = "tasks"
 
     data: tuple[Task, ...] | None = None
     """The tasks, in order. The platform may send null for none: `tasks` is never None."""

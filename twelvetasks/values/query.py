@@ -124,7 +124,7 @@ def _sort_option(value: SortOption | SortOptionName) -> SortOption:
 def _is_known(query: ListQuery[Any], field: attrs.Attribute[Any], value: SortBy) -> None:
     known = [key.name for key in query.resource.sort_keys]
     if value not in known:
-        refuse(field.name, value, f"must be one of {', '.join(known)}")
+        refuse(field.name, value.value, f"must be one of {', '.join(known)}")
 
 
 @attrs.frozen(kw_only=True, repr=False)
