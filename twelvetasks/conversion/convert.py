@@ -1,24 +1,19 @@
-"""Between the API's JSON and the models.
+"""Between the API's JSON and the models: the doors to the converters.
 
-A body takes the fast path if it is as usual, else that of the general converter; only if that
-fails, too, the exact one is asked where the fault is. `structuring` makes all three, when they are
-first needed: importing the package does no such work, and imports no cattrs.
+Importing the package makes no converter and imports no cattrs: `converters` does, when it is first
+called.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-import msgspec
-
-from twelvetasks.values.errors import REPORT_IT, ResponseError
+from twelvetasks.values.errors import Known
 
 if TYPE_CHECKING:
     from twelvetasks.conversion.converters import Converters
-    from twelvetasks.values.events import Event, EventModel, EventTask
-    from twelvetasks.values.models import HlsStream, PageInfo, SystemMetadata, Task, TaskPage
 
 __all__ = ["converters", "read_json", "structure", "to_dict", "to_json"]
 
@@ -28,54 +23,39 @@ T = TypeVar("T")
 @functools.cache
 def converters() -> Converters:
     """Give the converters, which the first call makes."""
-    from twelvetasks.conversion import converters as structuring  # noqa: PLC0415 - cattrs takes its time to be imported
+    from twelvetasks.conversion.converters import make_converters  # noqa: PLC0415 - imports cattrs
 
-    return structuring.made()
-
-
-def read_json(
-    body: bytes, kind: type[T], *, request_id: str | None = None, page: int | None = None
-) -> T:
-    """Structure a response's body as `kind`, or raise ResponseError with the place of the fault."""
-    if (read := converters().fast_path.read(body, kind)) is not None:
-        return cast("T", read)
-    try:
-        sent = msgspec.json.decode(body)
-    except (RecursionError, ValueError) as error:
-        raise ResponseError(
-            f"the body is not JSON ({error})",
-            advice=REPORT_IT,
-            request_id=request_id,
-            page=page,
-        ) from None
-    try:
-        return structure(sent, kind)
-    except ResponseError as error:
-        error.request_id, error.page = request_id, page
-        raise
+    return make_converters()
 
 
-def structure(sent: Any, kind: type[T]) -> T:
+def read_json(body: bytes, kind: type[T], **known: Unpack[Known]) -> T:
+    """Structure a response's body as `kind`, any model or any other type of JSON value.
+
+    Raises ResponseError, with the place of the fault and what else is `known`, such as the page.
+    """
+    return converters().read(body, kind, **known)
+
+
+def structure(sent: Any, kind: type[T], **known: Unpack[Known]) -> T:
     """Make a model from the JSON value that the API uses for it.
 
-    Raises ResponseError, with `json_path`, if the value is not of that shape.
+    Raises ResponseError, with `json_path`, if the value is not of that kind.
     """
-    return converters().structure(sent, kind)
+    return converters().structure(sent, kind, **known)
 
 
-def to_dict(
-    model: HlsStream | PageInfo | SystemMetadata | Task | TaskPage | Event | EventModel | EventTask,
-) -> dict[str, Any]:
+def to_dict(model: Any) -> dict[str, Any]:
     """Give back the API's own JSON object for a model, unknown fields included.
 
-    Timestamps are strings, `Task.id` is ``_id``, and what the platform had left out stays out.
+    Takes a task, a page, a webhook event or any value inside one. Timestamps are strings, `Task.id`
+    is ``_id``, and what the platform had left out stays out::
+
+        twelvetasks.to_dict(task)  # {"_id": "62a1...", "status": "ready", ...}
     """
     written: dict[str, Any] = converters().fast.unstructure(model)
     return written
 
 
-def to_json(
-    model: HlsStream | PageInfo | SystemMetadata | Task | TaskPage | Event | EventModel | EventTask,
-) -> str:
+def to_json(model: Any) -> str:
     """Give back the API's own JSON text for a model: `to_dict`, encoded."""
     return json.dumps(to_dict(model), ensure_ascii=False, allow_nan=False, separators=(",", ":"))

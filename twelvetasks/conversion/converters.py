@@ -1,55 +1,34 @@
 """The cattrs converters: how each kind of value that the API sends is read, and written again.
 
-There are two, set up alike: one without bookkeeping, which takes the fast path for what is as
-usual, and one with cattrs' detailed validation, which tells where a fault is. Both take the same
-and read it alike.
+There are two, set up alike: `fast` has the fast hooks for what is usual and no bookkeeping, `exact`
+has cattrs' detailed validation, which tells where a fault is. Both take the same and read it alike.
+Any attrs class with the fields of `twelvetasks.values.fields` is a model and needs no entry here.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 import reprlib
 import types
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, TypeVar, Unpack, cast, get_args, get_origin
 
 import attrs
+import msgspec
 from cattrs import AttributeValidationNote, BaseValidationError, Converter, IterableValidationNote
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from twelvetasks.conversion.fastpath import STATUSES, FastPath, Hook
-from twelvetasks.values.errors import REPORT_IT, ResponseError
-from twelvetasks.values.events import (
-    Event,
-    EventModel,
-    EventTask,
-    TaskFailed,
-    TaskReady,
-    UnknownEvent,
-)
+from twelvetasks.conversion.fast_hooks import FastHooks, Hook, field_types, is_model, status_of
+from twelvetasks.values.errors import REPORT_IT, Known, ResponseError
 from twelvetasks.values.fields import AnyData, Count, json_names, older_names
-from twelvetasks.values.models import (
-    HlsStream,
-    PageInfo,
-    SystemMetadata,
-    Task,
-    TaskPage,
-    TaskStatus,
-)
 from twelvetasks.values.timestamps import format_timestamp, parse_timestamp
 
-__all__ = ["DEEPEST", "Converters", "made"]
+__all__ = ["DEEPEST", "Converters", "make_converters"]
 
 T = TypeVar("T")
-_LISTED = frozenset((HlsStream, PageInfo, SystemMetadata, Task, TaskPage))
-"""What comes by the thousand, and is worth a fast path."""
-
-_MODELS = (
-    *(HlsStream, PageInfo, SystemMetadata, Task, TaskPage),
-    *(EventModel, EventTask, Event, TaskReady, TaskFailed, UnknownEvent),
-)
-_OUR_OWN = ("extra", "_spelling")
 
 DEEPEST = 64
 """Levels of lists and objects in an unknown field: more could be neither shown nor written."""
@@ -63,6 +42,12 @@ def _text(value: Any, _: Any = None) -> str:
     if isinstance(value, str):
         return value
     raise TypeError(f"expected a string, not {_shown(value)}")
+
+
+def _flag(value: Any, _: Any = None) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise TypeError(f"expected true or false, not {_shown(value)}")
 
 
 def _whole_number(value: Any, _: Any = None) -> int:
@@ -96,18 +81,10 @@ def _moment(value: Any, _: Any = None) -> datetime:
         ) from None
 
 
-def _status(value: Any, _: Any = None) -> TaskStatus | str:
-    return STATUSES.get(text := _text(value), text)
-
-
-def _shown(value: Any) -> str:
-    shown = _BRIEF.repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."
-
-
-def _check_extra(name: str, value: Any) -> None:
+def _any_data(value: Any, _: Any = None) -> Any:
     if isinstance(value, (dict, list)) and _is_deep(value):
-        raise ValueError(f"the field {_shown(name)} is nested more than {DEEPEST} deep")
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+    return value
 
 
 def _is_deep(value: Any) -> bool:
@@ -125,74 +102,75 @@ def _is_deep(value: Any) -> bool:
     return True
 
 
-def _any_data(value: Any, _: Any = None) -> Any:
-    if _is_deep(value):
-        raise ValueError(f"it is nested more than {DEEPEST} deep")
-    return value
+def _shown(value: Any) -> str:
+    shown = _BRIEF.repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
-def _optional(read: Callable[[Any, Any], T]) -> Callable[[Any, Any], T | None]:
-    def read_or_none(value: Any, _: Any) -> T | None:
-        return None if value is None else read(value, None)
-
-    return read_or_none
-
-
-_VALUES: dict[Any, Callable[[Any, Any], Any]] = {
+_VALUES: dict[Any, Hook] = {
     str: _text,
+    bool: _flag,
     int: _whole_number,
     float: _number,
     datetime: _moment,
-    TaskStatus | str: _status,
+    Count: _count,
+    AnyData: _any_data,
 }
 
 
-def _converter(fast: FastPath | None = None) -> Converter:
-    """Set a converter up, with fast hooks or, without, one that tells where faults are."""
-    detailed = fast is None
+def make_converters() -> Converters:
+    """Make both converters."""
+    fast, exact = _converter(detailed=False), _converter(detailed=True)
+    fast_hooks = FastHooks(lambda model: _general_hook(model, fast), _any_data)
+    fast.register_structure_hook_factory(is_model, fast_hooks.hook)
+    exact.register_structure_hook_factory(is_model, lambda model: _general_hook(model, exact))
+    return Converters(fast_hooks=fast_hooks, fast=fast, exact=exact)
+
+
+def _converter(*, detailed: bool) -> Converter:
+    """Set up a converter for everything but the structuring of models."""
     converter = Converter(detailed_validation=detailed, omit_if_default=True)
     for kind, read in _VALUES.items():
-        _register(converter, kind, read)
-        _register(converter, kind | None, _optional(read))
-    _register(converter, Count, _count)
-    _register(converter, AnyData, _any_data)
+        if isinstance(kind, type):
+            converter.register_structure_hook(kind, read)
+        else:
+            converter.register_structure_hook_func(functools.partial(operator.eq, kind), read)
+    converter.register_structure_hook_factory(_is_status, _status_hook)
+    converter.register_structure_hook_factory(
+        _is_tuple,
+        lambda kind: _list_hook(get_args(kind)[0], converter),
+    )
     converter.register_unstructure_hook_func(
         lambda kind: isinstance(kind, type) and issubclass(kind, datetime), format_timestamp
     )
     converter.register_unstructure_hook_func(
-        lambda kind: kind in (TaskStatus | str, TaskStatus | str | None),
-        lambda status: None if status is None else str(status),
+        _is_status, lambda status: None if status is None else str(status)
     )
-    converter.register_structure_hook_factory(
-        _is_tuple, lambda kind: _list_hook(get_args(kind)[0], converter)
+    converter.register_unstructure_hook_factory(
+        is_model, lambda model: _unstructure_hook(model, converter)
     )
-    for model in _MODELS:
-        hook = _structure_hook(model, converter, detailed)
-        if fast is not None and model in _LISTED:
-            hook = fast.add(
-                model,
-                hook,
-                names=json_names(model),
-                older=frozenset(older_names(model).values()),
-                check_extra=_check_extra,
-            )
-        converter.register_structure_hook(model, hook)
-        converter.register_unstructure_hook(model, _unstructure_hook(model, converter))
     return converter
-
-
-def _register(converter: Converter, kind: Any, hook: Callable[[Any, Any], Any]) -> None:
-    if isinstance(kind, type):
-        converter.register_structure_hook(kind, hook)
-    else:
-        converter.register_structure_hook_func(lambda candidate: candidate == kind, hook)
 
 
 def _is_tuple(kind: Any) -> bool:
     return get_origin(kind) is tuple
 
 
-def _list_hook(member: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+def _is_status(kind: Any) -> bool:
+    return status_of(kind) is not None
+
+
+def _status_hook(kind: Any) -> Hook:
+    names = {member.value: member for member in status_of(kind) or ()}
+    optional = types.NoneType in get_args(kind)
+
+    def structure_status(value: Any, _: Any) -> Any:
+        return None if value is None and optional else names.get(text := _text(value), text)
+
+    return structure_status
+
+
+def _list_hook(member: Any, converter: Converter) -> Hook:
     """Wrap what cattrs generates for a list: it would take any iterable, even a string, apart."""
     kind = cast("type[list[Any]]", types.GenericAlias(list, member))
     generated = list_structure_factory(kind, converter)
@@ -205,12 +183,16 @@ def _list_hook(member: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     return structure_list
 
 
-def _structure_hook(model: type[Any], converter: Converter, detailed: bool) -> Hook:
+def _general_hook(model: Any, converter: Converter) -> Hook:
     """Wrap what cattrs generates so that unknown fields, nulls and older names are remembered."""
-    known = frozenset(json_names(model).values())
-    older = older_names(model)
+    class_ = get_origin(model) or model
+    known = frozenset(json_names(class_).values())
+    older = older_names(class_)
     generated = make_dict_structure_fn(
-        model, converter, _cattrs_detailed_validation=detailed, **_overrides(model)
+        model,
+        converter,
+        _cattrs_detailed_validation=converter.detailed_validation,
+        **_overrides(class_) | _overrides_of_variables(model, converter),
     )
 
     def structure_model(sent: Any, _: Any) -> Any:
@@ -224,7 +206,8 @@ def _structure_hook(model: type[Any], converter: Converter, detailed: bool) -> H
                 renamed[new] = renamed.pop(old)
         extra = {key: value for key, value in renamed.items() if key not in known}
         for key, value in extra.items():
-            _check_extra(key, value)
+            if isinstance(value, (dict, list)) and _is_deep(value):
+                raise ValueError(f"the field {_shown(key)} is nested more than {DEEPEST} deep")
         return attrs.evolve(
             generated(renamed, model), extra=extra, _spelling=frozenset(sent.keys() - extra.keys())
         )
@@ -253,20 +236,51 @@ def _unstructure_hook(model: type[Any], converter: Converter) -> Callable[[Any],
 
 
 def _overrides(model: type[Any]) -> dict[str, Any]:
-    renamed = {name: override(rename=key) for name, key in json_names(model).items() if name != key}
-    return renamed | {name: override(omit=True) for name in _OUR_OWN}
+    names = json_names(model)
+    renamed = {name: override(rename=key) for name, key in names.items() if name != key}
+    kept_beside = [field.name for field in attrs.fields(model) if field.name not in names]
+    return renamed | {name: override(omit=True) for name in kept_beside}
+
+
+def _overrides_of_variables(model: Any, converter: Converter) -> dict[str, Any]:
+    """Give a generic model's fields their types: cattrs finds no variable in ``... | None``."""
+    if get_origin(model) is None:
+        return {}
+    names = json_names(get_origin(model))
+
+    def read_as(type_: Any) -> Hook:
+        return lambda value, _: converter.structure(value, type_)
+
+    return {
+        name: override(rename=names[name], struct_hook=read_as(type_))
+        for name, type_ in field_types(model).items()
+    }
 
 
 @attrs.frozen(kw_only=True)
 class Converters:
-    """The two converters, and the fast path of the first."""
+    """The two converters, and the fast hooks of the first."""
 
-    fast_path: FastPath
+    fast_hooks: FastHooks
     fast: Converter
     exact: Converter
 
-    def structure(self, sent: Any, kind: type[T]) -> T:
-        """Make a model; raise ResponseError, with `json_path`, if the value is not of its shape."""
+    def read(self, body: bytes, kind: type[T], **known: Unpack[Known]) -> T:
+        """Structure a body; raise ResponseError if it is not JSON, or not of its kind."""
+        try:
+            return self.fast.structure(self.fast_hooks.decode(body, kind), kind)
+        except (RecursionError, ValueError):
+            pass  # It is not usual, or wrong.
+        try:
+            sent = msgspec.json.decode(body)
+        except (RecursionError, ValueError) as error:
+            fault = f"the body is not JSON ({error})"
+        else:
+            return self.structure(sent, kind, **known)
+        raise ResponseError(fault, advice=REPORT_IT, **known)
+
+    def structure(self, sent: Any, kind: type[T], **known: Unpack[Known]) -> T:
+        """Make a model; raise ResponseError, with `json_path`, if the value is not of its kind."""
         try:
             return self.fast.structure(sent, kind)
         except (KeyError, TypeError, ValueError):
@@ -275,30 +289,27 @@ class Converters:
             return self.exact.structure(sent, kind)
         except (BaseValidationError, KeyError, TypeError, ValueError) as error:
             path, fault = _first_fault(error, sent)
-        malformed = ResponseError(f"the answer is malformed at {path}: {fault}", advice=REPORT_IT)
-        malformed.json_path = path
-        raise malformed
-
-
-def made() -> Converters:
-    """Make the converters."""
-    fast_path = FastPath()
-    return Converters(fast_path=fast_path, fast=_converter(fast_path), exact=_converter())
+        raise ResponseError(
+            f"the answer is malformed at {path}: {fault}",
+            advice=REPORT_IT,
+            json_path=path,
+            **known,
+        )
 
 
 def _first_fault(error: Exception, sent: Any) -> tuple[str, str]:
     """Follow cattrs' notes down to the first fault: its JSON path and what is wrong there."""
     path = "$"
     while isinstance(error, BaseValidationError):
-        note_of = error.cl
+        model = get_origin(error.cl) or error.cl
         error = error.exceptions[0]
         for note in getattr(error, "__notes__", ()):
             if isinstance(note, IterableValidationNote):
                 path += f"[{note.index}]"
                 sent = sent[note.index] if isinstance(note.index, int) else None
             elif isinstance(note, AttributeValidationNote):
-                name = json_names(note_of).get(note.name, note.name)
-                older = older_names(note_of).get(name, name)
+                name = json_names(model).get(note.name, note.name)
+                older = older_names(model).get(name, name)
                 if isinstance(sent, dict) and name not in sent and older in sent:
                     name = older
                 path += f".{name}"

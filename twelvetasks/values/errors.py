@@ -64,14 +64,19 @@ REPORT_IT = "Nothing of it was used; if it happens again, report it with the req
 
 
 class Known(TypedDict, total=False):
-    """The data that every error can carry; each is an attribute of `TwelveTasksError`."""
+    """What can be known of any error's request; each is an attribute of `TwelveTasksError`."""
 
-    advice: str
     status: int | None
     code: str | None
     request_id: str | None
     page: int | None
     checkpoint: Checkpoint | None
+
+
+class Told(Known, total=False):
+    """The keyword arguments that every error takes."""
+
+    advice: str
 
 
 class TwelveTasksError(Exception):
@@ -100,7 +105,7 @@ class TwelveTasksError(Exception):
     checkpoint: Checkpoint | None
     """Where the listing stood: pass it as `resume` to go on from there. None outside listings."""
 
-    def __init__(self, reason: str, **known: Unpack[Known]) -> None:
+    def __init__(self, reason: str, **known: Unpack[Told]) -> None:
         super().__init__(reason)
         self.reason = reason
         self.advice = known.get("advice", "")
@@ -174,9 +179,7 @@ class ResponseError(TwelveTasksError):
     json_path: str | None
     """The exact place of the fault, such as ``$.data[3].created_at``; None if it was not JSON."""
 
-    def __init__(
-        self, reason: str, *, json_path: str | None = None, **known: Unpack[Known]
-    ) -> None:
+    def __init__(self, reason: str, *, json_path: str | None = None, **known: Unpack[Told]) -> None:
         super().__init__(reason, **known)
         self.json_path = json_path
 
@@ -211,7 +214,7 @@ class RateLimitedError(ApiError):
     """The wait that the platform asked for, in seconds, or None if it named none."""
 
     def __init__(
-        self, reason: str, *, retry_after: float | None = None, **known: Unpack[Known]
+        self, reason: str, *, retry_after: float | None = None, **known: Unpack[Told]
     ) -> None:
         super().__init__(reason, **known)
         self.retry_after = retry_after
@@ -224,7 +227,7 @@ class ServerError(ApiError):
     """The wait that the platform asked for, in seconds, or None if it named none."""
 
     def __init__(
-        self, reason: str, *, retry_after: float | None = None, **known: Unpack[Known]
+        self, reason: str, *, retry_after: float | None = None, **known: Unpack[Told]
     ) -> None:
         super().__init__(reason, **known)
         self.retry_after = retry_after
@@ -250,7 +253,7 @@ class TaskFailedError(TwelveTasksError):
     task: Task
     """The task as it ended."""
 
-    def __init__(self, reason: str, *, task: Task, **known: Unpack[Known]) -> None:
+    def __init__(self, reason: str, *, task: Task, **known: Unpack[Told]) -> None:
         super().__init__(reason, **known)
         self.task = task
 
@@ -262,7 +265,7 @@ class WaitTimeoutError(TwelveTasksError, TimeoutError):
     """The ids of the tasks that had not ended."""
 
     def __init__(
-        self, reason: str, *, task_ids: tuple[str, ...] = (), **known: Unpack[Known]
+        self, reason: str, *, task_ids: tuple[str, ...] = (), **known: Unpack[Told]
     ) -> None:
         super().__init__(reason, **known)
         self.task_ids = task_ids
@@ -311,7 +314,7 @@ class WebhookError(TwelveTasksError):
         *,
         refusal: Refusal,
         json_path: str | None = None,
-        **known: Unpack[Known],
+        **known: Unpack[Told],
     ) -> None:
         super().__init__(reason, **known)
         self.refusal = refusal

@@ -1,0 +1,307 @@
+"""Fast hooks: how objects of the usual shape become models, in functions generated for each model.
+
+The reason for a second way beside what cattrs generates: that calls a function for each field, and
+attrs sets each field of a frozen class by one more. Both together cost more than all the rest of a
+client; `python -m tests.benchmarks structure` has the figures. Here three things are different:
+
+- msgspec reads a body into *rows*: structs whose types it has checked, without unknown fields.
+- All fields of a model are read in the lines of one function.
+- They are set on a *draft*, a subclass of the same layout that is not frozen. It becomes the model
+  when it is whole.
+
+The hooks are registered with cattrs like any other. They refuse nothing: what is not usual goes to
+the general hook of the model, and what they take they read as that does.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import attrs
+import msgspec
+
+from twelvetasks.values.fields import NO_EXTRA, AnyData, Count, Extra, json_names, older_names
+from twelvetasks.values.timestamps import parse_timestamp
+
+__all__ = ["FastHooks", "Hook", "field_types", "is_model", "status_of"]
+
+Hook = Callable[[Any, Any], Any]
+
+LARGEST = 2**63 - 1
+"""The largest whole number that msgspec compares with a bound; a larger one is not usual."""
+
+# `fromisoformat` takes more than RFC 3339. Of what has 24 characters with T, dot and Z in their
+# places it takes two things more: week dates, which have no "-" there, and the hour 24.
+_USUAL_TIME = (
+    "len(value) == 24 and value[10] == 'T' and value[19] == '.' and value[23] == 'Z'"
+    " and value[7] == '-' and (value[12] != '4' or value[11] != '2')"
+)
+
+
+@attrs.frozen(kw_only=True)
+class _Kind:
+    """How the values of one kind are read."""
+
+    wire: Any
+    """The type that msgspec checks in a row."""
+    check: str = ""
+    """The condition under which a value of a dict is not usual; empty for none."""
+    read: str = ""
+    """The expression that makes of a value what the model holds; empty if it is that already."""
+    read_row: str | None = None
+    """The same for a value of a row, if it is another."""
+
+
+_KINDS: dict[Any, _Kind] = {
+    str: _Kind(wire=str, check="type(value) is not str"),
+    bool: _Kind(wire=bool, check="type(value) is not bool"),
+    int: _Kind(
+        wire=Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)],
+        check="type(value) is not int",
+    ),
+    Count: _Kind(
+        wire=Annotated[int, msgspec.Meta(ge=0, le=LARGEST)],
+        check="type(value) is not int or value < 0",
+    ),
+    float: _Kind(
+        wire=int | float,
+        check="type(value) is not float and type(value) is not int",
+    ),
+    datetime: _Kind(
+        wire=str,
+        check="type(value) is not str",
+        read=f"read_usual_time(value) if {_USUAL_TIME} else parse_timestamp(value)",
+    ),
+    AnyData: _Kind(wire=Any, read="any_data(value, None)"),
+    tuple[str, ...]: _Kind(
+        wire=list[str],
+        check="type(value) is not list or not strings.issuperset(map(type, value))",
+        read="tuple(value)",
+    ),
+}
+
+
+@attrs.frozen(kw_only=True)
+class _Functions:
+    """The two generated functions of a model, and the rows that the first of them reads."""
+
+    row: type[msgspec.Struct]
+    from_row: Callable[[Any], Any]
+    from_dict: Callable[[Any], Any]
+
+    def hook(self, sent: Any, _: Any) -> Any:
+        """Structure a row, or a JSON value that is read already."""
+        return self.from_row(sent) if type(sent) is self.row else self.from_dict(sent)
+
+
+class FastHooks:
+    """The fast hooks of models, each made after those of the models inside it.
+
+    `general` gives a model's general hook; `any_data` refuses, by a ValueError, what is nested too
+    deeply.
+    """
+
+    def __init__(self, general: Callable[[Any], Hook], any_data: Hook) -> None:
+        self._general = general
+        self._any_data = any_data
+        self._functions: dict[Any, _Functions] = {}
+        self._decoders: dict[Any, Callable[[bytes], Any]] = {}
+
+    def decode(self, body: bytes, model: Any) -> Any:
+        """Read a body as a row of the model. Raises ValueError if it is not usual."""
+        if model not in self._decoders:
+            if not is_model(model):
+                raise ValueError("only models have rows")
+            self._decoders[model] = msgspec.json.Decoder(self._of(model).row).decode
+        return self._decoders[model](body)
+
+    def hook(self, model: Any) -> Hook:
+        """Give the fast hook of a model."""
+        return self._of(model).hook
+
+    def _of(self, model: Any) -> _Functions:
+        if model not in self._functions:
+            self._functions[model] = self._made(model)
+        return self._functions[model]
+
+    def _made(self, model: Any) -> _Functions:
+        names = json_names(get_origin(model) or model)
+        known = frozenset(names.values())
+        scope: dict[str, Any] = {
+            "Draft": _draft_of(get_origin(model) or model),
+            "NO_EXTRA": NO_EXTRA,
+            "UNSET": msgspec.UNSET,
+            "any_data": self._any_data,
+            "general": self._general(model),
+            "keep_rest": _rest_keeper(known, self._any_data),
+            "known": known,
+            "model": get_origin(model) or model,
+            "new": object.__new__,
+            "older": frozenset(older_names(get_origin(model) or model).values()),
+            "parse_timestamp": parse_timestamp,
+            "read_usual_time": datetime.fromisoformat,
+            "strings": frozenset((str,)),
+            "tell_names": _name_teller(names),
+        }
+        wires = []
+        from_row = ["def from_row(sent):", " draft, nulls = new(Draft), False"]
+        from_dict = [
+            "def from_dict(sent):",
+            " if type(sent) is not dict: return general(sent, model)",
+            " get, draft, nulls = sent.get, new(Draft), False",
+        ]
+        for field, type_ in field_types(model).items():
+            bare, optional = _without_none(type_)
+            optional = optional or bare == AnyData
+            kind = self._kind_of(bare, field, scope)
+            wire = kind.wire | None | msgspec.UnsetType if optional else kind.wire
+            wires.append((field, wire, msgspec.UNSET) if optional else (field, wire))
+            read_row = kind.read if kind.read_row is None else kind.read_row
+            from_row += [
+                f" value = sent.{field}",
+                *_setting(field, "", read_row, optional=optional),
+            ]
+            from_dict += [
+                f" value = get({names[field]!r}, UNSET)",
+                *_setting(field, kind.check, kind.read, optional=optional),
+            ]
+        end = [" draft.__class__ = model", " return draft"]
+        from_row += [
+            " draft.extra, draft._spelling = NO_EXTRA, tell_names(sent) if nulls else None",
+            *end,
+        ]
+        from_dict += [
+            " if nulls or not known.issuperset(sent):",
+            "  if not older.isdisjoint(sent): return general(sent, model)",
+            "  draft.extra, draft._spelling = keep_rest(sent)",
+            " else: draft.extra, draft._spelling = NO_EXTRA, None",
+            *end,
+        ]
+        exec("\n".join(from_row + from_dict), scope)  # noqa: S102 - made of the models' own names only
+        row = msgspec.defstruct(
+            f"{scope['model'].__name__}Row",
+            wires,
+            kw_only=True,
+            rename=names,
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        return _Functions(row=row, from_row=scope["from_row"], from_dict=scope["from_dict"])
+
+    def _kind_of(self, type_: Any, field: str, scope: dict[str, Any]) -> _Kind:
+        """Give how a field is read: as one of the kinds above, a status, a model, or models."""
+        if type_ in _KINDS:
+            return _KINDS[type_]
+        if (status := status_of(type_)) is not None:
+            scope[f"{field}_names"] = {member.value: member for member in status}
+            return attrs.evolve(_KINDS[str], read=f"{field}_names.get(value, value)")
+        is_list = get_origin(type_) is tuple
+        inner = self._of(get_args(type_)[0] if is_list else type_)
+        scope[f"{field}_row"], scope[f"{field}_dict"] = inner.from_row, inner.from_dict
+        if is_list:
+            return _Kind(
+                wire=list[inner.row],  # type: ignore[name-defined]
+                check="type(value) is not list",
+                read=f"tuple([{field}_dict(one) for one in value])",
+                read_row=f"tuple([{field}_row(one) for one in value])",
+            )
+        return _Kind(wire=inner.row, read=f"{field}_dict(value)", read_row=f"{field}_row(value)")
+
+
+def is_model(kind: Any) -> bool:
+    """Whether a type is an attrs class that keeps what its objects were, such as `Task`."""
+    class_ = get_origin(kind) or kind
+    return attrs.has(class_) and hasattr(attrs.fields(class_), "_spelling")
+
+
+def status_of(kind: Any) -> type[StrEnum] | None:
+    """Give the enum of a field that holds one of its members or, if it knows none, a string."""
+    members = [member for member in get_args(kind) if member not in (str, types.NoneType)]
+    is_union = get_origin(kind) in (types.UnionType, Union)
+    if not is_union or len(members) != 1 or str not in get_args(kind):
+        return None
+    only: Any = members[0]
+    return only if isinstance(only, type) and issubclass(only, StrEnum) else None
+
+
+def field_types(model: Any) -> dict[str, Any]:
+    """Map each field of a model that stands in the JSON to its type, without type variables."""
+    class_ = get_origin(model) or model
+    attrs.resolve_types(class_, include_extras=True)
+    names = json_names(class_)
+    given = dict(zip(getattr(class_, "__parameters__", ()), get_args(model), strict=False))
+    return {
+        field.name: _filled(field.type, given)
+        for field in attrs.fields(class_)
+        if field.name in names
+    }
+
+
+def _filled(type_: Any, given: Mapping[TypeVar, Any]) -> Any:
+    parameters = getattr(type_, "__parameters__", ())
+    return type_[tuple(given[one] for one in parameters)] if parameters else type_
+
+
+def _setting(field: str, check: str, read: str, *, optional: bool) -> Iterator[str]:
+    """Write how a value is checked, read and set."""
+    refuse = [f"if {check}: return general(sent, model)"] if check else []
+    lines = [*refuse, f"draft.{field} = {read or 'value'}"]
+    if optional:
+        yield f" if value is UNSET: draft.{field} = None"
+        yield f" elif value is None: draft.{field}, nulls = None, True"
+        yield " else:"
+        yield from (f"  {line}" for line in lines)
+    else:
+        yield from (f" {line}" for line in lines)
+
+
+def _rest_keeper(
+    known: frozenset[str], any_data: Hook
+) -> Callable[[dict[str, Any]], tuple[Extra, frozenset[str]]]:
+    """Make the function that keeps what is unknown, and which names there were, nulls included."""
+
+    def keep_rest(sent: dict[str, Any]) -> tuple[Extra, frozenset[str]]:
+        unknown = {name: any_data(value, None) for name, value in sent.items() if name not in known}
+        return Extra(unknown) if unknown else NO_EXTRA, _spelling(*filter(known.__contains__, sent))
+
+    return keep_rest
+
+
+def _name_teller(names: Mapping[str, str]) -> Callable[[msgspec.Struct], frozenset[str]]:
+    """Make the function that tells which names there were in what became a row."""
+
+    def tell_names(row: msgspec.Struct) -> frozenset[str]:
+        there = (name for field, name in names.items() if getattr(row, field) is not msgspec.UNSET)
+        return _spelling(*there)
+
+    return tell_names
+
+
+@functools.lru_cache(maxsize=256)
+def _spelling(*names: str) -> frozenset[str]:
+    """Give one set for the many objects that have the same names."""
+    return frozenset(names)
+
+
+def _draft_of(model: type[Any]) -> type[Any]:
+    """Make the subclass whose instances can be filled: Python's own stores, not attrs' refusal."""
+    own = {
+        "__slots__": (),
+        # One place of the type serves both: it is Python's own only if neither is overridden.
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,
+    }
+    return type(f"{model.__name__}Draft", (model,), own)
+
+
+def _without_none(kind: Any) -> tuple[Any, bool]:
+    """Split a field's type into what it is if it is not None, and whether it may be None."""
+    members = get_args(kind) if get_origin(kind) in (types.UnionType, Union) else ()
+    if types.NoneType not in members:
+        return kind, False
+    return Union[tuple(one for one in members if one is not types.NoneType)], True  # noqa: UP007
