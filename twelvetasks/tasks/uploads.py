@@ -24,7 +24,7 @@ import attrs
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from twelvetasks.values.checks import refuse, whole_number
+from twelvetasks.values.checks import check_flag, refuse, whole_number
 from twelvetasks.values.errors import UploadError
 
 __all__ = ["MAX_FILESIZE", "OnProgress", "Upload", "VideoFile", "checked_upload"]
@@ -250,8 +250,6 @@ async def checked_upload(
         refuse("index_id", index_id, "must be the id of an index")
     if (video_url is None) == (video_file is None):
         refuse("video_file", video_file, "give either video_file or video_url")
-    if not isinstance(enable_video_stream, bool):
-        refuse("enable_video_stream", enable_video_stream, "must be True or False")
     if on_progress is not None and (
         not callable(on_progress) or inspect.iscoroutinefunction(on_progress)
     ):
@@ -259,7 +257,7 @@ async def checked_upload(
     return Upload(
         index_id=index_id,
         video_url=None if video_url is None else _checked_url(video_url, filename, size),
-        enable_video_stream=enable_video_stream,
+        enable_video_stream=check_flag("enable_video_stream", enable_video_stream),
         user_metadata=None if user_metadata is None else _json_of(user_metadata),
         on_progress=on_progress,
         stall_timeout=stall_timeout,

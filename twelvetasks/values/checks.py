@@ -17,8 +17,10 @@ __all__ = [
     "any_seconds",
     "as_checkpoint",
     "aware_moment",
+    "check_flag",
     "check_resume",
     "check_seconds",
+    "flag",
     "member_of",
     "positive_seconds",
     "refuse",
@@ -84,6 +86,18 @@ def any_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
 def positive_seconds(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Validate an attrs field that holds a number of seconds above 0."""
     check_seconds(field.name, value, positive=True)
+
+
+def check_flag(parameter: str, value: object) -> bool:
+    """Return `value` if it is True or False, else raise InvalidArgumentError."""
+    if not isinstance(value, bool):
+        refuse(parameter, value, "must be True or False")
+    return value
+
+
+def flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate an attrs field that holds True or False."""
+    check_flag(field.name, value)
 
 
 def member_of(kind: type[E], parameter: str, value: object) -> E:

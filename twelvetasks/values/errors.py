@@ -37,6 +37,7 @@ from twelvetasks.values.models import Task
 
 __all__ = [
     "REPORT_IT",
+    "TRANSIENT_FAILURES",
     "ApiError",
     "AuthenticationError",
     "BadRequestError",
@@ -231,6 +232,14 @@ class ServerError(ApiError):
     ) -> None:
         super().__init__(reason, **known)
         self.retry_after = retry_after
+
+
+TRANSIENT_FAILURES: tuple[type[TwelveTasksError], ...] = (
+    TransportError,
+    ServerError,
+    RateLimitedError,
+)
+"""The errors that a watch or a wait survives: the same request may succeed later."""
 
 
 class ListingDriftError(TwelveTasksError):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import attrs
 
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import as_checkpoint, check_resume, positive_seconds, refuse
+from twelvetasks.values.checks import (
+    as_checkpoint,
+    aware_moment,
+    check_resume,
+    flag,
+    positive_seconds,
+    refuse,
+)
 from twelvetasks.values.models import SortBy, SortOption, Task
 from twelvetasks.values.tasks import TaskQuery
 
@@ -41,16 +47,6 @@ def _without_a_time(_: object, __: object, query: TaskQuery) -> None:
         refuse("updated_at", query.updated_at, "a watch begins at a time by `since`")
 
 
-def _moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, datetime) or value.utcoffset() is None:
-        refuse(field.name, value, "must be a datetime with a time zone")
-
-
-def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, bool):
-        refuse(field.name, value, "must be True or False")
-
-
 @attrs.frozen(kw_only=True)
 class WatchPlan:
     """What a watch is to deliver, and how often it looks.
@@ -60,11 +56,13 @@ class WatchPlan:
 
     query: TaskQuery = attrs.field(validator=_without_a_time)
     """The filters. The order is the watch's own."""
-    since: datetime | None = attrs.field(default=None, validator=attrs.validators.optional(_moment))
+    since: datetime | None = attrs.field(
+        default=None, validator=attrs.validators.optional(aware_moment)
+    )
     """Deliver what was updated at or after this time; None for what is updated from now on."""
     resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
     """Go on from here instead."""
-    deletions: bool = attrs.field(default=False, validator=_flag)
+    deletions: bool = attrs.field(default=False, validator=flag)
     """Whether to know every task, and so to notice which of them are gone."""
     min_interval: float = attrs.field(default=5.0, validator=positive_seconds)
     """Seconds between two polls after a change."""

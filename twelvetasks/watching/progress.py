@@ -17,11 +17,10 @@ from twelvetasks.paging.page_checks import KeyedPage, contradiction
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import (
+    TRANSIENT_FAILURES,
     BadRequestError,
     RateLimitedError,
     ResponseError,
-    ServerError,
-    TransportError,
     TwelveTasksError,
 )
 from twelvetasks.values.models import Page, Task, TaskStatus
@@ -48,9 +47,6 @@ GROWTH = 1.5
 
 JITTER = 0.1
 """By which part of itself an interval varies, so that watches do not move in step."""
-
-PASSING = (TransportError, ServerError, RateLimitedError)
-"""The errors that a watch outlives, however often they come."""
 
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -144,7 +140,7 @@ class Watching:
             return
         if isinstance(error, ResponseError) and self._garbled < ATTEMPTS - 1:
             self._garbled += 1
-        elif not isinstance(error, PASSING):
+        elif not isinstance(error, TRANSIENT_FAILURES):
             raise error
         if not isinstance(error, RateLimitedError):
             self._rest(self._interval * 2)

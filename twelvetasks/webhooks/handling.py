@@ -14,7 +14,7 @@ from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.refusals import ANSWERS, refused
 
-__all__ = ["Answer", "answer"]
+__all__ = ["Reply", "answer"]
 
 _log = logging.getLogger("twelvetasks")
 
@@ -23,8 +23,8 @@ PATIENCE = 30.0
 
 
 @attrs.frozen
-class Answer:
-    """What to answer a request with."""
+class Reply:
+    """The HTTP response to a webhook: its status and its text."""
 
     status: int
     text: str
@@ -35,7 +35,7 @@ async def answer(
     method: str,
     header: Callable[[str], str | None],
     chunks: AsyncGenerator[bytes, None],
-) -> Answer:
+) -> Reply:
     """Let a request be received, and log why if it is not.
 
     `header` gives a header by its name in lower case: several of one name joined by commas.
@@ -46,11 +46,11 @@ async def answer(
         await receiver.receive(body, header("tl-signature"))
     except WebhookError as error:
         _log.warning("a webhook was refused (%s): %s", error.refusal, error)
-        return Answer(ANSWERS[error.refusal], error.refusal)
+        return Reply(ANSWERS[error.refusal], error.refusal)
     except Exception:  # noqa: BLE001 - whatever it was, the platform is to try again
         _log.exception("a webhook could not be handed over; the platform is told to try again")
-        return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "not handed over")
-    return Answer(HTTPStatus.OK, "ok")
+        return Reply(HTTPStatus.INTERNAL_SERVER_ERROR, "not handed over")
+    return Reply(HTTPStatus.OK, "ok")
 
 
 async def _read(
