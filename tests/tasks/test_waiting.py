@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -384,6 +386,51 @@ async def test_a_cancelled_anext_loses_nothing(
                     ended.append((await asyncio.wait_for(anext(waiting), 0.003)).id)
     ended += [task.id async for task in waiting]
     assert sorted(ended) == sorted(ids)
+
+
+@pytest.mark.parametrize("scope", ["wait_for", "anyio"])
+async def test_a_heartbeat_shorter_than_a_poll_does_not_restart_it(
+    platform: FakePlatform, session: TaskSession, scope: str
+) -> None:
+    """Of one poll, the listing has pages, and the tasks it lacks are retrieved."""
+    added(platform, 110)
+    ids = [*added(platform, 60), *added(platform, 2, "ready")]
+    platform.latency = 0.1
+    ended: list[str] = []
+    beats = 0
+    async with session.wait_all(ids, polling=SELDOM) as waiting:
+        while len(ended) < 2:
+            if scope == "wait_for":
+                with suppress(TimeoutError):
+                    ended.append((await asyncio.wait_for(anext(waiting), 0.03)).id)
+            else:
+                with anyio.move_on_after(0.03):
+                    ended.append((await anext(waiting)).id)
+            beats += 1
+    assert sorted(ended) == sorted(ids[-2:])
+    assert beats > 5
+    lists = [request for request in platform.requests if "page" in request.query]
+    assert len(lists) == 2
+    assert len(platform.requests) == 4
+
+
+async def test_a_wait_that_is_collected_ends_its_requests(
+    fake_platform: FakePlatform, session: TaskSession
+) -> None:
+    ids = added(fake_platform, 3)
+    hold = fake_platform.hold()
+    async with TaskSession(fake_platform.api_key, base_url=fake_platform.base_url) as own:
+        before = asyncio.all_tasks()
+        waiting = own.wait_all(ids)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(waiting), 0.1)
+        await hold.until_arrived()
+        assert asyncio.all_tasks() > before
+        del waiting
+        gc.collect()
+        while asyncio.all_tasks() != before:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    hold.release()
 
 
 async def test_a_break_leaves_nothing_running(fake_platform: FakePlatform) -> None:

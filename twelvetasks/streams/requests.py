@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from contextvars import Context
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -118,7 +119,18 @@ class Requests:
 
 
 def cancel(fetches: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel fetches, also when their stream is collected after its event loop was closed."""
+    """Cancel fetches; a finalizer may call it in any thread, and after their loop was closed."""
     for fetch in fetches:
-        if not fetch.get_loop().is_closed():
+        loop = fetch.get_loop()
+        if _runs_here(loop):
             fetch.cancel()
+        else:
+            with suppress(RuntimeError):  # a closed loop has nothing left to cancel
+                loop.call_soon_threadsafe(fetch.cancel)
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -1,9 +1,9 @@
 """Waiting for tasks to end: one poll serves any number of them.
 
-A poll never takes a listing's word that a task has ended: tasks that a listing of those under way
-does not show are looked at one by one, and only that decides. So nothing depends on pages holding
-still. Like a listing's stream, a wait is an async generator written as a class: cancelled, it keeps
-its place. All it runs, it runs within the call that awaits it.
+A poll lists the tasks under way. It does not trust that listing to show that a task has ended: each
+task that it lacks is retrieved, and only the answer decides. So a page that shifts does no harm.
+Like a listing's stream, a wait is an async generator written as a class: a cancelled `anext` loses
+nothing, and its requests stay in flight for the next one. They hold no reference to the wait.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -19,23 +20,21 @@ from typing import Any
 import attrs
 
 from twelvetasks.paging.reads import Read
-from twelvetasks.streams.requests import Requests
+from twelvetasks.streams.requests import Requests, cancel
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.tasks.polling import Polling, Schedule
 from twelvetasks.tasks.requests import checked_id, retrieve
 from twelvetasks.values.checks import positive_seconds, refuse
 from twelvetasks.values.errors import (
+    TRANSIENT_FAILURES,
     BadRequestError,
     NotFoundError,
-    RateLimitedError,
-    ServerError,
     SessionClosedError,
     TaskFailedError,
-    TransportError,
     TwelveTasksError,
     WaitTimeoutError,
 )
-from twelvetasks.values.models import Task, TaskStatus
+from twelvetasks.values.models import Page, Task, TaskStatus
 from twelvetasks.values.tasks import TASKS, TaskQuery
 
 __all__ = ["OnChange", "TaskWaiting", "WaitPlan", "under_way", "wait_for"]
@@ -43,11 +42,8 @@ __all__ = ["OnChange", "TaskWaiting", "WaitPlan", "under_way", "wait_for"]
 ENDED = frozenset((TaskStatus.READY, TaskStatus.FAILED))
 UNDER_WAY = tuple(status for status in TaskStatus if status not in ENDED)
 
-PASSING = (RateLimitedError, ServerError, TransportError)
-"""What may be over by the next poll."""
-
 OnChange = Callable[[Task], Awaitable[None] | None]
-"""Called, or awaited, with a task whose status is another one than at the last look."""
+"""Called, or awaited, with each task at its first sight and whenever its status has changed."""
 
 
 def under_way(index_id: str | None = None) -> TaskQuery:
@@ -101,11 +97,20 @@ async def wait_for(
 
 
 class TaskWaiting(ResumableGenerator[Task]):
-    """Tasks, each given as soon as it has ended; an async generator of `Task`.
+    """An async generator of `Task`: each one as soon as it has ended; made by `wait_all`.
 
-    Cancelled, it loses nothing: the next `anext` carries on. After every other task has ended, it
-    raises NotFoundError if one is gone. Raises WaitTimeoutError when the time is over, and any
-    error that is not a passing one where it arises; asked again, it goes on.
+    A cancelled `anext` loses nothing: the next one carries on with the same requests, so
+    `asyncio.wait_for(anext(waiting), 1)` can serve as a heartbeat. Leave it with `async with` or
+    `aclose()`, which end its requests. ::
+
+        async with session.wait_all(tasks, timeout=600) as waiting:
+            async for task in waiting:
+                print(task.id, task.status, len(waiting.remaining))
+
+    Transient failures (no connection, no answer in time, status 429 and 5xx) are retried at the
+    next poll. Raises WaitTimeoutError when the `timeout` is over, and NotFoundError after all
+    others have ended if a task does not exist. Any other error is raised at once; the next `anext`
+    carries on.
     """
 
     def __init__(self, requests: Requests, tasks: Iterable[str | Task], plan: WaitPlan) -> None:
@@ -114,16 +119,21 @@ class TaskWaiting(ResumableGenerator[Task]):
         self._waiting = _checked_tasks(tasks)
         self._unseen: list[str] = []
         self._ended: deque[Task] = deque()
-        self._untold: deque[Task] = deque()
+        self._changed: deque[Task] = deque()
         self._gone: dict[str, NotFoundError] = {}
         self._pages = 1
+        self._listing: _Listing | None = None
+        self._fetches: list[asyncio.Task[Any]] = []
+        self._retrieved: list[str] = []
         self._schedule: Schedule | None = None
         self._late = False
-        self._passed: TwelveTasksError | None = None
+        self._transient: TwelveTasksError | None = None
+        backstop = weakref.finalize(self, cancel, self._fetches)
+        backstop.atexit = False
 
     @property
     def remaining(self) -> tuple[str, ...]:
-        """The ids of the tasks that have not ended, as far as is known."""
+        """The ids of the tasks that no poll has shown to have ended, in the order given."""
         return tuple(self._waiting)
 
     async def _next(self) -> Task | None:
@@ -135,7 +145,7 @@ class TaskWaiting(ResumableGenerator[Task]):
                 chance=random.random,
             )
         while True:
-            await self._tell()
+            await self._notify()
             if self._ended:
                 return self._ended.popleft()
             if not self._waiting:
@@ -143,100 +153,130 @@ class TaskWaiting(ResumableGenerator[Task]):
                     raise self._none_there()
                 return None
             if self._late:
-                raise self._too_late() from self._passed
+                raise self._too_late() from self._transient
             try:
-                async with asyncio.timeout(self._schedule.left):
-                    await self._step(self._schedule)
-            except PASSING as error:
-                self._passed = error
-            except TimeoutError:
-                self._late = True
+                await self._step(self._schedule)
+            except TRANSIENT_FAILURES as error:
+                self._transient = error
 
     async def _step(self, schedule: Schedule) -> None:
-        """Do what is next: look at tasks, wait for the next poll, or begin it."""
+        """Wait for what is next: the answers under way, or the time of the next poll."""
         if self._requests.closing.is_set():
             raise SessionClosedError(
                 "the session was closed during the wait",
                 advice="Finish the wait inside the session's `async with` block",
             )
-        if self._unseen:
-            await self._look()
-        elif pause := schedule.pause:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._requests.closing.wait()
-        else:
-            schedule.polled()
-            await self._list()
-
-    async def _list(self) -> None:
-        """Find out which tasks have to be looked at one by one.
-
-        As soon as there are no more of them than pages of the listing are left, they all have to:
-        that takes fewer requests.
-        """
-        unseen = dict.fromkeys(self._waiting)
-        page = 1
-        while len(unseen) > self._pages - page + 1:
-            try:
-                asked = Read(page, TASKS.max_page_limit)
-                read = await self._requests.read_page(self._plan.query, asked)
-            except BadRequestError:
-                if page == 1:
-                    raise
-                break
-            self._passed = None
-            for task in read.items:
-                if task.id in unseen:
-                    del unseen[task.id]
-                    self._see(task)
-            self._pages = max(read.page_info.total_page, 1)
-            page += 1
-            if page > self._pages:
-                break
-        self._unseen = [task_id for task_id in unseen if task_id in self._waiting]
-
-    async def _look(self) -> None:
-        """Look at the next few of those that have to be."""
-        looked_at = self._unseen[: self._requests.concurrency]
-        found = await asyncio.gather(*map(self._retrieve, looked_at), return_exceptions=True)
-        self._passed = None
-        faults: list[BaseException] = []
-        for task_id, what in zip(looked_at, found, strict=True):
-            if isinstance(what, Task):
-                self._see(what)
-            elif isinstance(what, NotFoundError):
-                self._gone[task_id] = what
-                del self._waiting[task_id]
-            elif isinstance(what, PASSING):
-                self._passed = what
+        if not (self._fetches or schedule.left):
+            self._late = True
+            return
+        if not self._fetches and not self._send():
+            if pause := schedule.pause:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._requests.closing.wait()
             else:
-                faults.append(what)
+                schedule.polled()
+                self._listing = _Listing(dict.fromkeys(self._waiting))
+            return
+        _, pending = await asyncio.wait(self._fetches, timeout=schedule.left)
+        if pending:
+            self._late = True
+            await self._stop()
+            return
+        fetches = tuple(self._fetches)
+        self._fetches.clear()
+        if self._listing is not None:
+            self._take_page(self._listing, fetches[0])
+        else:
+            self._take_tasks(fetches)
+
+    def _send(self) -> bool:
+        """Send the next requests of the poll; False if it needs no more."""
+        if self._listing is not None:
+            # Once there are no more tasks left than pages, retrieving them takes fewer requests.
+            if len(self._listing.unseen) > self._pages - self._listing.page + 1:
+                read = Read(self._listing.page, TASKS.max_page_limit)
+                fetch = self._requests.read_page(self._plan.query, read)
+                self._fetches.append(self._requests.spawn(fetch))
+                return True
+            self._end_listing(self._listing)
+        self._retrieved = self._unseen[: self._requests.concurrency]
+        for task_id in self._retrieved:
+            asked = retrieve(self._requests.transport, self._requests.base_url, task_id)
+            self._fetches.append(self._requests.spawn(asked))
+        return bool(self._retrieved)
+
+    def _take_page(self, listing: _Listing, fetch: asyncio.Task[Any]) -> None:
+        try:
+            page: Page[Task] = _result(fetch)
+        except BadRequestError:
+            if listing.page == 1:
+                self._listing = None
+                raise
+            self._end_listing(listing)
+            return
+        except TwelveTasksError:
+            self._listing = None
+            raise
+        self._transient = None
+        for task in page.items:
+            if task.id in listing.unseen:
+                del listing.unseen[task.id]
+                self._see(task)
+        self._pages = max(page.page_info.total_page, 1)
+        listing.page += 1
+        if listing.page > self._pages:
+            self._end_listing(listing)
+
+    def _end_listing(self, listing: _Listing) -> None:
+        """Note which tasks have to be retrieved, because the listing did not show them."""
+        self._unseen = [task_id for task_id in listing.unseen if task_id in self._waiting]
+        self._listing = None
+
+    def _take_tasks(self, fetches: Iterable[asyncio.Task[Any]]) -> None:
+        self._transient = None
+        faults: list[Exception] = []
+        for task_id, fetch in zip(self._retrieved, fetches, strict=True):
+            try:
+                task = _result(fetch)
+            except NotFoundError as error:
+                self._gone[task_id] = error
+                del self._waiting[task_id]
+            except TRANSIENT_FAILURES as error:
+                self._transient = error
+            except Exception as error:  # noqa: BLE001 - raised below
+                faults.append(error)
                 continue
+            else:
+                self._see(task)
             self._unseen.remove(task_id)
         if faults:
             raise faults[0]
 
-    async def _retrieve(self, task_id: str) -> Task:
-        return await retrieve(self._requests.transport, self._requests.base_url, task_id)
+    async def _stop(self) -> None:
+        fetches = tuple(self._fetches)
+        self._fetches.clear()
+        cancel(fetches)
+        if fetches:
+            await asyncio.wait(fetches)
 
     def _see(self, task: Task) -> None:
         """Take note of a task as it is now."""
         before, self._waiting[task.id] = self._waiting[task.id], task
         if before is None or before.status != task.status:
-            self._untold.append(task)
+            self._changed.append(task)
         if task.status in ENDED:
             del self._waiting[task.id]
             self._ended.append(task)
 
-    async def _tell(self) -> None:
-        """Call `on_change` for what has changed. The time for that is the caller's own."""
-        while self._untold:
-            task = self._untold.popleft()
+    async def _notify(self) -> None:
+        """Call `on_change` for each task that has changed. The `timeout` does not limit this."""
+        while self._changed:
+            task = self._changed.popleft()
             if self._plan.on_change is not None:
-                told = self._plan.on_change(task)
-                if inspect.isawaitable(told):
-                    await told
+                result = self._plan.on_change(task)
+                if inspect.isawaitable(result):
+                    await result
 
     def _none_there(self) -> NotFoundError:
         """Make the error for tasks that are gone; the platform's own if it is one."""
@@ -261,6 +301,23 @@ class TaskWaiting(ResumableGenerator[Task]):
             advice="Wait again, with a longer `timeout`",
             task_ids=self.remaining,
         )
+
+
+@attrs.define
+class _Listing:
+    """The listing at the beginning of a poll."""
+
+    unseen: dict[str, None]
+    """The tasks that no page has shown yet, in order."""
+    page: int = 1
+    """The page to read next."""
+
+
+def _result(fetch: asyncio.Task[Any]) -> Any:
+    try:
+        return fetch.result()
+    except asyncio.CancelledError:
+        raise SessionClosedError("the request was cancelled") from None
 
 
 def _checked_tasks(tasks: Iterable[str | Task]) -> dict[str, Task | None]:
