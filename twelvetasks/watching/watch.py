@@ -1,8 +1,7 @@
-"""`TaskWatch`: the changes of an account's tasks, as an async generator that has no end.
+"""`TaskWatch`: the changes of an account's tasks, as an endless async generator.
 
-Like a stream of a listing it is a class, so that a cancelled `anext` loses nothing. It looks only
-while its reader waits: nothing is under way while the reader is busy, or once it has gone.
-Webhooks make it look at once; what it delivers is what it sees.
+Like a listing's stream it is a class, so that a cancelled `anext` loses nothing. It starts requests
+only inside `anext`. Webhooks only make it poll sooner; it delivers what its polls show.
 """
 
 from __future__ import annotations
@@ -10,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
+from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twelvetasks.streams.requests import Requests, cancel
@@ -20,6 +21,7 @@ from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
 from twelvetasks.values.models import Page, Task, TaskStatus
 from twelvetasks.values.tasks import TaskQuery
+from twelvetasks.watching.announcements import MOST
 from twelvetasks.watching.plan import TaskChange, WatchPlan
 from twelvetasks.watching.progress import Watching
 
@@ -46,8 +48,18 @@ class Announcer(Protocol):
 class TaskWatch(ResumableGenerator[TaskChange]):
     """An endless async generator of `TaskChange`; made by `TaskSession.watch`.
 
-    Errors that pass (no connection, no answer in time, status 429 and 5xx) are logged as warnings
-    and outlived. Any other is raised with its `checkpoint`, and raised again from then on.
+    Leave it with `async with` or `aclose()`, which end its request. A cancelled `anext` loses
+    nothing: the next one carries on, with the same request. ::
+
+        async with session.watch(status="failed") as watch:
+            async for change in watch:
+                print(change.task.id, change.task.status)
+                store(str(watch.checkpoint))
+
+    Transient failures (no connection, no answer in time, status 429 and 5xx) are logged as
+    warnings to the logger ``twelvetasks.watch`` and retried. Any other `TwelveTasksError` is raised
+    with its `checkpoint`, and raised again by each later `anext`. When the session is closed,
+    `anext` raises SessionClosedError.
     """
 
     def __init__(
@@ -61,6 +73,8 @@ class TaskWatch(ResumableGenerator[TaskChange]):
         self._resting: asyncio.Timeout | None = None
         self._fetches: list[asyncio.Task[Page[Task]]] = []
         self._failure: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._announced: deque[tuple[str, TaskStatus]] = deque(maxlen=MOST)
         backstop = weakref.finalize(self, cancel, self._fetches)
         backstop.atexit = False
         self._webhooks = _checked(webhooks)
@@ -74,33 +88,48 @@ class TaskWatch(ResumableGenerator[TaskChange]):
 
     @property
     def polls(self) -> int:
-        """How often it has been seen what was updated last."""
+        """How many polls have been completed."""
         return self._watching.polls
 
     @property
     def next_poll(self) -> float | None:
-        """When it looks again, by its event loop's `time()`; None before it has looked."""
+        """When the next request is due, by the loop's `time()`; None before the first answer."""
         return self._due
 
     def announce(self, event: Event) -> None:
-        """Look at once for what a webhook has told, and again soon if it does not show yet.
+        """Poll soon because of a webhook's event, and again until a poll shows what it says.
 
-        `webhooks=receiver` sees to this; it is for webhooks that another process has received, and
-        has to be called in the event loop of the watch. What is delivered, and in which order, does
-        not depend on it. A watch that has ended takes no notice.
+        ``session.watch(webhooks=receiver)`` calls this for you; call it yourself for webhooks that
+        another process received. Any thread and any event loop may call it. It has no influence on
+        what is delivered, or in which order. A watch that has ended ignores it.
         """
         from twelvetasks.values.events import TaskFailed, TaskReady  # noqa: PLC0415 - only webhooks need it
 
         if isinstance(event, TaskReady):
-            self._watching.announce(event.data.id, TaskStatus.READY)
+            self._announced.append((event.data.id, TaskStatus.READY))
         elif isinstance(event, TaskFailed):
-            self._watching.announce(event.data.id, TaskStatus.FAILED)
+            self._announced.append((event.data.id, TaskStatus.FAILED))
+        if self._loop is None:
+            return  # the first `anext` reads what was announced before it
+        if _running_loop() is self._loop:
+            self._read_announced()
+        else:
+            with suppress(RuntimeError):  # its loop has closed, so the watch has ended
+                self._loop.call_soon_threadsafe(self._read_announced)
+
+    def _read_announced(self) -> None:
+        """Take in what was announced, and shorten the pause that is under way."""
+        while self._announced:
+            self._watching.announce(*self._announced.popleft())
         if self._resting is not None and not self._resting.expired():
             self._resting.reschedule(self._due)
 
     async def _next(self) -> TaskChange:
         if self._failure is not None:
             raise self._failure
+        # Set before it is read what was announced: an event of another thread meets one of both.
+        self._loop = asyncio.get_running_loop()
+        self._read_announced()
         try:
             return await self._change()
         except TwelveTasksError as error:
@@ -180,6 +209,13 @@ def _checked(webhooks: Any) -> Announcer | None:
         refuse("webhooks", webhooks, "must be a twelvetasks.webhooks.Receiver, or None")
     announcer: Announcer | None = webhooks
     return announcer
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _closed() -> SessionClosedError:

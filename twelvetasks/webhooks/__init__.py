@@ -1,7 +1,8 @@
-"""Webhooks: be told by the platform when a task is ready or has failed, instead of asking.
+"""Webhooks: the platform notifies you when a task is ready or has failed.
 
-`Receiver` verifies what comes and hands it over; `aiohttp_handler` and `asgi_handler` put it into a
-web application; ``session.watch(webhooks=receiver)`` is the stream that joins it with a watch.
+`Receiver` verifies requests and hands their events over. `aiohttp_handler` and `asgi_handler` put
+it into a web application, `Receiver.receive_sync` into Flask or Django. With
+``session.watch(webhooks=receiver)`` a watch polls as soon as an event arrives.
 """
 
 from twelvetasks.values.errors import Refusal
@@ -17,9 +18,11 @@ from twelvetasks.webhooks.aiohttp_web import aiohttp_handler
 from twelvetasks.webhooks.asgi import asgi_handler
 from twelvetasks.webhooks.reading import read_event
 from twelvetasks.webhooks.receiver import Receiver
+from twelvetasks.webhooks.refusals import ANSWERS
 from twelvetasks.webhooks.signature import verify
 
 __all__ = [
+    "ANSWERS",
     "Event",
     "EventModel",
     "EventTask",

@@ -1,15 +1,18 @@
 """`Receiver`: takes signed requests, and hands each event over once.
 
-It knows no web framework: `answer` is what the handlers for aiohttp.web and ASGI have in common.
+It knows no web framework; `handling` has what the handlers for aiohttp.web and ASGI share. Several
+threads and event loops may use one receiver: a lock guards what they share, and no call out of it,
+nor an `await`, happens under the lock.
 """
 
 from __future__ import annotations
 
 import inspect
-import logging
+import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Protocol
 
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
@@ -23,40 +26,47 @@ from twelvetasks.webhooks.signature import TOLERANCE, read_secrets, verify
 
 __all__ = ["Listener", "OnEvent", "Receiver"]
 
-_log = logging.getLogger("twelvetasks")
-
 MAX_BYTES = 1 << 20
 """Bytes of a body: far more than an event has."""
 
 OnEvent = Callable[[Event], Awaitable[None] | None]
 """Called, or awaited, with each event. What it raises lets the platform try again."""
 
+_NOT_SYNC = "must be a plain function for receive_sync, not an async one; or await receive"
+
 
 class Listener(Protocol):
-    """What a watch is to a receiver."""
+    """A watch, as a receiver knows it: the one thing that it calls."""
 
     def announce(self, event: Event) -> None:
-        """Look at once for what the event tells."""
+        """Poll soon for what the event says; any thread may call it."""
         ...
 
 
 class Receiver:
     """Takes the platform's webhooks: verifies them, and hands each event over once.
 
-    `secret`: the secret of the webhook, or several while it is being changed.
-    `on_event`: called, or awaited, with each event; None if only watches are to be told, see
-    ``TaskSession.watch(webhooks=receiver)``. The platform waits for it: keep it short.
-    `tolerance`: how many seconds the time of signing may be away from now.
-    `max_bytes`: the size of the largest body that is read.
-    `clock`: gives the seconds since 1970.
+    - `secret`: the secret of the webhook, or several while it is being changed.
+    - `on_event`: called, or awaited, with each event; None if only watches are to be notified, see
+      ``TaskSession.watch(webhooks=receiver)``. The platform waits for it: keep it short.
+    - `tolerance`: how many seconds the time of signing may differ from now; 300 by default.
+    - `max_bytes`: the size of the largest body that is read; 1 MiB by default.
+    - `clock`: gives the seconds since 1970.
 
-    An event counts as handed over once `on_event` has returned; if it raises, the platform is told
+    Put it into an application with `aiohttp_handler` or `asgi_handler`, or call `receive`, or from
+    synchronous code `receive_sync`. Any thread and any event loop may do so, also beside a watch
+    that runs in another one::
+
+        receiver = twelvetasks.webhooks.Receiver(secret, on_event=print)
+        app.router.add_post("/webhooks", twelvetasks.webhooks.aiohttp_handler(receiver))
+
+    An event counts as handed over once `on_event` has returned; if it raises, the platform is asked
     to try again. A retry of an event that has been handed over is accepted and not handed over
-    again; it is known by a later time of signing. The same signed bytes once more are a replay and
-    are refused. For this the receiver remembers the last 10,000 events of a day, in this process:
-    a replay to another process, or after a restart, is recognised by its age alone.
+    again; a later time of signing identifies it. The same signed bytes once more are a replay and
+    are refused. For this the receiver remembers up to 10,000 events of the last day, in this
+    process: a replay to another process, or after a restart, is recognised by its age alone.
 
-    Raises InvalidArgumentError, which does not show the secret, for arguments that make no sense.
+    Raises InvalidArgumentError, which does not show the secret, for a bad argument.
     """
 
     def __init__(
@@ -81,38 +91,83 @@ class Receiver:
         self._on_event = on_event
         self._clock = clock
         self._deliveries = Deliveries(tolerance)
+        self._lock = threading.Lock()
         self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
 
     async def receive(self, body: bytes, signature_header: str | None) -> Event:
-        """Verify a request, hand its event over unless that has been done, and give the event.
+        """Verify a request, hand its event over unless that has been done, and return the event.
 
         `body`: the bytes as they arrived. `signature_header`: its ``TL-Signature``, or None.
 
-        Raises WebhookError, with its `refusal`, if it is refused, and what `on_event` raises. When
-        it is cancelled, the event does not count as handed over.
+        Raises WebhookError, with its `refusal`, if the request is refused, and what `on_event`
+        raises. A call that is cancelled does not count as having handed over the event.
         """
-        now = self._clock()
-        signed_at = verify(body, signature_header, self._secrets, self.tolerance, clock=lambda: now)
-        event = read_event(body)
-        if self._deliveries.begin(event.id, signed_at, now):
-            delivered = False
-            try:
-                await self._hand_over(event)
-                delivered = True
-            finally:
-                self._deliveries.end(event.id, signed_at, now, delivered=delivered)
+        with self._delivery(body, signature_header) as (event, is_new):
+            if is_new:
+                result = self._hand_over(event)
+                if inspect.isawaitable(result):
+                    await result
+        return event
+
+    def receive_sync(self, body: bytes, signature_header: str | None) -> Event:
+        """Do what `receive` does, without an event loop; `on_event` must not be async.
+
+        In Flask::
+
+            @app.post("/webhooks")
+            def webhook():
+                receiver.receive_sync(request.get_data(), request.headers.get("TL-Signature"))
+                return "ok"
+
+        In Django pass ``request.body`` and ``request.headers.get("TL-Signature")``, and exempt the
+        view from CSRF checks. In AWS Lambda pass ``base64.b64decode(event["body"])`` if
+        ``event["isBase64Encoded"]``, else ``event["body"].encode()``; an API Gateway with payload
+        format 2.0 gives the header as ``event["headers"].get("tl-signature")``.
+
+        Raises InvalidArgumentError for an async `on_event`; else what `receive` raises. Answer a
+        WebhookError with ``twelvetasks.webhooks.ANSWERS[error.refusal]``, an HTTP status.
+        """
+        if inspect.iscoroutinefunction(self._on_event):
+            refuse("on_event", self._on_event, _NOT_SYNC)
+        with self._delivery(body, signature_header) as (event, is_new):
+            if is_new and inspect.isawaitable(result := self._hand_over(event)):
+                if inspect.iscoroutine(result):
+                    result.close()  # else Python warns that it was never awaited
+                refuse("on_event", self._on_event, _NOT_SYNC)
         return event
 
     def attach(self, listener: Listener) -> None:
-        """Announce each event to a watch, too, for as long as there is one."""
-        self._listeners.add(listener)
+        """Announce each event to a watch, too, until it is detached or garbage-collected."""
+        with self._lock:
+            self._listeners.add(listener)
 
     def detach(self, listener: Listener) -> None:
-        """Announce nothing more to it."""
-        self._listeners.discard(listener)
+        """Stop announcing events to a watch."""
+        with self._lock:
+            self._listeners.discard(listener)
 
-    async def _hand_over(self, event: Event) -> None:
-        listeners = tuple(self._listeners)
+    @contextmanager
+    def _delivery(
+        self, body: bytes, signature_header: str | None
+    ) -> Generator[tuple[Event, bool], None, None]:
+        """Give a verified event, and whether it is new; leaving without an error delivers it."""
+        now = self._clock()
+        signed_at = verify(body, signature_header, self._secrets, self.tolerance, clock=lambda: now)
+        event = read_event(body)
+        with self._lock:
+            is_new = self._deliveries.begin(event.id, signed_at, now)
+        delivered = False
+        try:
+            yield event, is_new
+            delivered = True
+        finally:
+            if is_new:
+                with self._lock:
+                    self._deliveries.end(event.id, signed_at, now, delivered=delivered)
+
+    def _hand_over(self, event: Event) -> Awaitable[None] | None:
+        with self._lock:
+            listeners = tuple(self._listeners)
         if self._on_event is None and not listeners:
             raise refused(
                 Refusal.UNHEARD,
@@ -121,7 +176,4 @@ class Receiver:
             )
         for listener in listeners:
             listener.announce(event)
-        if self._on_event is not None:
-            told = self._on_event(event)
-            if inspect.isawaitable(told):
-                await told
+        return None if self._on_event is None else self._on_event(event)
