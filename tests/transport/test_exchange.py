@@ -55,7 +55,7 @@ class TestRetries:
     async def test_a_lost_connection_is_tried_again(
         self, platform: FakePlatform, session: TaskSession
     ) -> None:
-        platform.fail(disconnect=True, times=6)
+        platform.fail(disconnect=True, times=4)
         assert await session.tasks().count() == 230
 
     async def test_after_the_last_attempt_its_own_error_is_raised(
@@ -382,7 +382,7 @@ class TestOtherMethods:
         async with raw(saying(b"")) as server:
             got = await send(Request(method="DELETE", url=server.base_url))
         assert type(got) is TransportError
-        assert len(server.heard) >= 5
+        assert len(server.heard) == 5
 
     @pytest.mark.parametrize(
         "said",

@@ -16,6 +16,7 @@ from typing import TypedDict, TypeVar
 import aiohttp
 
 from twelvetasks.transport.body import ACCEPTED, BodyFault, read_body
+from twelvetasks.transport.connections import Connections, LostConnectionError, send_once
 from twelvetasks.transport.messages import Answer, Outcome, Request
 from twelvetasks.transport.ratelimits import RateReport, read_report
 from twelvetasks.transport.refusals import (
@@ -68,25 +69,25 @@ class Client:
     ) -> None:
         self.timeout = timeout
         self._api_key = api_key
-        self._session = client_session
+        self._callers = client_session
         self._trace_configs = list(trace_configs)
-        self._owns_session = client_session is None
+        self._connections: Connections | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def close(self) -> None:
-        """Close the aiohttp session if it is our own."""
-        if self._owns_session and self._session is not None:
-            await self._session.close()
-            # A closed asyncio transport releases its socket in the next turn of the event loop.
-            await asyncio.sleep(0)
+        """Close the aiohttp sessions that are our own."""
+        if self._connections is not None:
+            await self._connections.close()
 
-    async def ask(self, request: Request) -> Outcome:
+    async def ask(self, request: Request, *, fresh: bool = False) -> Outcome:
         """Send a request once, and return what came of it.
+
+        `fresh`: over a new connection, as every POST; not in an aiohttp session of the caller.
 
         An error is returned, not raised: its traceback would hold aiohttp's request and response.
         Raises SessionClosedError if it cannot be sent from here.
         """
-        session = self._open_session(request.page)
+        session = self._open_session(request.page, fresh=fresh or request.method == "POST")
         timeout = self.timeout if request.timeout is None else request.timeout
         origin = Origin(page=request.page)
         report = UNANSWERED
@@ -104,6 +105,8 @@ class Client:
                 allow_redirects=False,
                 auto_decompress=False,
                 raise_for_status=False,
+                # Beside the caller's own, which a request's would replace.
+                middlewares=(*getattr(session, "_middlewares", ()), send_once),
                 timeout=_limits(request, timeout),
             ) as response:
                 report = read_report(response.status, response.headers, wall=time.time())
@@ -145,29 +148,28 @@ class Client:
             fault = self._malformed(answer, error)
         raise fault
 
-    def _open_session(self, page: int | None) -> aiohttp.ClientSession:
+    def _open_session(self, page: int | None, *, fresh: bool) -> aiohttp.ClientSession:
+        if self._callers is not None:
+            if self._callers.closed:
+                raise SessionClosedError(
+                    "the `client_session` that the session was given is closed",
+                    advice="Keep it open for as long as the TaskSession",
+                    page=page,
+                )
+            return self._callers
         loop = asyncio.get_running_loop()
-        if self._session is None:
+        if self._connections is None:
             self._loop = loop
-            self._session = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit=0),
-                headers={"User-Agent": _user_agent()},
-                trace_configs=self._trace_configs,
+            self._connections = Connections(
+                user_agent=_user_agent(), trace_configs=self._trace_configs
             )
-        if self._loop not in (None, loop):
+        if self._loop is not loop:
             raise SessionClosedError(
                 "the session was opened in another event loop",
                 advice="Make a TaskSession in each event loop, such as in each asyncio.run()",
                 page=page,
             )
-        if self._session.closed:
-            raise SessionClosedError(
-                "the `client_session` that the session was given is closed",
-                advice="Keep it open for as long as the TaskSession",
-                page=page,
-            )
-        return self._session
+        return self._connections.session(fresh=fresh)
 
     def _refusal(
         self, response: aiohttp.ClientResponse, words: bytes, report: RateReport, origin: Origin
@@ -221,6 +223,8 @@ class Client:
         said: str | None
         if isinstance(error, aiohttp.ClientPayloadError):
             said = "the body was cut short or is garbled"
+        elif isinstance(error, LostConnectionError):
+            return f"{self._quoted(str(error))}"
         elif isinstance(error, aiohttp.ClientResponseError):
             said = self._quoted(error.message)
         else:

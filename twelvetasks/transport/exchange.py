@@ -42,6 +42,7 @@ class Exchange:
         self._budget = request.budget or Budget(retry.budget)
         self._failures = 0
         self._wait: float | None = None
+        self._lost = False
 
     async def attempt(self) -> Answer:
         """Pass the gate and send the request once; raise the error that came of it."""
@@ -53,7 +54,7 @@ class Exchange:
             async with passage as place:
                 began = time.monotonic()
                 with self._observe(waited=began - came) as observation:
-                    outcome = await self._client.ask(request)
+                    outcome = await self._client.ask(request, fresh=self._lost)
                     if observation is not None:
                         result = outcome.result
                         observation.answered(
@@ -68,6 +69,7 @@ class Exchange:
         if isinstance(outcome.result, Answer):
             return outcome.result
         self._failures += 1
+        self._lost = outcome.lost
         self._wait = self._wait_after(outcome, began)
         raise outcome.result
 
