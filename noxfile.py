@@ -50,6 +50,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def picture(session: nox.Session) -> None:
+    """Draw the README's picture of the command again, with the real command."""
+    session.install("-e", ".[cli]")
+    session.run("python", "examples/guides/picture.py")
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """Look up known vulnerabilities of the versions that CI installs; needs the internet."""
     session.install("pip-audit>=2.7")

@@ -46,7 +46,7 @@ twelvetasks() {
 """
 """The command, with the address of the test's platform wherever it would speak to TwelveLabs."""
 
-PYTHON = ("asgi", "docstring", "fleet", "fragment", "program", "pytest", "sdk", "watch")
+PYTHON = ("asgi", "demo", "docstring", "fleet", "fragment", "program", "pytest", "sdk", "watch")
 """The kinds of snippets that are Python."""
 
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
@@ -83,7 +83,9 @@ class Snippet:
             return "asgi"
         if "session.watch(" in self.source and "asyncio.run(" not in self.source:
             return "watch"
-        return "program" if "asyncio.run(" in self.source else "fragment"
+        if "asyncio.run(" not in self.source:
+            return "fragment"
+        return "demo" if "FakePlatform.demo(" in self.source else "program"
 
     def __str__(self) -> str:
         return f"{self.document} line {self.line}"

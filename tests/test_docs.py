@@ -14,6 +14,7 @@ import attrs
 import pytest
 from sphinx.util.inventory import InventoryFile
 
+import twelvetasks
 from tests import public
 from tests.snippets import GUIDES, ROOT, SNIPPETS
 
@@ -83,6 +84,19 @@ def test_every_member_of_a_public_class_is_in_the_reference(described: dict[str,
     assert sorted(expected - described.keys()) == []
 
 
+def test_each_error_has_a_page_that_says_what_to_do() -> None:
+    errors = {
+        name
+        for name in twelvetasks.__all__
+        if inspect.isclass(error := getattr(twelvetasks, name)) and issubclass(error, Exception)
+    }
+    pages = {page.stem: page.read_text("utf-8") for page in GUIDES.glob("reference/errors/*.md")}
+    assert pages.keys() == errors
+    for name, page in pages.items():
+        assert re.search(r"\*\*What to do:\*\* .{20,}", page), name
+        assert f"\n.. autoexception:: {name}\n" in page
+
+
 def test_every_function_and_method_of_the_reference_occurs_in_an_example(
     described: dict[str, str],
 ) -> None:
@@ -96,7 +110,7 @@ def test_every_function_and_method_of_the_reference_occurs_in_an_example(
 
 
 def test_nothing_private_is_shown(built: Path) -> None:
-    for page in (built / "reference").glob("*.html"):
+    for page in (built / "reference").rglob("*.html"):
         article = page.read_text("utf-8").partition("<article")[2].partition("</article>")[0]
         shown = re.sub(r"<[^>]+>", "", article)
         assert not re.search(r"(?<![\w.])_(?!id\b)[a-z]\w+", shown), page.name

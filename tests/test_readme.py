@@ -1,4 +1,4 @@
-"""The README's first commands, what CI makes of them, and what the README has to name.
+"""The README's first commands, what CI makes of them, its links, and what the guides have to name.
 
 Its snippets are run by `test_snippets`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import tomllib
@@ -16,11 +17,13 @@ import pytest
 
 from tests import public
 from tests.snippets import (  # noqa: F401 - fixtures, too
+    GUIDES,
     KEY,
     README,
     ROOT,
     SCRIPTS,
     account,
+    in_markdown,
     ordinary_environment,
     run_program,
     run_shell,
@@ -30,6 +33,7 @@ from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.pytest_plugin import FakePlatformFactory
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
+COMPARISON = (GUIDES / "migrating.md").read_text("utf-8")
 INSTALL_AND_DEMO, INSTALL_AND_TEST = (one for one in README if one.kind == "install")
 
 
@@ -41,7 +45,8 @@ class TestTheQuickstart:
         tmp_path: Path,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        (script,) = (one for one in README if "itertools.product" in one.source)
+        guide = in_markdown(GUIDES / "listing.md")
+        (script,) = (one for one in guide if "itertools.product" in one.source)
         assert len([line for line in script.source.splitlines() if line]) == 10
         platform = served(fake_platform_factory(5000, api_key=KEY), monkeypatch)
         run_program(script, tmp_path)
@@ -141,15 +146,51 @@ class TestContinuousIntegration:
 
 
 def test_every_public_name_has_its_place() -> None:
+    """In the README or in a guide, beside its entry in the reference."""
+    guides = "".join(guide.read_text("utf-8") for guide in sorted(GUIDES.rglob("*.md")))
     names = [*(name for _, name in public.names()), "fake_platform", "fake_platform_factory"]
-    assert [name for name in names if not re.search(rf"`[^`\n]*\b{name}\b", TEXT)] == []
+    assert [name for name in names if not re.search(rf"`[^`\n]*\b{name}\b", TEXT + guides)] == []
+
+
+class TestWhatANewcomerSees:
+    def test_it_is_read_within_minutes(self) -> None:
+        assert TEXT.count("\n") <= 200
+
+    def test_the_first_program_needs_no_key(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.delenv("TWELVE_LABS_API_KEY")
+        first = next(one for one in README if one.language == "python")
+        run_program(first, tmp_path)
+        assert capsys.readouterr().out == first.promised
+
+    def test_every_link_leads_somewhere(self) -> None:
+        links = re.findall(r"\]\(([^)]+)\)", TEXT)
+        assert len(links) > 30
+        for link in links:
+            path, _, anchor = link.partition("#")
+            target = ROOT / path if path else ROOT / "README.md"
+            assert target.exists(), link
+            if anchor:
+                headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+                anchors = [
+                    re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings
+                ]
+                assert anchor in anchors, link
+
+    def test_the_picture_shows_what_the_command_prints(self) -> None:
+        picture = runpy.run_path(str(GUIDES / "picture.py"))
+        assert picture["PICTURE"].read_text("utf-8") == picture["draw"]()
 
 
 class TestTheComparison:
-    ROWS = re.findall(r"^\| (.+) \| (.+) \| (.+) \| `(tests/[^`]+)` \|$", TEXT, re.MULTILINE)
+    ROWS = re.findall(r"^\| (.+) \| (.+) \| (.+) \| `(tests/[^`]+)` \|$", COMPARISON, re.MULTILINE)
 
     def test_every_feature_is_a_yes_with_a_test(self) -> None:
-        section = TEXT.partition("### Compared with the official SDK\n")[2].partition("\n### ")[0]
+        section = COMPARISON.partition("## Feature by feature\n")[2].partition("\n## ")[0]
         assert len(self.ROWS) == len(re.findall(r"^\|", section, re.MULTILINE)) - 2
         assert {row[2] for row in self.ROWS} == {"yes"}
 
@@ -160,6 +201,35 @@ class TestTheComparison:
         assert re.search(rf"^ *(?:async )?def {name}\(", source, re.MULTILINE)
         assert all(f"class {of}:" in source for of in test.split("::")[1:-1])
 
+    def test_each_row_of_the_readme_is_one_of_the_guide(self) -> None:
+        """The guide gives details after a colon, which the README leaves out."""
+        section = TEXT.partition("## Beside the official SDK\n")[2].partition("\n## ")[0]
+        rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", section, re.MULTILINE)[1:]
+        assert len(rows) == 10
+        there = {(feature, sdk.partition(":")[0], ours) for feature, sdk, ours, _ in self.ROWS}
+        assert set(rows) <= there
+
     def test_the_version_of_the_sdk_is_the_one_that_was_tried(self) -> None:
-        (version,) = re.findall(r"`twelvelabs` ([\d.]+),", TEXT)
-        assert f"\ntwelvelabs=={version}\n" in (ROOT / ".ci/constraints.txt").read_text("utf-8")
+        constraints = (ROOT / ".ci/constraints.txt").read_text("utf-8")
+        (tried,) = re.findall(r"^twelvelabs==([\d.]+)$", constraints, re.MULTILINE)
+        assert f"| | `twelvelabs` {tried} | twelvetasks |" in TEXT
+        assert f"version {tried}" in COMPARISON
+
+
+class TestThePromises:
+    """The guarantees' guide names the test behind each promise about a changing account."""
+
+    GUIDE = (GUIDES / "guarantees.md").read_text("utf-8")
+
+    def test_each_has_its_test(self) -> None:
+        file = ROOT / "tests/paging/test_histories.py"
+        assert f"| test in `{file.relative_to(ROOT).as_posix()}` |" in self.GUIDE
+        tests = re.findall(r"^\| .+ \| `(test_\w+)` \|$", self.GUIDE, re.MULTILINE)
+        assert len(tests) >= 6
+        for name in tests:
+            assert re.search(rf"def {name}\(", file.read_text("utf-8")), name
+
+    def test_the_files_that_it_names_are_there(self) -> None:
+        named = re.findall(r"`((?:tests|examples|\.ci)/[\w/.]+)`", self.GUIDE)
+        assert len(named) > 4
+        assert [path for path in named if not (ROOT / path).exists()] == []

@@ -82,6 +82,19 @@ class TestSnippets:
         assert_as_promised(printed, snippet.promised or "...\n")
         assert account.requests
 
+    @snippets("demo")
+    def test_a_program_with_a_platform_of_its_own_does_what_it_says(
+        self,
+        snippet: Snippet,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        run_program(snippet, tmp_path)
+        assert snippet.promised is not None
+        assert_as_promised(capsys.readouterr().out, snippet.promised)
+
     @snippets("fragment")
     async def test_a_fragment_does_what_it_says(
         self, account: FakePlatform, snippet: Snippet, capsys: pytest.CaptureFixture[str]
@@ -97,11 +110,10 @@ class TestSnippets:
     async def test_an_example_of_a_docstring_runs(
         self, account: FakePlatform, snippet: Snippet
     ) -> None:
-        names = {name: getattr(module, name) for module, name in public.names()}
-        async with TaskSession() as session:
-            await run_fragment(
-                snippet, **names, asyncio=asyncio, session=session, twelvetasks=twelvetasks
-            )
+        names: dict[str, Any] = {name: getattr(module, name) for module, name in public.names()}
+        async with TaskSession() as session, session.tasks(max_items=1) as stream:
+            names |= {"asyncio": asyncio, "twelvetasks": twelvetasks}
+            await run_fragment(snippet, **names, session=session, stream=stream)
 
     @snippets("sdk")
     def test_a_program_of_the_official_sdk_does_what_it_says(

@@ -39,13 +39,13 @@ nitpick_ignore_regex = [
     # Parameters, fields, keywords, parts of a request: whatever is not spelled like a class.
     ("py:obj", r"(?![A-Z][a-z]\w*(\.\w+)*$).*"),
     # Type variables, and what only annotations name.
-    (
-        "py:class",
-        r"datetime|StatusFilter|Sort(By|Option)Name|twelvetasks(\.\w+)+\.(\w+T(_co)?|Identified)",
-    ),
+    ("py:class", r"datetime|twelvetasks(\.\w+)+\.(\w+T(_co)?|Identified)"),
     # What belongs to Python or to another library.
     ("py:.*", r"(?!twelvetasks\b)\w+\..*"),
 ]
+
+ALIASES = ("SortByName", "SortOptionName", "StatusFilter", "StatusName")
+"""Types that signatures name and reference/models.md spells out."""
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
@@ -92,7 +92,8 @@ def find_in_the_package(
     target = reference["reftarget"]
     name = target.rpartition(".")[2]
     for module in (twelvetasks, testing, webhooks, otel, frames):
-        if reference.get("refdomain") == "py" and name in module.__all__:
+        known = {*module.__all__, *(ALIASES if module is twelvetasks else ())}
+        if reference.get("refdomain") == "py" and name in known:
             full = f"{module.__name__}.{name}"
             python = env.domains.python_domain
             return python.resolve_xref(
