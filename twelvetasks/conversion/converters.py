@@ -26,7 +26,7 @@ from twelvetasks.values.errors import REPORT_IT, Known, ResponseError
 from twelvetasks.values.fields import AnyData, Count, json_names, older_names
 from twelvetasks.values.timestamps import format_timestamp, parse_timestamp
 
-__all__ = ["DEEPEST", "Converters", "make_converters"]
+__all__ = ["DEEPEST", "Converters", "make_converters", "make_general_converter"]
 
 T = TypeVar("T")
 
@@ -120,15 +120,14 @@ _VALUES: dict[Any, Hook] = {
 
 def make_converters() -> Converters:
     """Make both converters."""
-    fast, exact = _converter(detailed=False), _converter(detailed=True)
+    fast = make_general_converter(detailed=False)
     fast_hooks = FastHooks(lambda model: _general_hook(model, fast), _any_data)
     fast.register_structure_hook_factory(is_model, fast_hooks.hook)
-    exact.register_structure_hook_factory(is_model, lambda model: _general_hook(model, exact))
-    return Converters(fast_hooks=fast_hooks, fast=fast, exact=exact)
+    return Converters(fast_hooks=fast_hooks, fast=fast, exact=make_general_converter(detailed=True))
 
 
-def _converter(*, detailed: bool) -> Converter:
-    """Set up a converter for everything but the structuring of models."""
+def make_general_converter(*, detailed: bool) -> Converter:
+    """Set up a converter whose hooks are cattrs' own, wrapped; a detailed one tells of faults."""
     converter = Converter(detailed_validation=detailed, omit_if_default=True)
     for kind, read in _VALUES.items():
         if isinstance(kind, type):
@@ -139,6 +138,9 @@ def _converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook_factory(
         _is_tuple,
         lambda kind: _list_hook(get_args(kind)[0], converter),
+    )
+    converter.register_structure_hook_factory(
+        is_model, lambda model: _general_hook(model, converter)
     )
     converter.register_unstructure_hook_func(
         lambda kind: isinstance(kind, type) and issubclass(kind, datetime), format_timestamp

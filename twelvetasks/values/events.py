@@ -1,7 +1,7 @@
-"""What the platform's webhooks tell, as frozen attrs values.
+"""Webhook events, as frozen attrs values.
 
-Only what identifies an event and its task is required. An event of a type that is not known here
-is kept as it came: the platform may add types at any time.
+Only the ids and the type of an event are required. An event of an unknown type is kept as it came:
+the platform may add types at any time.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class EventModel:
-    """A model that the video was indexed with."""
+    """A model that indexed the video."""
 
     name: str | None = None
     """Its name, such as ``marengo2.7``."""
     options: tuple[str, ...] | None = None
-    """Which kinds of information it worked with, such as ``visual`` and ``audio``."""
+    """The kinds of information it used, such as ``visual`` and ``audio``."""
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
@@ -40,14 +40,14 @@ class EventModel:
 
 @attrs.frozen(kw_only=True)
 class EventTask:
-    """What an event tells of its task. Retrieve the task for the rest."""
+    """The task of an event, as far as the event describes it. Retrieve the task for the rest."""
 
     id: str
     """The task's id: that of `Task.id`."""
     status: TaskStatus | str | None = None
     """A `TaskStatus` if it is one of those documented, else the string as it came."""
     metadata: SystemMetadata | None = None
-    """What the platform found out about the video file."""
+    """What the platform knows about the video file."""
     models: tuple[EventModel, ...] | None = None
     """The models that the video was indexed with."""
     tags: tuple[str, ...] | None = None
@@ -59,12 +59,12 @@ class EventTask:
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """What a webhook tells: a `TaskReady`, a `TaskFailed`, or an `UnknownEvent`."""
+    """A webhook event: a `TaskReady`, a `TaskFailed`, or an `UnknownEvent`."""
 
     id: str
-    """The event's own id; the same in each attempt to deliver it."""
+    """The event's own id, the same in each delivery attempt."""
     type: str
-    """The API's name of what has happened."""
+    """The API's name of the event, such as ``index.task.ready``."""
     created_at: datetime | None = None
     """When the platform made the event. Aware."""
     extra: Mapping[str, Any] = extra_field()
@@ -93,4 +93,4 @@ class UnknownEvent(Event):
     """An event of any other type, with its data as they came."""
 
     data: AnyData = attrs.field(default=None, hash=False)
-    """What JSON holds there, without any promise about it."""
+    """The JSON value, of any shape."""

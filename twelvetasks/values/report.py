@@ -1,4 +1,4 @@
-"""What a listing did, and how far its result is proven: counts and one word."""
+"""What a listing did, and how far its result is proven: counts and a `Consistency`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Consistency(StrEnum):
     """How far it is proven that a listing missed nothing. Each member equals its string."""
 
     QUIET = "quiet"
-    """No change of the account was noticed, so neighbouring pages were taken to be neighbours."""
+    """No change of the account was noticed, so nothing is assumed to lie between pages."""
     REPAIRED = "repaired"
-    """Changes were noticed, and wherever one may have moved the pages apart they were bridged."""
+    """Changes were noticed; wherever one may have moved pages apart, they were bridged."""
     EXACT = "exact"
-    """Every page was seen to touch the one before it: nothing can lie between them."""
+    """Every page touches the one before it, so nothing can lie between them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -27,15 +27,15 @@ class ListingReport:
     """What one iteration over a listing has done so far."""
 
     requests: int
-    """Answers asked for. Repetitions of a failed request do not count."""
+    """Requests sent. Retries do not count."""
     pages: int
-    """Reads whose tasks were used."""
+    """Pages whose tasks were used."""
     bridges: int = 0
-    """Reads made only to join two neighbouring pages that a change may have moved apart."""
+    """Pages read only to join two neighbouring pages that a change may have moved apart."""
     duplicates: int = 0
-    """Tasks that were received again after they had been yielded, and were dropped."""
+    """Tasks that were received again after they had been yielded, and so were dropped."""
     late: int = 0
-    """Tasks left out because their place had been passed: they came there during the listing."""
+    """Tasks left out because the listing had passed their place: they appeared during it."""
     consistency: Consistency = Consistency.QUIET
     """How far it is proven that nothing is missing."""
 

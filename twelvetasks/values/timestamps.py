@@ -1,8 +1,8 @@
 """RFC 3339 text to aware datetimes and back, without losing a character.
 
-A `datetime` holds six fraction digits and no spelling. Where a received text is not the one that
+A `datetime` holds six fraction digits and no spelling. If a received text is not the one that
 `format_timestamp` would write (two digits, none, nine, a lower-case ``z``), the value is a datetime
-subclass that remembers its text; every calculation with it gives a plain datetime spelling again.
+subclass that remembers its text; every calculation with it gives a plain datetime again.
 """
 
 from __future__ import annotations
