@@ -235,7 +235,8 @@ def field_types(model: Any) -> dict[str, Any]:
     class_ = get_origin(model) or model
     attrs.resolve_types(class_, include_extras=True)
     names = json_names(class_)
-    given = dict(zip(getattr(class_, "__parameters__", ()), get_args(model), strict=False))
+    variables: tuple[TypeVar, ...] = getattr(class_, "__parameters__", ())
+    given = dict(zip(variables, get_args(model), strict=False))
     return {
         field.name: _filled(field.type, given)
         for field in attrs.fields(class_)
