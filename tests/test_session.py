@@ -513,7 +513,7 @@ class TestACallersClientSession:
             ) as session:
                 assert await session.tasks().count() == 230
                 platform.fail(status=404)
-                with pytest.raises(TwelveTasksError, match="404 resource_not_exist"):
+                with pytest.raises(TwelveTasksError, match="404 resource_not_exists"):
                     await session.tasks().count()
                 platform.respond(compressed_page)
                 assert await session.tasks().count() == 7

@@ -49,7 +49,7 @@ async def test_a_task_comes_with_all_that_the_platform_shows_of_it(
 async def test_a_task_that_is_not_there_is_not_found(session: TaskSession) -> None:
     with pytest.raises(NotFoundError) as caught:
         await session.task(UNKNOWN)
-    assert caught.value.code == "resource_not_exist"
+    assert caught.value.code == "resource_not_exists"
     with pytest.raises(NotFoundError):
         await session.delete(UNKNOWN)
 

@@ -80,7 +80,7 @@ async def test_a_file_arrives_as_it_is_under_its_name(
     file = received(platform)
     assert (file.filename, file.content_type) == ("harbour.mp4", "video/mp4")
     assert (file.size, file.sha256) == (len(VIDEO), hashlib.sha256(VIDEO).hexdigest())
-    assert (await session.task(task.id)).status == "pending"
+    assert (await session.task(task.id)).status == "uploading"
 
 
 async def test_a_file_is_announced_with_its_length(

@@ -135,7 +135,7 @@ async def test_a_task_that_is_not_there_ends_the_wait(
     on_poll(platform, lambda: None, lambda: platform.delete(task_id))
     with pytest.raises(NotFoundError) as caught:
         await session.wait(task_id, polling=AT_ONCE)
-    assert caught.value.code == "resource_not_exist"
+    assert caught.value.code == "resource_not_exists"
     assert caught.value.request_id
 
 

@@ -95,11 +95,13 @@ def test_the_key_may_change_while_it_serves(served: FakePlatform) -> None:
 def test_an_unknown_task_does_not_exist(served: FakePlatform, method: str) -> None:
     answer = ask(served, "/tasks/62a17bf847f5678267ec10cc", method=method)
     assert answer.status == 404
-    assert answer.json["code"] == "resource_not_exist"
+    assert answer.json["code"] == "resource_not_exists"
     assert "62a17bf847f5678267ec10cc" in answer.json["message"]
 
 
-@pytest.mark.parametrize("path", ["", "/", "/task", "/tasks/", "/tasks/a/b", "/indexes"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "/task", "/tasks/", "/tasks/a/b", "/indexes/a/b", "/analyze"]
+)
 def test_an_unknown_path_does_not_exist(served: FakePlatform, path: str) -> None:
     answer = ask(served, path)
     assert answer.status == 404

@@ -113,7 +113,7 @@ async def test_it_uploads_a_file(
     assert (upload.file.filename, upload.file.size) == ("harbour.mp4", 200_000)
     assert not upload.enable_video_stream
     assert upload.user_metadata == {"season": 3}
-    assert (await sdk.tasks.retrieve(str(created.id))).status == "pending"
+    assert (await sdk.tasks.retrieve(str(created.id))).status == "uploading"
 
 
 async def test_it_uploads_a_url(served: FakePlatform, sdk: AsyncTwelveLabs) -> None:
@@ -152,7 +152,7 @@ async def test_it_waits_until_a_task_is_done(
 
     tasks: Any = sdk.tasks
     task = await tasks.wait_for_done(str(created.id), sleep_interval=0.001, callback=see)
-    assert seen == ["pending", "validating", "queued", "indexing", end]
+    assert seen == ["uploading", "queued", "indexing", end]
     assert task.video_id == (created.video_id if end == "ready" else None)
 
 
@@ -180,7 +180,7 @@ async def test_it_raises_its_own_errors(served: FakePlatform, sdk: AsyncTwelveLa
     with pytest.raises(twelvelabs.core.api_error.ApiError) as unknown:
         await sdk.tasks.retrieve("62a17bf847f5678267ec10cc")
     assert unknown.value.status_code == 404
-    assert unknown.value.body["code"] == "resource_not_exist"
+    assert unknown.value.body["code"] == "resource_not_exists"
 
     served.api_key = "tlk_rotated"
     with pytest.raises(twelvelabs.core.api_error.ApiError) as expired:

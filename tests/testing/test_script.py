@@ -108,7 +108,7 @@ def test_only_the_page_named_fails(fake_platform: FakePlatform) -> None:
         (400, "parameter_invalid"),
         (401, "api_key_invalid"),
         (403, "unauthorized"),
-        (404, "resource_not_exist"),
+        (404, "resource_not_exists"),
         (409, "task_cannot_be_deleted"),
         (418, "bad_request"),
         (500, "internal_server_error"),

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tests.conftest import until_no_connection
 from tests.testing.asking import ask
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.indexing import STEPS, Indexing
+from twelvetasks.testing.indexing import Indexing
+from twelvetasks.testing.kinds import TASKS
 
 INDEX = "62a0906d47f5678267ec10a6"
 URL = "https://example.com/harbour.mp4"
@@ -49,7 +50,7 @@ async def post(platform: FakePlatform, data: Any, **headers: str) -> Said:
         return Said(answer.status, await answer.json())
 
 
-async def test_a_file_becomes_a_task_that_is_pending() -> None:
+async def test_a_file_becomes_a_task_that_is_uploading() -> None:
     video = bytes(range(256)) * 1000
     async with FakePlatform.demo(3) as platform:
         said = await send(platform, ("index_id", INDEX), ("video_file", video))
@@ -65,9 +66,11 @@ async def test_a_file_becomes_a_task_that_is_pending() -> None:
         assert upload.user_metadata is None
         newest = platform.tasks()[0]
         assert newest["_id"] == upload.task_id
-        assert newest["status"] == "pending"
+        assert newest["status"] == "uploading"
         assert newest["index_id"] == INDEX
-        assert newest["system_metadata"] == {"filename": "video_file.mp4"}
+        metadata = {"filename": "video_file.mp4", "duration": 12, "width": 1280, "height": 720}
+        assert newest["system_metadata"] == metadata
+        assert upload.video_id == upload.task_id
         assert "video_id" not in newest
         await until_no_connection(platform)
 
@@ -222,7 +225,7 @@ async def test_an_upload_that_breaks_off_leaves_no_task() -> None:
 async def test_only_its_own_indexes_take_uploads_where_they_are_named() -> None:
     async with FakePlatform(index_ids=[INDEX]) as platform:
         said = await send(platform, ("index_id", "another"), ("video_url", URL))
-        assert (said.status, said.json["code"]) == (404, "resource_not_exist")
+        assert (said.status, said.json["code"]) == (404, "resource_not_exists")
         assert (await send(platform, ("index_id", INDEX), ("video_url", URL))).status == 201
         await until_no_connection(platform)
 
@@ -239,8 +242,8 @@ async def test_what_is_scripted_refuses_an_upload_too() -> None:
 def test_a_task_moves_on_step_by_step() -> None:
     platform = FakePlatform()
     task_id = platform.add(status="uploading")["_id"]
-    seen = [platform.advance(task_id)["status"] for _ in range(5)]
-    assert seen == list(STEPS)
+    seen = [platform.advance(task_id)["status"] for _ in range(3)]
+    assert seen == ["queued", "indexing", "ready"] == list(TASKS.steps[1:])
     ready = platform.tasks()[0]
     assert ready["video_id"]
     with pytest.raises(ValueError, match="does not move on"):
@@ -249,11 +252,19 @@ def test_a_task_moves_on_step_by_step() -> None:
         platform.advance("no such task")
 
 
+def test_the_statuses_that_only_the_documentation_names_move_on_too() -> None:
+    platform = FakePlatform()
+    task_id = platform.add(status="pending")["_id"]
+    seen = [platform.advance(task_id)["status"] for _ in range(4)]
+    assert seen == ["validating", "queued", "indexing", "ready"]
+
+
 def test_a_task_ends_at_once_where_it_is_told_to() -> None:
     platform = FakePlatform()
     failed = platform.finish(platform.add(status="queued")["_id"], status="failed")
     assert failed["status"] == "failed"
     assert "video_id" not in failed
+    assert failed["error_reason"]
     kept = platform.finish(platform.add(status="queued", video_id="v")["_id"])
     assert (kept["status"], kept["video_id"]) == ("ready", "v")
     with pytest.raises(ValueError, match="queued"):
@@ -284,18 +295,18 @@ def test_the_clock_moves_an_uploaded_task_on() -> None:
         said = asyncio.run(send(platform, ("index_id", INDEX), ("video_url", URL)))
         task_id = said.json["_id"]
         seen = []
-        for _ in range(5):
+        for _ in range(4):
             answer = ask(platform, f"/tasks/{task_id}")
             listed = ask(platform).json["data"][0]["status"]
             assert listed == answer.json["status"] == platform.tasks()[0]["status"]
             seen.append(listed)
-            now += timedelta(seconds=10)
-        assert seen == list(STEPS)
+            now += timedelta(seconds=14)
+        assert seen == list(TASKS.steps)
 
 
 def test_steps_that_are_due_come_once_and_in_order() -> None:
     now = datetime(2025, 7, 1, tzinfo=UTC)
-    indexing = Indexing(lambda: now)
+    indexing = Indexing(TASKS.steps, lambda: now)
     indexing.start("a", 4)
     indexing.start("b", 40)
     indexing.start("c", 4)
@@ -303,7 +314,7 @@ def test_steps_that_are_due_come_once_and_in_order() -> None:
     indexing.stop("c")
     indexing.stop("unknown")
     now += timedelta(seconds=100)
-    assert indexing.due() == [(name, step) for name in ("a", "b") for step in STEPS[1:]]
+    assert indexing.due() == [(name, step) for name in ("a", "b") for step in TASKS.steps[1:]]
     assert indexing.due() == []
 
 
@@ -320,4 +331,4 @@ def test_a_task_that_was_moved_by_hand_or_deleted_no_longer_moves_by_itself() ->
         platform.advance(by_hand)
         platform.delete(deleted)
         now += timedelta(seconds=100)
-        assert [task["status"] for task in platform.tasks()] == ["validating"]
+        assert [task["status"] for task in platform.tasks()] == ["queued"]

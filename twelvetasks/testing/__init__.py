@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twelvetasks.testing.limits import RateLimit
+    from twelvetasks.testing.lists import FakeList
     from twelvetasks.testing.platform import FakePlatform
     from twelvetasks.testing.recording import RecordedRequest
     from twelvetasks.testing.script import Hold
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery
 
 __all__ = [
+    "FakeList",
     "FakePlatform",
     "FakeWebhook",
     "Hold",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "FakeList": "lists",
     "FakePlatform": "platform",
     "FakeWebhook": "webhooks",
     "Hold": "script",

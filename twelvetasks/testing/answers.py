@@ -11,8 +11,9 @@ import attrs
 import msgspec
 from aiohttp import web
 
-from twelvetasks.testing.account import Page
-from twelvetasks.testing.parameters import ParameterError, Selection
+from twelvetasks.testing.filters import ParameterError
+from twelvetasks.testing.items import Page
+from twelvetasks.testing.parameters import Selection
 
 _DOCS_URL = "https://docs.twelvelabs.io/v1.3/api-reference/error-codes"
 
@@ -23,7 +24,7 @@ _OF_STATUS: Mapping[int, tuple[str, str]] = {
         "The API key is invalid or has expired. Please generate a new one and try again.",
     ),
     403: ("unauthorized", "You are not allowed to do this."),
-    404: ("resource_not_exist", "The requested resource does not exist."),
+    404: ("resource_not_exists", "The requested resource does not exist."),
     409: (
         "task_cannot_be_deleted",
         "The task cannot be deleted: its status is neither ready nor failed.",
@@ -76,20 +77,18 @@ def no_such_page(page: int, total_page: int) -> Refusal:
     )
 
 
-def no_such_task(task_id: str) -> Refusal:
+def no_such(collection: str, item_id: str) -> Refusal:
     """Refuse an unknown id."""
     return Refusal(
-        404, "resource_not_exist", f"Resource with id {task_id} does not exist in collection tasks."
-    )
-
-
-def no_such_index(index_id: str) -> Refusal:
-    """Refuse to upload to an unknown index."""
-    return Refusal(
         404,
-        "resource_not_exist",
-        f"Resource with id {index_id} does not exist in collection indexes.",
+        "resource_not_exists",
+        f"Resource with id {item_id} does not exist in collection {collection}.",
     )
+
+
+def foreign_index() -> Refusal:
+    """Refuse an index of another account."""
+    return Refusal(403, "read_not_allowed", "You are not allowed to read this index.")
 
 
 def no_such_endpoint(path: str) -> Refusal:

@@ -6,10 +6,12 @@ dictionaries at once. Statuses are shuffled per hundred tasks: each hundred has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
+
+from twelvetasks.testing.kinds import ANALYSIS_ERROR, analysis_result
 
 INDEX_IDS = (
     "62a0906d47f5678267ec10a6",
@@ -33,6 +35,7 @@ _SUBJECTS = (
 _EXTENSIONS = ("mp4", "mp4", "mp4", "mov", "mkv", "webm")
 _RESOLUTIONS = ((1920, 1080), (1920, 1080), (1280, 720), (3840, 2160), (1080, 1920), (854, 480))
 _BEFORE_INDEXING = frozenset(("uploading", "pending"))
+_FAILURES = ("video_file_broken", "video_duration_too_short", "video_resolution_too_low")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 _SECOND = timedelta(seconds=1)
 
@@ -63,6 +66,8 @@ def demo_tasks(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
             "status": status,
             "index_id": INDEX_IDS[int(uniform() * uniform() * len(INDEX_IDS))],
         }
+        if status == "failed":
+            task["error_reason"] = _FAILURES[number % len(_FAILURES)]
         if status == "ready":
             task["video_id"] = f"{origin}{counter | 0x800000:06x}" if number % 3 else task["_id"]
         if status == "indexing" or number % 9 == 0:
@@ -72,6 +77,81 @@ def demo_tasks(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
         if status == "ready" and number % 10 < 2:
             task["hls"] = _hls(task, number)
         yield task
+
+
+def demo_items(count: int, *, seed: int = 0) -> Mapping[str, Iterable[dict[str, Any]]]:
+    """Return the items of the other lists, as many as there are tasks, by the name of the list.
+
+    They tell the same story as the tasks: of each video there is an item in every list.
+    """
+    making: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        "indexed_assets": _indexed_asset,
+        "embedding_tasks": _embedding_task,
+        "older_embedding_tasks": _embedding_task,
+        "analysis_tasks": _analysis_task,
+        "analysis_batches": _analysis_batch,
+        "assets": _asset,
+    }
+    lists: dict[str, Iterable[dict[str, Any]]] = {
+        name: map(make, demo_tasks(count, seed=seed)) for name, make in making.items()
+    }
+    indexes = ({"_id": one, "index_name": f"index {n}"} for n, one in enumerate(INDEX_IDS, 1))
+    return lists | {"indexes": indexes}
+
+
+def _indexed_asset(task: dict[str, Any]) -> dict[str, Any]:
+    status = task["status"]
+    asset = {name: task[name] for name in ("_id", "created_at", "updated_at", "index_id")}
+    asset["asset_id"] = task["_id"][::-1]
+    asset["status"] = "pending" if status == "uploading" else status
+    if status == "ready":
+        asset["indexed_at"] = task["updated_at"]
+    if "system_metadata" in task:
+        asset["system_metadata"] = task["system_metadata"] | {"fps": 25, "size": 20_000_000}
+    return asset
+
+
+def _embedding_task(task: dict[str, Any]) -> dict[str, Any]:
+    item = {name: task[name] for name in ("_id", "created_at", "updated_at")}
+    item["status"] = _simple(task["status"])
+    if item["status"] == "failed":
+        item["error"] = {"message": "The media could not be read."}
+    return item
+
+
+def _analysis_task(task: dict[str, Any]) -> dict[str, Any]:
+    item = {
+        "task_id": task["_id"],
+        "created_at": task["created_at"],
+        "status": _simple(task["status"]),
+        "video_source": {"type": "asset_id", "asset_id": task["_id"][::-1]},
+        "request_params": {"analysis_mode": "general", "prompt": "What happens?"},
+    }
+    if item["status"] == "ready":
+        item["completed_at"] = task["updated_at"]
+        item["result"] = analysis_result(task["_id"])
+    elif item["status"] == "failed":
+        item["completed_at"] = task["updated_at"]
+        item["error"] = ANALYSIS_ERROR
+    return item
+
+
+def _analysis_batch(task: dict[str, Any]) -> dict[str, Any]:
+    status = {"ready": "completed", "failed": "expired"}.get(task["status"], "processing")
+    item = {"batch_id": task["_id"], "created_at": task["created_at"], "status": status}
+    if status != "processing":
+        item[f"{status}_at"] = task["updated_at"]
+    return item
+
+
+def _asset(task: dict[str, Any]) -> dict[str, Any]:
+    filename = task.get("system_metadata", {}).get("filename") or "video.mp4"
+    asset = {"_id": task["_id"][::-1], "created_at": task["created_at"], "filename": filename}
+    return asset | {"status": _simple(task["status"])}
+
+
+def _simple(status: str) -> str:
+    return status if status in {"ready", "failed"} else "processing"
 
 
 def _indexing_time(chance: float) -> timedelta:

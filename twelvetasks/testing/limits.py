@@ -40,6 +40,8 @@ class Verdict:
     """What it adds to the answer."""
     message: str
     """What a refusal says."""
+    empty_body: bool
+    """Whether a refusal has no body."""
 
 
 class RateWindow:
@@ -82,4 +84,5 @@ class RateWindow:
             headers=headers,
             message=f"You have exceeded the rate limit ({limit.requests}req/{limit.per:g}s). "
             f"Please try again later after {resumes}.",
+            empty_body=limit.empty_body,
         )

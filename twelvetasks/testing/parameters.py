@@ -1,146 +1,86 @@
-"""The query string of `GET /tasks`, checked as strictly as the platform might.
+"""The query string of a list, checked as strictly as the platform might.
 
-An error names its parameter. A valid query becomes a hashable `Selection`, by which the account
-caches sorted views.
+A valid query becomes a hashable `Selection`, by which the list caches sorted views.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import attrs
 
-from twelvetasks.testing import instants
+from twelvetasks.testing.filters import (
+    Condition,
+    DateFilter,
+    Time,
+    invalid,
+    once,
+    unknown,
+    whole,
+)
+from twelvetasks.testing.kinds import Kind
 
-DateFilter = Literal["since", "day"]
-"""What a date filter matches: everything from its time on, or only until the end of its day."""
-
-ErrorCode = Literal[
-    "parameter_invalid",
-    "parameter_not_provided",
-    "parameter_unknown",
-    "video_file_broken",
-    "video_filesize_too_large",
-]
-
-STATUSES = ("ready", "uploading", "validating", "pending", "queued", "indexing", "failed")
 MAX_PAGE_LIMIT = 50
 
-_DAY = 86_400_000_000
-_WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
-_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
-_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
-
-
-@attrs.frozen
-class ParameterError(ValueError):
-    """A parameter that the platform refuses with status 400."""
-
-    code: ErrorCode
-    parameter: str
-    message: str
-
-    def __str__(self) -> str:
-        return self.message
-
-
-@attrs.frozen(kw_only=True)
-class Between:
-    """A stretch of time, in microseconds since 1970."""
-
-    first: int
-    """The earliest instant in it."""
-    end: int | None
-    """The earliest instant after it, None for never."""
-
-    def __contains__(self, instant: int) -> bool:
-        return self.first <= instant and (self.end is None or instant < self.end)
-
-
-@attrs.frozen(kw_only=True)
-class Filters:
-    """The conditions for a task to match; None matches every task."""
-
-    index_id: str | None = None
-    statuses: frozenset[str] | None = None
-    filename: str | None = None
-    duration: float | None = None
-    width: int | None = None
-    height: int | None = None
-    created: Between | None = None
-    updated: Between | None = None
-
-    def match(self, fields: Mapping[str, Any], created: int, updated: int) -> bool:
-        """Say whether a task passes, given its JSON fields and its two parsed times."""
-        if self.index_id is not None and fields.get("index_id") != self.index_id:
-            return False
-        if self.statuses is not None and fields.get("status") not in self.statuses:
-            return False
-        if self.created is not None and created not in self.created:
-            return False
-        if self.updated is not None and updated not in self.updated:
-            return False
-        metadata = fields.get("system_metadata") or fields.get("metadata") or {}
-        return all(
-            wanted is None or metadata.get(name) == wanted
-            for name, wanted in (
-                ("filename", self.filename),
-                ("duration", self.duration),
-                ("width", self.width),
-                ("height", self.height),
-            )
-        )
+SortKey = Literal["created_at", "updated_at"]
 
 
 @attrs.frozen(kw_only=True)
 class Selection:
-    """One list request: which tasks, in which order, which page of them."""
+    """One list request: which items, in which order, which page of them."""
 
-    filters: Filters = Filters()
-    sort_by: Literal["created_at", "updated_at"] = "created_at"
+    scope: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    sort_by: SortKey = "created_at"
     descending: bool = True
     page: int = 1
     page_limit: int = 10
 
 
-def select(query: Iterable[tuple[str, str]], *, dates: DateFilter = "since") -> Selection:
+def select(
+    kind: Kind,
+    query: Iterable[tuple[str, str]],
+    *,
+    scope: str | None = None,
+    dates: DateFilter = "since",
+) -> Selection:
     """Read the pairs of a query string; raises `ParameterError` for what the platform refuses."""
-    given: dict[str, str] = {}
-    statuses: list[str] = []
+    given: dict[str, list[str]] = {}
     for name, text in query:
-        if name == "status":
-            statuses += text.split(",")
-        elif name not in _KNOWN:
-            raise ParameterError(
-                "parameter_unknown", name, f"The {name} parameter is unknown in this request."
-            )
-        elif name in given:
-            raise _invalid(name, "it may be given only once")
-        else:
-            given[name] = text
-    for status in statuses:
-        if status not in STATUSES:
-            raise _invalid("status", f"the following values are supported: {', '.join(STATUSES)}")
-    sort_by = _one_of(given, "sort_by", "created_at", "updated_at")
+        given.setdefault(name, []).append(text)
+    page, page_limit = paged(given)
+    sort_by, descending = _order(kind, given)
+    conditions = []
+    for shown, texts in given.items():
+        name, bracket, rest = shown.partition("[")
+        key = rest.removesuffix("]") if bracket and rest.endswith("]") else None
+        one = kind.filters.get(shown if key is None else name)
+        if one is None:
+            raise unknown(shown)
+        if key is not None and name not in kind.bracketed:
+            raise unknown(shown)
+        if isinstance(one, Time) and dates == "day":
+            one = attrs.evolve(one, that_day=True)
+        conditions.append(one.condition(name, key, texts))
     return Selection(
-        filters=Filters(
-            index_id=_text(given, "index_id"),
-            statuses=frozenset(statuses) if statuses else None,
-            filename=_text(given, "filename"),
-            duration=_number(given, "duration"),
-            width=_whole(given, "width"),
-            height=_whole(given, "height"),
-            created=_between(given, "created_at", dates),
-            updated=_between(given, "updated_at", dates),
-        ),
-        sort_by="updated_at" if sort_by == "updated_at" else "created_at",
-        descending=_one_of(given, "sort_option", "desc", "asc") == "desc",
-        page=_whole(given, "page", least=1) or 1,
-        page_limit=_whole(given, "page_limit", least=1, most=MAX_PAGE_LIMIT) or 10,
+        scope=scope,
+        conditions=tuple(conditions),
+        sort_by=sort_by,
+        descending=descending,
+        page=page,
+        page_limit=page_limit,
+    )
+
+
+def paged(given: dict[str, list[str]]) -> tuple[int, int]:
+    """Take the page and the page limit out of the parameters."""
+    page = once("page", None, given.pop("page", ["1"]))
+    limit = once("page_limit", None, given.pop("page_limit", ["10"]))
+    return (
+        whole("page", page, least=1),
+        whole("page_limit", limit, least=1, most=MAX_PAGE_LIMIT),
     )
 
 
@@ -148,69 +88,30 @@ def pairs(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Write Python values as the pairs of a query string; None is left out."""
     written: list[tuple[str, str]] = []
     for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            written += pairs({f"{name}[{key}]": one for key, one in value.items()})
+            continue
         values = value if isinstance(value, list | tuple | set | frozenset) else (value,)
         for one in values:
             if isinstance(one, datetime):
                 written.append((name, f"{one.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"))
+            elif isinstance(one, bool):
+                written.append((name, "true" if one else "false"))
             elif one is not None:
                 written.append((name, str(one)))
     return written
 
 
-_KNOWN = frozenset((
-    "index_id", "filename", "duration", "width", "height", "created_at", "updated_at",
-    "page", "page_limit", "sort_by", "sort_option",
-))  # fmt: skip
+def _order(kind: Kind, given: dict[str, list[str]]) -> tuple[SortKey, bool]:
+    if not kind.sorts:
+        return "created_at", True
+    sort_by = _one_of(given, "sort_by", *kind.sorts)
+    descending = _one_of(given, "sort_option", "desc", "asc") == "desc"
+    return ("updated_at" if sort_by == "updated_at" else "created_at"), descending
 
 
-def _invalid(name: str, reason: str) -> ParameterError:
-    return ParameterError("parameter_invalid", name, f"The {name} parameter is invalid: {reason}.")
-
-
-def _text(given: Mapping[str, str], name: str) -> str | None:
-    text = given.get(name)
-    if text == "":
-        raise _invalid(name, "it must not be empty")
+def _one_of(given: dict[str, list[str]], name: str, *supported: str) -> str:
+    text = once(name, None, given.pop(name, [supported[0]]))
+    if text not in supported:
+        raise invalid(name, f"the following values are supported: {', '.join(supported)}")
     return text
-
-
-def _one_of(given: Mapping[str, str], name: str, default: str, *others: str) -> str:
-    text = given.get(name, default)
-    if text != default and text not in others:
-        supported = ", ".join((default, *others))
-        raise _invalid(name, f"the following values are supported: {supported}")
-    return text
-
-
-def _whole(
-    given: Mapping[str, str], name: str, *, least: int = 0, most: int | None = None
-) -> int | None:
-    text = given.get(name)
-    if text is None:
-        return None
-    if not _WHOLE.fullmatch(text):
-        raise _invalid(name, "it must be an integer")
-    number = int(text)
-    if number < least or (most is not None and number > most):
-        limits = f"at least {least}" if most is None else f"between {least} and {most}"
-        raise _invalid(name, f"it must be {limits}")
-    return number
-
-
-def _number(given: Mapping[str, str], name: str) -> float | None:
-    text = given.get(name)
-    if text is None:
-        return None
-    if not _DECIMAL.fullmatch(text) or not math.isfinite(float(text)):
-        raise _invalid(name, "it must be a number that is not negative")
-    return float(text)
-
-
-def _between(given: Mapping[str, str], name: str, dates: DateFilter) -> Between | None:
-    text = given.get(name)
-    if text is None:
-        return None
-    first = instants.parsed(text) if _UTC_TIME.fullmatch(text) else None
-    if first is None:
-        raise _invalid(name, "the format is YYYY-MM-DDTHH:mm:ssZ (RFC 3339)")
-    return Between(first=first, end=(first // _DAY + 1) * _DAY if dates == "day" else None)

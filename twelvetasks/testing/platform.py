@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,34 +19,36 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
-from twelvetasks.testing import answers
-from twelvetasks.testing.account import Account
-from twelvetasks.testing.answers import Refusal, answered, refused
-from twelvetasks.testing.demo import demo_tasks
-from twelvetasks.testing.endpoints import PREFIX, Behaviour, Endpoints, listed
-from twelvetasks.testing.indexing import FINAL, Lifecycle
-from twelvetasks.testing.limits import RateLimit, RateWindow, Verdict
-from twelvetasks.testing.parameters import DateFilter, pairs, select
+from twelvetasks.testing import answers, kinds
+from twelvetasks.testing.behaviour import Behaviour
+from twelvetasks.testing.demo import demo_items, demo_tasks
+from twelvetasks.testing.endpoints import PREFIX, Endpoints
+from twelvetasks.testing.filters import DateFilter
+from twelvetasks.testing.kinds import Kind
+from twelvetasks.testing.limits import RateLimit, RateWindow
+from twelvetasks.testing.lists import FakeList
 from twelvetasks.testing.recording import RecordedRequest, Recorder
 from twelvetasks.testing.script import Failure, Hold, Responder, Script
 from twelvetasks.testing.server import Server
+from twelvetasks.testing.serving import Serving
 from twelvetasks.testing.uploads import MAX_FILESIZE, RecordedUpload
 from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery, Webhooks
 from twelvetasks.testing.worlds import Commits, Reads, Ties, World
 
 Action = Callable[["FakePlatform", web.Request], Awaitable[None] | None]
 
-_VERSION = "1.3.0"
-
 _TICK = 0.01
 """Seconds between two checks for tasks that are due, while a webhook must be told of them."""
 
 
 class FakePlatform(Behaviour):
-    """A TwelveLabs in your own process that serves video indexing tasks on a loopback socket.
+    """A TwelveLabs in your own process that serves its lists of work on a loopback socket.
 
-    It serves `GET` and `POST /v1.3/tasks`, `GET` and `DELETE /v1.3/tasks/{id}`, and refuses what
-    the platform refuses. Use `async with` in the running event loop, or
+    It serves `GET` and `POST /v1.3/tasks`, `GET` and `DELETE /v1.3/tasks/{id}`, and `GET` of the
+    other lists and their items; it refuses what the platform refuses. The methods here are about
+    video indexing tasks. Each other list is a `FakeList`: `indexed_assets`, `embedding_tasks`,
+    `older_embedding_tasks`, `analysis_tasks`, `analysis_batches`, `indexes`, `assets` and
+    `entities`. Use `async with` in the running event loop, or
     `with platform.run_in_thread()` in synchronous code::
 
         async with (
@@ -58,6 +59,7 @@ class FakePlatform(Behaviour):
 
     - `tasks`: the account's first tasks, as JSON objects. A missing `_id`, `created_at`,
       `updated_at`, `status` or `index_id` is filled in.
+    - `lists`: the first items of the other lists, by the name of their attribute.
     - `api_key`: the one key that is accepted; any other is answered 401.
     - `rate_limit`: a `RateLimit`; None for no limit.
     - `latency`: seconds before a request is answered, or a function of the request that returns
@@ -69,6 +71,11 @@ class FakePlatform(Behaviour):
     - `date_filter`: whether the filters `created_at` and `updated_at` match everything at or after
       the time (`"since"`) or only until the end of its day in UTC (`"day"`).
     - `index_ids`: the indexes that accept uploads; None for any.
+    - `foreign_index_ids`: indexes of other accounts; reading or filling them is answered 403.
+    - `ready_deletion`: whether a ready task can be deleted, as documented, or only after its video
+      has been deleted by `DELETE /indexes/{index_id}/videos/{video_id}`, as seen on the platform.
+    - `conforming`: send only what the official OpenAPI specification declares: no null, no older
+      name, no `error_reason`.
     - `max_filesize`: the largest video that can be uploaded, in bytes.
     - `indexing_time`: seconds of the clock in which an uploaded task becomes `ready`; None to move
       it with `advance` and `finish`.
@@ -89,6 +96,7 @@ class FakePlatform(Behaviour):
         self,
         tasks: Iterable[Mapping[str, Any]] = (),
         *,
+        lists: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
         api_key: str = "tlk_demo",
         rate_limit: RateLimit | None = None,
         latency: float | Callable[[web.Request], float] = 0.0,
@@ -97,6 +105,9 @@ class FakePlatform(Behaviour):
         empty_total_page: Literal[0, 1] = 1,
         date_filter: DateFilter = "since",
         index_ids: Collection[str] | None = None,
+        foreign_index_ids: Collection[str] = (),
+        ready_deletion: Literal["allowed", "after_video"] = "allowed",
+        conforming: bool = False,
         max_filesize: int = MAX_FILESIZE,
         indexing_time: float | None = None,
         reads: Reads = "atomic",
@@ -108,27 +119,70 @@ class FakePlatform(Behaviour):
         port: int = 0,
     ) -> None:
         super().__init__(
+            api_key=api_key,
+            latency=latency,
             past_end=past_end,
             empty_total_page=empty_total_page,
             date_filter=date_filter,
             index_ids=index_ids,
+            foreign_index_ids=foreign_index_ids,
+            ready_deletion=ready_deletion,
             max_filesize=max_filesize,
             indexing_time=indexing_time,
         )
-        self.api_key = api_key
-        self.latency = latency
         self._clock = clock or _now
-        self.rate_limit = rate_limit
         self._world = World(reads=reads, replicas=replicas, ties=ties, commits=commits, seed=seed)
-        self._account = Account(self._clock, self._world)
-        self._account.load(tasks)
         self._webhooks = Webhooks(self._clock)
-        self._lifecycle = Lifecycle(self._account, self._clock, self._webhooks.tell)
-        self._endpoints = Endpoints(self._account, self._lifecycle, self)
+        first = dict(lists or {})
+
+        def fake_list(name: str, kind: Kind) -> FakeList:
+            return FakeList(
+                kind,
+                self._clock,
+                self._world,
+                conforming=conforming,
+                changed=partial(self._webhooks.tell, kind),
+                first=first.pop(name, ()),
+            )
+
+        first["tasks"] = tasks
+        self._tasks = fake_list("tasks", kinds.TASKS)
+        self._tasks.load()
+        self.indexed_assets = fake_list("indexed_assets", kinds.INDEXED_ASSETS)
+        """`GET /indexes/{index_id}/indexed-assets`."""
+        self.embedding_tasks = fake_list("embedding_tasks", kinds.EMBEDDING_TASKS)
+        """`GET /embed-v2/tasks`."""
+        self.older_embedding_tasks = fake_list("older_embedding_tasks", kinds.OLDER_EMBEDDING_TASKS)
+        """`GET /embed/tasks`."""
+        self.analysis_tasks = fake_list("analysis_tasks", kinds.ANALYSIS_TASKS)
+        """`GET /analyze/tasks`."""
+        self.analysis_batches = fake_list("analysis_batches", kinds.ANALYSIS_BATCHES)
+        """`GET /analyze/batches`."""
+        self.indexes = fake_list("indexes", kinds.INDEXES)
+        """`GET /indexes`."""
+        self.assets = fake_list("assets", kinds.ASSETS)
+        """`GET /assets`."""
+        self.entities = fake_list("entities", kinds.ENTITIES)
+        """`GET /entity-collections/{entity_collection_id}/entities`."""
+        if first:
+            raise ValueError(f"lists has no list {min(first)!r}")
+        self._lists = (
+            *(self._tasks, self.indexed_assets, self.embedding_tasks, self.older_embedding_tasks),
+            *(self.analysis_tasks, self.analysis_batches, self.indexes, self.assets, self.entities),
+        )
+        self._endpoints = Endpoints(self._tasks, self._lists[1:], self)
         self._script = Script()
-        self._broken_script: Exception | None = None
         self._recorder = Recorder()
-        self._server = Server(self._serve, host, port)
+        self._serving = Serving(
+            self._endpoints,
+            self._script,
+            self._recorder,
+            self,
+            torn=reads == "torn",
+            apply_due=self._apply_due,
+        )
+        self._server = Server(self._serving.serve, host, port)
+        self.rate_limit = rate_limit
 
     @classmethod
     def demo(cls, count: int = 1000, *, seed: int = 0, **options: Any) -> Self:
@@ -136,7 +190,8 @@ class FakePlatform(Behaviour):
 
         `options` are the parameters of `FakePlatform` except `tasks`.
         """
-        return cls(demo_tasks(count, seed=seed), seed=seed, **options)
+        lists = demo_items(count, seed=seed)
+        return cls(demo_tasks(count, seed=seed), lists=lists, seed=seed, **options)
 
     @property
     def base_url(self) -> URL:
@@ -151,7 +206,7 @@ class FakePlatform(Behaviour):
     @rate_limit.setter
     def rate_limit(self, limit: RateLimit | None) -> None:
         self._rate_limit = limit
-        self._window = None if limit is None else RateWindow(limit, self._clock)
+        self._serving.window = None if limit is None else RateWindow(limit, self._clock)
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -209,7 +264,7 @@ class FakePlatform(Behaviour):
         that a mistake there is not mistaken for a failing platform.
         """
         await self._server.stop(self._end_work)
-        broken, self._broken_script = self._broken_script, None
+        broken, self._serving.broken_script = self._serving.broken_script, None
         if broken is not None:
             raise broken
 
@@ -249,9 +304,7 @@ class FakePlatform(Behaviour):
         `datetime`s. The field `hls` is shown only when the task is retrieved by its id. Raises
         `ValueError` if the `_id` is taken.
         """
-        task = self._account.add(fields)
-        self._webhooks.tell(task)
-        return task
+        return self._tasks.add(**fields)
 
     def update(self, id: str, **fields: Any) -> dict[str, Any]:  # noqa: A002
         """Set fields of a task and return it; `updated_at` becomes now unless it is given.
@@ -259,21 +312,22 @@ class FakePlatform(Behaviour):
         Each change gets a later time than the one before, by a millisecond at least. Raises
         `KeyError` for an unknown id.
         """
-        return self._lifecycle.update(id, fields)
+        return self._tasks.update(id, **fields)
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Remove a task, whatever its status; raises `KeyError` for an unknown id."""
-        self._account.delete(id)
+        self._tasks.delete(id)
 
     def advance(self, id: str) -> dict[str, Any]:  # noqa: A002
         """Move a task to its next status and return it.
 
-        The order is `pending`, `validating`, `queued`, `indexing`, `ready`. A ready task has a
+        The order is `uploading`, `queued`, `indexing`, `ready`; the documented statuses `pending`
+        and `validating` come before `queued`. A failed task has an `error_reason`, a ready one a
         `video_id` and, unless it was uploaded with `enable_video_stream=False`, an `hls` stream.
         `indexing_time` no longer moves this task. Raises `KeyError` for an unknown id and
         `ValueError` for a task that has ended.
         """
-        return self._lifecycle.advance(id)
+        return self._tasks.advance(id)
 
     def finish(
         self,
@@ -282,9 +336,7 @@ class FakePlatform(Behaviour):
         status: Literal["ready", "failed"] = "ready",
     ) -> dict[str, Any]:
         """Make a task ready or failed and return it; raises `KeyError` for an unknown id."""
-        if status not in FINAL:
-            raise ValueError(f"a task ends ready or failed, not {status!r}")
-        return self._lifecycle.finish(id, status)
+        return self._tasks.finish(id, status=status)
 
     def add_webhook(
         self, url: str | URL, secret: str, *, retries: Iterable[float] = (0.05, 0.1, 0.2)
@@ -309,9 +361,7 @@ class FakePlatform(Behaviour):
         Takes the parameters of `GET /tasks` except `page` and `page_limit`; `status` may be a
         list and times may be `datetime`s. Raises `ValueError` for what the endpoint refuses.
         """
-        self._lifecycle.apply_due()
-        selection = select(pairs(filters), dates=self.date_filter)
-        return [record.fields for record in self._account.every(selection)]
+        return self._tasks.items(dates=self.date_filter, **filters)
 
     def before_each(self, action: Action) -> None:
         """Call `action(platform, request)` just before each request reads the account."""
@@ -359,87 +409,15 @@ class FakePlatform(Behaviour):
         await self._webhooks.stop()
         self._script.release_all()
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
-        selection = listed(request)
-        recorded = self._recorder.arrived(
-            request,
-            page=None if selection is None else selection.page,
-            page_limit=None if selection is None else selection.page_limit,
-        )
-        verdict = None if self._window is None else self._window.take()
-        failure, holds = self._script.claim(recorded.page)
-        status = total = None
-        try:
-            if self._world.reads == "torn":
-                self._lifecycle.apply_due()
-                total = self._endpoints.counted(request)
-            latency = self.latency(request) if callable(self.latency) else self.latency
-            if latency > 0:
-                await asyncio.sleep(latency)
-            for hold in holds:
-                await hold.pass_through()
-            response = await self._script.play(request)
-            if response is None:
-                response = await self._answer(request, verdict, failure, total)
-            status = response.status
-        except web.HTTPException as raised:
-            status = raised.status
-            self._sign(raised, verdict)
-            raise
-        except ConnectionError:
-            raise
-        except Exception as error:
-            self._broken_script = self._broken_script or error
-            raise
-        else:
-            self._sign(response, verdict)
-            return response
-        finally:
-            self._recorder.ended(recorded, status)
-
-    async def _answer(
-        self,
-        request: web.Request,
-        verdict: Verdict | None,
-        failure: Failure | None,
-        total: int | None,
-    ) -> web.Response:
-        if verdict is not None and not verdict.allowed:
-            limit = self._rate_limit
-            if limit is not None and limit.empty_body:
-                return web.Response(status=429)
-            return refused(Refusal(429, "too_many_requests", verdict.message))
-        if failure is not None:
-            if failure.disconnect:
-                await _disconnect(request)
-            response = answered(failure.body, failure.status)
-            response.headers.update(failure.headers)
-            return response
-        if request.headers.get("x-api-key") != self.api_key:
-            return refused(answers.refusal_of_status(401))
-        self._lifecycle.apply_due()
-        return await self._endpoints.answer(request, total)
+    def _apply_due(self) -> None:
+        for items in self._lists:
+            items.apply_due()
 
     async def _move_on(self) -> None:
         while True:
-            self._lifecycle.apply_due()
+            self._apply_due()
             await asyncio.sleep(_TICK)
-
-    def _sign(self, response: web.StreamResponse, verdict: Verdict | None) -> None:
-        if response.prepared:
-            return
-        response.headers.setdefault("X-Api-Version", _VERSION)
-        response.headers.setdefault("X-Request-Id", uuid.uuid4().hex)
-        for name, value in (verdict.headers if verdict is not None else {}).items():
-            response.headers.setdefault(name, value)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-async def _disconnect(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
-    # Losing its connection cancels this handler.
-    await asyncio.get_running_loop().create_future()

@@ -15,7 +15,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
-from twelvetasks.testing.parameters import ParameterError
+from twelvetasks.testing.filters import ParameterError
 
 MAX_FILESIZE = 2_000_000_000
 """Bytes: "up to 2 GB", as the documentation puts it."""
@@ -69,6 +69,11 @@ class UploadForm:
     file: ReceivedFile | None
     enable_video_stream: bool
     user_metadata: Mapping[str, Any] | None
+
+    @property
+    def filename(self) -> str:
+        """The name of the file, or the last part of the address."""
+        return self.file.filename if self.file else URL(self.video_url or "").name
 
 
 async def read_form(request: web.Request, *, max_filesize: int) -> UploadForm:

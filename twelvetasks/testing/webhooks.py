@@ -22,8 +22,17 @@ import attrs
 import msgspec
 
 from twelvetasks.testing import instants
+from twelvetasks.testing.kinds import Kind
 
-_TYPES = {"ready": "index.task.ready", "failed": "index.task.failed"}
+_TYPES = {
+    (prefix, status): f"{event}.{status}"
+    for prefix, event, statuses in (
+        ("tasks", "index.task", ("ready", "failed")),
+        ("analyze_tasks", "analyze.task", ("ready", "failed", "canceled")),
+    )
+    for status in statuses
+}
+"""The type of the event for a list and a final status."""
 
 
 @attrs.frozen(kw_only=True)
@@ -112,22 +121,16 @@ class Webhooks:
             await self._client.close()
             self._client = None
 
-    def tell(self, task: Mapping[str, Any]) -> None:
-        """Send an event if the task has ended and the platform is running."""
-        loop, kind = self._loop, _TYPES.get(task["status"])
-        if loop is None or kind is None or not self.receivers:
+    def tell(self, kind: Kind, item: Mapping[str, Any]) -> None:
+        """Send an event if the item has ended and the platform is running."""
+        loop, event_type = self._loop, _TYPES.get((kind.name, str(item.get("status"))))
+        if loop is None or event_type is None or not self.receivers:
             return
         event = {
             "id": f"whe_{uuid.uuid4().hex}",
             "created_at": instants.written(self._clock()),
-            "type": kind,
-            "data": {
-                "id": task["_id"],
-                "metadata": task.get("system_metadata"),
-                "status": task["status"],
-                "models": [{"name": "marengo2.7", "options": ["visual", "audio"]}],
-                "tags": [],
-            },
+            "type": event_type,
+            "data": _event_data(kind, item),
         }
         for receiver in tuple(self.receivers):
             loop.call_soon_threadsafe(self._send, receiver, event)
@@ -187,6 +190,19 @@ class Webhooks:
                 return response.status
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
+
+
+def _event_data(kind: Kind, item: Mapping[str, Any]) -> dict[str, Any]:
+    if kind.name == "analyze_tasks":
+        names = ("status", "custom_id", "created_at", "completed_at", "video_source", "error")
+        return {"id": item["task_id"]} | {name: item[name] for name in names if name in item}
+    return {
+        "id": item["_id"],
+        "metadata": item.get("system_metadata"),
+        "status": item["status"],
+        "models": [{"name": "marengo2.7", "options": ["visual", "audio"]}],
+        "tags": [],
+    }
 
 
 def signed(body: bytes, secret: str, at: int) -> str:

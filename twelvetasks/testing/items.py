@@ -1,7 +1,7 @@
-"""The account: every task it holds, which of them match, and in which order.
+"""The items of one list: every one the account holds, which of them match, and in which order.
 
-A record is immutable and *is* its JSON, encoded once; each (filters, sort field) in use keeps its
-own sorted view, which every change amends in place. All of it stands behind one lock.
+A record is immutable and *is* its JSON, encoded once. Each pair of conditions and sort key in use
+has its own sorted view, which every change updates in place. One lock guards all of it.
 """
 
 from __future__ import annotations
@@ -17,24 +17,22 @@ import attrs
 import msgspec
 
 from twelvetasks.testing import instants
-from twelvetasks.testing.parameters import Filters, Selection
+from twelvetasks.testing.filters import Condition
+from twelvetasks.testing.kinds import Declared, Kind
+from twelvetasks.testing.parameters import Selection, SortKey
 from twelvetasks.testing.worlds import Visibility, World
 
-DEFAULT_INDEX_ID = "62a0906d47f5678267ec10a6"
-
-_DELETABLE = frozenset(("ready", "failed"))
 _VIEWS_KEPT = 32
 _MILLISECOND = 1_000
 _SECOND = 1_000_000
-_ALWAYS_IN_ORDER = ("_id", "created_at", "updated_at", "status", "index_id")
-_ALWAYS = frozenset(_ALWAYS_IN_ORDER)
 
 
 @attrs.frozen(eq=False, weakref_slot=False)
 class Record:
-    """One task as the account holds it."""
+    """One item as the account holds it."""
 
     id: str
+    scope: str | None
     sequence: int
     created: int
     updated: int
@@ -43,14 +41,15 @@ class Record:
     """JSON of the fields that only a single retrieval shows; None where there are none."""
 
     @classmethod
-    def of(cls, fields: dict[str, Any], sequence: int) -> Record:
+    def of(cls, kind: Kind, fields: dict[str, Any], scope: str | None, sequence: int) -> Record:
         """Encode `fields` once and for all."""
         alone = None
-        if "hls" in fields:
-            fields = fields.copy()
-            alone = _encoded({"hls": fields.pop("hls")})
+        if not kind.alone.isdisjoint(fields):
+            alone = _encoded({name: fields[name] for name in kind.alone if name in fields})
+            fields = {name: value for name, value in fields.items() if name not in kind.alone}
         return cls(
-            fields["_id"],
+            fields[kind.id_field],
+            scope,
             sequence,
             _sort_key(fields.get("created_at")),
             _sort_key(fields.get("updated_at")),
@@ -60,23 +59,18 @@ class Record:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Decode what a list shows of the task."""
+        """Decode what a list shows of the item."""
         return cast("dict[str, Any]", msgspec.json.decode(self.listed))
 
     @property
     def all_fields(self) -> dict[str, Any]:
-        """Decode what a single retrieval shows of the task."""
+        """Decode what a single retrieval shows of the item."""
         return self.fields | (msgspec.json.decode(self.alone) if self.alone else {})
 
     @property
     def whole(self) -> bytes:
         """Return the JSON of a single retrieval."""
         return self.listed if self.alone is None else self.listed[:-1] + b"," + self.alone[1:]
-
-    @property
-    def deletable(self) -> bool:
-        """Whether the platform lets its owner delete it."""
-        return self.fields.get("status") in _DELETABLE
 
 
 @attrs.frozen
@@ -85,33 +79,44 @@ class Page:
 
     records: Sequence[Record]
     total: int
-    """How many tasks matched at that instant, on all pages."""
+    """How many items matched at that instant, on all pages."""
 
 
-class Account:
-    """A collection of tasks that can change while it is read; every method is thread-safe."""
+_ViewName = tuple[str | None, tuple[Condition, ...], SortKey]
+"""The scope, the conditions and the sort key of a view."""
 
-    def __init__(self, clock: Callable[[], datetime], world: World) -> None:
+
+class Items:
+    """A list that can change while it is read; every method is thread-safe."""
+
+    def __init__(
+        self, kind: Kind, clock: Callable[[], datetime], world: World, *, conforming: bool = False
+    ) -> None:
+        self._kind = kind
+        self._conforming = conforming
         self._clock = clock
         self._visibility: Visibility[Record] = Visibility(world)
         self._lock = threading.RLock()
         self._records: dict[str, Record] = {}
-        self._views: dict[tuple[Filters, str], _View] = {}
+        self._views: dict[_ViewName, _View] = {}
         self._sequence = 0
         self._last_instant = 0
+        times = ("created_at", "updated_at") if kind.timed else ("created_at",)
+        status = ("status",) if kind.steps else ()
+        self._always = {kind.id_field, *times, *status, *kind.defaults}
 
-    def load(self, tasks: Iterable[Mapping[str, Any]]) -> None:
-        """Add existing tasks; one without `updated_at` was never updated."""
+    def load(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Add existing items; one without `updated_at` was never updated."""
         with self._lock:
             self._views.clear()
-            for task in tasks:
-                fields = dict(task)
+            for item in items:
+                fields = dict(item)
                 if "updated_at" not in fields and "created_at" in fields:
                     fields["updated_at"] = fields["created_at"]
                 self._keep(self._completed(fields))
 
     def add(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a task; raises `ValueError` if its `_id` is taken."""
+        """Add an item; raises `ValueError` if its id is taken."""
         with self._lock:
             record = self._keep(self._completed(dict(fields)))
             self._visibility.changed(record.id, None)
@@ -120,15 +125,15 @@ class Account:
             return record.all_fields
 
     def update(self, id: str, fields: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
-        """Set fields of a task; raises `KeyError` if there is none with this id."""
+        """Set fields of an item; raises `KeyError` if there is none with this id."""
         with self._lock:
             before = self._records[id]
             changed = before.all_fields | dict(fields)
-            if changed["_id"] != id:
-                raise ValueError("the _id of a task cannot be changed")
-            if "updated_at" not in fields:
+            if changed[self._kind.id_field] != id:
+                raise ValueError(f"the {self._kind.id_field} of an item cannot be changed")
+            if "updated_at" not in fields and self._kind.timed:
                 changed["updated_at"] = instants.rfc3339(self._now())
-            after = Record.of(changed, before.sequence)
+            after = self._record(changed, before.scope, before.sequence)
             self._records[id] = after
             self._visibility.changed(id, before)
             for view in self._views.values():
@@ -137,7 +142,7 @@ class Account:
             return after.all_fields
 
     def delete(self, id: str) -> None:  # noqa: A002
-        """Remove a task, whatever its status; raises `KeyError` if there is none with this id."""
+        """Remove an item, whatever its status; raises `KeyError` if there is none with this id."""
         with self._lock:
             record = self._records.pop(id)
             self._visibility.changed(id, record)
@@ -145,11 +150,11 @@ class Account:
                 view.remove(record)
 
     def get(self, id: str) -> Record | None:  # noqa: A002
-        """Return the task with this id."""
+        """Return the item with this id."""
         return self._records.get(id)
 
     def read(self, id: str) -> Record | None:  # noqa: A002
-        """Return the task with this id as a read sees it."""
+        """Return the item with this id as a read sees it."""
         with self._lock:
             return self._visibility.unseen().get(id, self._records.get(id))
 
@@ -180,39 +185,50 @@ class Account:
             return Page(ordered[before:after], total)
 
     def _view(self, selection: Selection) -> _View:
-        name = (selection.filters, selection.sort_by)
+        name = (selection.scope, selection.conditions, selection.sort_by)
         view = self._views.pop(name, None)
         if view is None:
-            view = _View(selection.filters, selection.sort_by, self._records.values())
+            view = _View(name, self._records.values())
             while len(self._views) >= _VIEWS_KEPT:
                 del self._views[next(iter(self._views))]
         self._views[name] = view
         return view
 
     def _keep(self, fields: dict[str, Any]) -> Record:
-        if fields["_id"] in self._records:
-            raise ValueError(f"there is a task with the _id {fields['_id']!r} already")
-        record = Record.of(fields, self._sequence)
+        kind = self._kind
+        if fields[kind.id_field] in self._records:
+            raise ValueError(f"the {kind.id_field} {fields[kind.id_field]!r} is taken already")
+        scope = fields.get(kind.scope) if kind.scope else None
+        if kind.scope and scope is None:
+            raise ValueError(f"an item of {kind.name} needs its {kind.scope}")
+        record = self._record(fields, scope, self._sequence)
         self._sequence += 1
         self._records[record.id] = record
         return record
 
     def _completed(self, fields: dict[str, Any]) -> dict[str, Any]:
-        if not fields.keys() >= _ALWAYS:
+        kind = self._kind
+        if not fields.keys() >= self._always:
             now = instants.rfc3339(self._now())
             created = fields.get("created_at", now)
-            defaults = {
-                "created_at": created,
-                "updated_at": now,
-                "status": "ready",
-                "index_id": DEFAULT_INDEX_ID,
-            }
-            if "_id" not in fields:
+            filled = {"created_at": created} | ({"updated_at": now} if kind.timed else {})
+            if kind.steps:
+                filled["status"] = kind.steps[-1]
+            filled |= kind.defaults
+            if kind.id_field not in fields:
                 seconds = _sort_key(created) // _SECOND
-                defaults["_id"] = f"{seconds & 0xFFFFFFFF:08x}fa5e0000{self._sequence:08x}"
-            defaults |= fields
-            fields = {name: defaults[name] for name in _ALWAYS_IN_ORDER} | defaults
+                filled[kind.id_field] = f"{seconds & 0xFFFFFFFF:08x}fa5e0000{self._sequence:08x}"
+            filled |= fields
+            fields = {kind.id_field: filled[kind.id_field]} | filled
         return fields
+
+    def _record(self, fields: dict[str, Any], scope: str | None, sequence: int) -> Record:
+        kind = self._kind
+        if kind.scope is not None and kind.scope not in kind.declared:
+            fields = {name: value for name, value in fields.items() if name != kind.scope}
+        if self._conforming:
+            fields = _declared(fields, kind.declared)
+        return Record.of(kind, fields, scope, sequence)
 
     def _now(self) -> int:
         """Read the clock so that no two changes share a written time and none goes back."""
@@ -224,13 +240,12 @@ class Account:
 class _View:
     """The matching records in ascending order; equal times stay in order of insertion."""
 
-    __slots__ = ("_filters", "_key", "ordered")
+    __slots__ = ("_conditions", "_key", "_scope", "ordered")
 
-    def __init__(self, filters: Filters, sort_by: str, records: Iterable[Record]) -> None:
-        self._filters = filters
+    def __init__(self, name: _ViewName, records: Iterable[Record]) -> None:
+        self._scope, self._conditions, sort_by = name
         self._key = _by_created if sort_by == "created_at" else _by_updated
-        every = filters == Filters()
-        self.ordered = [record for record in records if every or self._matches(record)]
+        self.ordered = [record for record in records if self._matches(record)]
         self.ordered.sort(key=self._key)
 
     def insert(self, record: Record) -> None:
@@ -255,7 +270,12 @@ class _View:
             del self.ordered[place]
 
     def _matches(self, record: Record) -> bool:
-        return self._filters.match(record.fields, record.created, record.updated)
+        if record.scope != self._scope:
+            return False
+        if not self._conditions:
+            return True
+        fields = record.all_fields
+        return all(condition.match(fields) for condition in self._conditions)
 
 
 def _sort_key(time: object) -> int:
@@ -263,6 +283,17 @@ def _sort_key(time: object) -> int:
     if isinstance(time, datetime):
         time = instants.written(time)
     return (instants.parsed(time) or 0) if isinstance(time, str) else 0
+
+
+def _declared(fields: Mapping[str, Any], declared: Declared) -> dict[str, Any]:
+    """Leave out what the specification does not declare, and null."""
+    kept = {}
+    for name, value in fields.items():
+        if value is None or name not in declared:
+            continue
+        inner = declared[name]
+        kept[name] = _declared(value, inner) if inner and isinstance(value, Mapping) else value
+    return kept
 
 
 def _encoded(fields: dict[str, Any]) -> bytes:

@@ -1,0 +1,134 @@
+"""`FakeList`: one list of the platform as a test controls it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from twelvetasks.testing.filters import DateFilter
+from twelvetasks.testing.indexing import Lifecycle
+from twelvetasks.testing.items import Items, Page, Record
+from twelvetasks.testing.kinds import Kind
+from twelvetasks.testing.parameters import Selection, pairs, select
+from twelvetasks.testing.worlds import World
+
+
+class FakeList:
+    """One list of a `FakePlatform`, such as `FakePlatform.indexed_assets`; thread-safe.
+
+    Items are JSON objects. Those of a list within another resource need its id: `index_id` for
+    indexed assets, `entity_collection_id` for entities::
+
+        asset = platform.indexed_assets.add(index_id="an index", status="pending")
+        platform.indexed_assets.advance(asset["_id"])
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        clock: Callable[[], datetime],
+        world: World,
+        *,
+        changed: Callable[[Mapping[str, Any]], None],
+        first: Iterable[Mapping[str, Any]] = (),
+        conforming: bool = False,
+    ) -> None:
+        self._kind = kind
+        self._items = Items(kind, clock, world, conforming=conforming)
+        self._changed = changed
+        self._lifecycle = Lifecycle(kind, self._items, clock, changed)
+        self._first: Iterable[Mapping[str, Any]] | None = first
+        self._loading = threading.Lock()
+
+    @property
+    def kind(self) -> Kind:
+        """Where the list is and what its items are called."""
+        return self._kind
+
+    def add(self, **fields: Any) -> dict[str, Any]:
+        """Add an item and return it.
+
+        A missing id is made up, missing times are now, a missing `status` is the last one. Times
+        may be `datetime`s. Raises `ValueError` if the id is taken.
+        """
+        item = self.load().add(fields)
+        self._changed(item)
+        return item
+
+    def update(self, id: str, **fields: Any) -> dict[str, Any]:  # noqa: A002
+        """Set fields of an item and return it; `updated_at` becomes now unless it is given.
+
+        Each change gets a later time than the one before, by a millisecond at least. Raises
+        `KeyError` for an unknown id.
+        """
+        self.load()
+        return self._lifecycle.update(id, fields)
+
+    def delete(self, id: str) -> None:  # noqa: A002
+        """Remove an item, whatever its status; raises `KeyError` for an unknown id."""
+        self.load().delete(id)
+
+    def advance(self, id: str) -> dict[str, Any]:  # noqa: A002
+        """Move an item to its next status and return it.
+
+        The clock no longer moves this item. Raises `KeyError` for an unknown id and `ValueError`
+        for an item that has ended.
+        """
+        self.load()
+        return self._lifecycle.advance(id)
+
+    def finish(self, id: str, *, status: str | None = None) -> dict[str, Any]:  # noqa: A002
+        """Move an item to a final status, by default the successful one, and return it.
+
+        Raises `KeyError` for an unknown id and `ValueError` for a status that is not final.
+        """
+        self.load()
+        status = self._kind.steps[-1] if status is None else status
+        if status not in self._kind.final:
+            final = ", ".join(sorted(self._kind.final))
+            raise ValueError(f"an item of {self._kind.name} ends as {final}, not {status!r}")
+        return self._lifecycle.finish(id, status)
+
+    def items(self, *, dates: DateFilter = "since", **filters: Any) -> list[dict[str, Any]]:
+        """Return every item that matches, in order, as the list shows it.
+
+        Takes the parameters of the list except `page` and `page_limit`, and its scope such as
+        `index_id`; a mapping sends ``name[key]``. Raises `ValueError` for what it refuses.
+        """
+        self.load()
+        self.apply_due()
+        scope = filters.pop(self._kind.scope) if self._kind.scope else None
+        selection = select(self._kind, pairs(filters), scope=scope, dates=dates)
+        return [record.fields for record in self._items.every(selection)]
+
+    def begin(self, id: str, *, streamed: bool = False, seconds: float | None) -> None:  # noqa: A002
+        """Let an item in its first status reach the last one in so many `seconds` of the clock."""
+        self._lifecycle.begin(id, streamed=streamed, seconds=seconds)
+
+    def apply_due(self) -> None:
+        """Apply every step that is due by the clock."""
+        self._lifecycle.apply_due()
+
+    def page(self, selection: Selection) -> Page:
+        """Read one page as a request does."""
+        return self.load().page(selection)
+
+    def read(self, id: str, scope: str | None) -> Record | None:  # noqa: A002
+        """Read one item as a request does."""
+        record = self.load().read(id)
+        return record if record is not None and record.scope == scope else None
+
+    def get(self, id: str) -> dict[str, Any] | None:  # noqa: A002
+        """Return an item with all of its fields; None for an unknown id."""
+        record = self.load().get(id)
+        return None if record is None else record.all_fields
+
+    def load(self) -> Items:
+        """Take in the first items when they are first needed: most tests use one list only."""
+        with self._loading:
+            if self._first is not None:
+                self._items.load(self._first)
+                self._first = None
+        return self._items

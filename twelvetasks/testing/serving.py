@@ -1,0 +1,119 @@
+"""What happens to each request: recorded, delayed, scripted, limited, and then answered.
+
+Nothing is awaited between the last action of a test's script and the encoded answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+
+from aiohttp import web
+
+from twelvetasks.testing import answers
+from twelvetasks.testing.answers import Refusal, answered, refused
+from twelvetasks.testing.behaviour import Behaviour
+from twelvetasks.testing.endpoints import Endpoints
+from twelvetasks.testing.limits import RateWindow, Verdict
+from twelvetasks.testing.recording import Recorder
+from twelvetasks.testing.script import Failure, Script
+
+_VERSION = "1.3.0"
+
+
+class Serving:
+    """Passes every request through script, limit and key to the endpoints."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        script: Script,
+        recorder: Recorder,
+        behaviour: Behaviour,
+        *,
+        torn: bool,
+        apply_due: Callable[[], None],
+    ) -> None:
+        self._endpoints = endpoints
+        self._script = script
+        self._recorder = recorder
+        self._behaviour = behaviour
+        self._torn = torn
+        self._apply_due = apply_due
+        self.window: RateWindow | None = None
+        self.broken_script: Exception | None = None
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer any request."""
+        page, page_limit = self._endpoints.listed(request)
+        recorded = self._recorder.arrived(request, page=page, page_limit=page_limit)
+        verdict = None if self.window is None else self.window.take()
+        failure, holds = self._script.claim(recorded.page)
+        status = total = None
+        try:
+            if self._torn:
+                self._apply_due()
+                total = self._endpoints.counted(request)
+            latency = self._behaviour.latency
+            seconds = latency(request) if callable(latency) else latency
+            if seconds > 0:
+                await asyncio.sleep(seconds)
+            for hold in holds:
+                await hold.pass_through()
+            response = await self._script.play(request)
+            if response is None:
+                response = await self._answer(request, verdict, failure, total)
+            status = response.status
+        except web.HTTPException as raised:
+            status = raised.status
+            _sign(raised, verdict)
+            raise
+        except ConnectionError:
+            raise
+        except Exception as error:
+            self.broken_script = self.broken_script or error
+            raise
+        else:
+            _sign(response, verdict)
+            return response
+        finally:
+            self._recorder.ended(recorded, status)
+
+    async def _answer(
+        self,
+        request: web.Request,
+        verdict: Verdict | None,
+        failure: Failure | None,
+        total: int | None,
+    ) -> web.Response:
+        if verdict is not None and not verdict.allowed:
+            if verdict.empty_body:
+                return web.Response(status=429)
+            return refused(Refusal(429, "too_many_requests", verdict.message))
+        if failure is not None:
+            if failure.disconnect:
+                await _disconnect(request)
+            response = answered(failure.body, failure.status)
+            response.headers.update(failure.headers)
+            return response
+        if request.headers.get("x-api-key") != self._behaviour.api_key:
+            return refused(answers.refusal_of_status(401))
+        self._apply_due()
+        return await self._endpoints.answer(request, total)
+
+
+def _sign(response: web.StreamResponse, verdict: Verdict | None) -> None:
+    if response.prepared:
+        return
+    response.headers.setdefault("X-Api-Version", _VERSION)
+    response.headers.setdefault("X-Request-Id", uuid.uuid4().hex)
+    for name, value in (verdict.headers if verdict is not None else {}).items():
+        response.headers.setdefault(name, value)
+
+
+async def _disconnect(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+    # Losing its connection cancels this handler.
+    await asyncio.get_running_loop().create_future()
