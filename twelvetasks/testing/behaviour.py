@@ -26,3 +26,4 @@ class Behaviour:
     ready_deletion: Literal["allowed", "after_video"] = "allowed"
     max_filesize: int = MAX_FILESIZE
     indexing_time: float | None = None
+    cross_origin: bool = False

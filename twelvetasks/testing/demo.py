@@ -7,7 +7,7 @@ dictionaries at once. Statuses are shuffled per hundred tasks: each hundred has 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -40,13 +40,19 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 _SECOND = timedelta(seconds=1)
 
 
-def demo_tasks(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Yield `count` tasks as the JSON objects of the platform, newest first."""
+def demo_tasks(
+    count: int, *, seed: int = 0, newest: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield `count` tasks as the JSON objects of the platform, newest first.
+
+    The first was created at about `newest`, by default on 2025-06-30.
+    """
     random = Random(seed)  # noqa: S311
     uniform = random.random
     mean_gap = _SPAN / max(count, 1)
     machine = f"{random.getrandbits(40):010x}"
-    created = _NEWEST
+    created = _NEWEST if newest is None else newest.astimezone(UTC).replace(tzinfo=None)
+    latest = None if newest is None else created
     deck: list[str] = []
     for number in range(count):
         if not deck:
@@ -59,10 +65,11 @@ def demo_tasks(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
         # An ObjectId opens with its second, goes on with its machine, and ends with a counter.
         origin = f"{(created - _EPOCH) // _SECOND:08x}{machine}"
         counter = (count - number) & 0x7FFFFF
+        updated = created + _indexing_time(uniform())
         task: dict[str, Any] = {
             "_id": f"{origin}{counter:06x}",
             "created_at": _written(created, number),
-            "updated_at": _written(created + _indexing_time(uniform()), number + 3),
+            "updated_at": _written(updated if latest is None else min(updated, latest), number + 3),
             "status": status,
             "index_id": INDEX_IDS[int(uniform() * uniform() * len(INDEX_IDS))],
         }
@@ -79,7 +86,9 @@ def demo_tasks(count: int, *, seed: int = 0) -> Iterator[dict[str, Any]]:
         yield task
 
 
-def demo_items(count: int, *, seed: int = 0) -> Mapping[str, Iterable[dict[str, Any]]]:
+def demo_items(
+    count: int, *, seed: int = 0, newest: datetime | None = None
+) -> Mapping[str, Iterable[dict[str, Any]]]:
     """Return the items of the other lists, as many as there are tasks, by the name of the list.
 
     They tell the same story as the tasks: of each video there is an item in every list.
@@ -93,7 +102,8 @@ def demo_items(count: int, *, seed: int = 0) -> Mapping[str, Iterable[dict[str, 
         "assets": _asset,
     }
     lists: dict[str, Iterable[dict[str, Any]]] = {
-        name: map(make, demo_tasks(count, seed=seed)) for name, make in making.items()
+        name: map(make, demo_tasks(count, seed=seed, newest=newest))
+        for name, make in making.items()
     }
     indexes = ({"_id": one, "index_name": f"index {n}"} for n, one in enumerate(INDEX_IDS, 1))
     return lists | {"indexes": indexes}

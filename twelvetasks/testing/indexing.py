@@ -29,10 +29,16 @@ class Indexing:
         self._lock = threading.Lock()
         self._moving: dict[str, tuple[datetime, timedelta, int]] = {}
 
-    def start(self, item_id: str, seconds: float) -> None:
-        """Let an item in its first status reach the last one after this many seconds."""
+    def start(self, item_id: str, seconds: float, status: object = None) -> None:
+        """Let an item take this many seconds from the first status to the last.
+
+        One that has gone further already needs only the rest of them.
+        """
+        done = self._steps.index(status) if status in self._steps else 0
+        duration = timedelta(seconds=seconds)
+        started = self._clock() - duration * (done / max(len(self._steps) - 1, 1))
         with self._lock:
-            self._moving[item_id] = (self._clock(), timedelta(seconds=seconds), 0)
+            self._moving[item_id] = (started, duration, done)
 
     def stop(self, item_id: str) -> None:
         """Leave an item in its present status."""
@@ -78,7 +84,7 @@ class Lifecycle:
         if streamed:
             self._streamed.add(item_id)
         if seconds is not None:
-            self._indexing.start(item_id, seconds)
+            self._indexing.start(item_id, seconds, self._fields(item_id).get("status"))
 
     def advance(self, item_id: str) -> dict[str, Any]:
         """Move an item to its next status; raises `KeyError` or `ValueError` where it cannot."""

@@ -27,6 +27,7 @@ from twelvetasks.testing.filters import DateFilter
 from twelvetasks.testing.kinds import Kind
 from twelvetasks.testing.limits import RateLimit, RateWindow
 from twelvetasks.testing.lists import FakeList
+from twelvetasks.testing.living import Living
 from twelvetasks.testing.recording import RecordedRequest, Recorder
 from twelvetasks.testing.script import Failure, Hold, Responder, Script
 from twelvetasks.testing.server import Server
@@ -76,6 +77,7 @@ class FakePlatform(Behaviour):
       has been deleted by `DELETE /indexes/{index_id}/videos/{video_id}`, as seen on the platform.
     - `conforming`: send only what the official OpenAPI specification declares: no null, no older
       name, no `error_reason`.
+    - `cross_origin`: let pages of any origin in a browser use the platform.
     - `max_filesize`: the largest video that can be uploaded, in bytes.
     - `indexing_time`: seconds of the clock in which an uploaded task becomes `ready`; None to move
       it with `advance` and `finish`.
@@ -108,6 +110,7 @@ class FakePlatform(Behaviour):
         foreign_index_ids: Collection[str] = (),
         ready_deletion: Literal["allowed", "after_video"] = "allowed",
         conforming: bool = False,
+        cross_origin: bool = False,
         max_filesize: int = MAX_FILESIZE,
         indexing_time: float | None = None,
         reads: Reads = "atomic",
@@ -129,6 +132,7 @@ class FakePlatform(Behaviour):
             ready_deletion=ready_deletion,
             max_filesize=max_filesize,
             indexing_time=indexing_time,
+            cross_origin=cross_origin,
         )
         self._clock = clock or _now
         self._world = World(reads=reads, replicas=replicas, ties=ties, commits=commits, seed=seed)
@@ -164,6 +168,7 @@ class FakePlatform(Behaviour):
         """`GET /assets`."""
         self.entities = fake_list("entities", kinds.ENTITIES)
         """`GET /entity-collections/{entity_collection_id}/entities`."""
+        self._living: Living | None = None
         if first:
             raise ValueError(f"lists has no list {min(first)!r}")
         self._lists = (
@@ -185,13 +190,41 @@ class FakePlatform(Behaviour):
         self.rate_limit = rate_limit
 
     @classmethod
-    def demo(cls, count: int = 1000, *, seed: int = 0, **options: Any) -> Self:
+    def demo(
+        cls,
+        count: int = 1000,
+        *,
+        seed: int = 0,
+        living: bool = False,
+        changes_per_minute: float = 20.0,
+        **options: Any,
+    ) -> Self:
         """Return a platform with `count` realistic tasks, the same for the same count and seed.
 
-        `options` are the parameters of `FakePlatform` except `tasks`.
+        By default the newest was created on 2025-06-30 and nothing changes. With `living` it was
+        created just now, tasks that are being indexed become ready within `indexing_time` (by
+        default 30 seconds), and others are uploaded, updated and deleted, `changes_per_minute` in
+        all. `options` are the parameters of `FakePlatform` except `tasks` and `lists`.
         """
-        lists = demo_items(count, seed=seed)
-        return cls(demo_tasks(count, seed=seed), lists=lists, seed=seed, **options)
+        clock = options.get("clock") or _now
+        newest = clock() if living else None
+        if living:
+            options = {"indexing_time": 30.0} | options
+        platform = cls(
+            demo_tasks(count, seed=seed, newest=newest),
+            lists=demo_items(count, seed=seed, newest=newest),
+            seed=seed,
+            **options,
+        )
+        if living:
+            platform._living = Living(
+                platform._tasks,
+                clock,
+                changes_per_minute=changes_per_minute,
+                indexing_time=options["indexing_time"],
+                seed=seed,
+            )
+        return platform
 
     @property
     def base_url(self) -> URL:
@@ -239,16 +272,7 @@ class FakePlatform(Behaviour):
         return self._recorder.most_in_flight
 
     async def start(self) -> None:
-        """Serve in the running event loop, for code in which ``async with`` does not fit.
-
-        Example::
-
-            platform = FakePlatform.demo(10)
-            await platform.start()
-            try:
-                print(platform.base_url)
-            finally:
-                await platform.stop()
+        """Serve in the running event loop until `stop`, for code where ``async with`` does not fit.
 
         Raises `RuntimeError` if it serves already.
         """
@@ -361,6 +385,7 @@ class FakePlatform(Behaviour):
         Takes the parameters of `GET /tasks` except `page` and `page_limit`; `status` may be a
         list and times may be `datetime`s. Raises `ValueError` for what the endpoint refuses.
         """
+        self._apply_due()
         return self._tasks.items(dates=self.date_filter, **filters)
 
     def before_each(self, action: Action) -> None:
@@ -410,6 +435,8 @@ class FakePlatform(Behaviour):
         self._script.release_all()
 
     def _apply_due(self) -> None:
+        if self._living is not None:
+            self._living.apply_due()
         for items in self._lists:
             items.apply_due()
 

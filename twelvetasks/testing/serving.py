@@ -20,6 +20,13 @@ from twelvetasks.testing.recording import Recorder
 from twelvetasks.testing.script import Failure, Script
 
 _VERSION = "1.3.0"
+_CROSS_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Allow-Methods": "GET, POST, DELETE",
+    "Access-Control-Expose-Headers": "*",
+}
+"""What a browser needs to let a page of another origin read the answers."""
 
 
 class Serving:
@@ -67,7 +74,7 @@ class Serving:
             status = response.status
         except web.HTTPException as raised:
             status = raised.status
-            _sign(raised, verdict)
+            self._sign(raised, verdict)
             raise
         except ConnectionError:
             raise
@@ -75,7 +82,7 @@ class Serving:
             self.broken_script = self.broken_script or error
             raise
         else:
-            _sign(response, verdict)
+            self._sign(response, verdict)
             return response
         finally:
             self._recorder.ended(recorded, status)
@@ -97,19 +104,22 @@ class Serving:
             response = answered(failure.body, failure.status)
             response.headers.update(failure.headers)
             return response
+        if request.method == "OPTIONS" and self._behaviour.cross_origin:
+            return web.Response(status=204)
         if request.headers.get("x-api-key") != self._behaviour.api_key:
             return refused(answers.refusal_of_status(401))
         self._apply_due()
         return await self._endpoints.answer(request, total)
 
-
-def _sign(response: web.StreamResponse, verdict: Verdict | None) -> None:
-    if response.prepared:
-        return
-    response.headers.setdefault("X-Api-Version", _VERSION)
-    response.headers.setdefault("X-Request-Id", uuid.uuid4().hex)
-    for name, value in (verdict.headers if verdict is not None else {}).items():
-        response.headers.setdefault(name, value)
+    def _sign(self, response: web.StreamResponse, verdict: Verdict | None) -> None:
+        if response.prepared:
+            return
+        response.headers.setdefault("X-Api-Version", _VERSION)
+        response.headers.setdefault("X-Request-Id", uuid.uuid4().hex)
+        for name, value in (verdict.headers if verdict is not None else {}).items():
+            response.headers.setdefault(name, value)
+        if self._behaviour.cross_origin:
+            response.headers.update(_CROSS_ORIGIN)
 
 
 async def _disconnect(request: web.Request) -> None:
