@@ -20,6 +20,7 @@ import attrs
 import stamina
 
 from twelvetasks.transport.gate import Gate, Passage
+from twelvetasks.transport.known_rate import default_burst, steady_requests
 from twelvetasks.transport.pacer import GatePolicy
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.values.checks import refuse, whole_number
@@ -149,7 +150,7 @@ class RedisGate:
         whole_number("requests", requests, least=1)
         whole_number("per", per, least=1)
         if burst is None:
-            burst = max(requests // 20, 1)
+            burst = default_burst(requests)
         whole_number("burst", burst, least=1, most=requests)
         if on_outage not in get_args(OnOutage):
             refuse("on_outage", on_outage, "must be 'fail' or 'local'")
@@ -192,7 +193,7 @@ class RedisGate:
         Together with a burst they are no more than `requests` less a twentieth, as the last of a
         burst is also the first of what follows it.
         """
-        return max(self.requests - self.requests // 20 - self.burst + 1, 1)
+        return steady_requests(self.requests, self.burst)
 
     @property
     def concurrency(self) -> int:

@@ -274,6 +274,14 @@ class TestArguments:
         with pytest.raises(InvalidArgumentError, match="concurrency="):
             Gate(concurrency)
 
+    @pytest.mark.parametrize(
+        ("parameter", "value"),
+        [("rate", 0), ("rate", 1.5), ("rate", True), ("per", 0), ("per", math.inf), ("per", "60")],
+    )
+    def test_a_rate_that_makes_no_sense_is_refused(self, parameter: str, value: Any) -> None:
+        with pytest.raises(InvalidArgumentError, match=f"{parameter}="):
+            Gate(**{"rate": 60, parameter: value})
+
     def test_a_policy_that_is_none_is_refused(self) -> None:
         with pytest.raises(InvalidArgumentError, match="policy="):
             Gate(policy=5)  # type: ignore[arg-type]
@@ -354,6 +362,18 @@ class TestBeforeSessions:
             async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
                 assert len(await within(session.tasks(page_limit=10))) == 120
             assert {request.status for request in platform.requests} == {200}
+
+    async def test_a_rate_that_is_given_is_never_run_into(self) -> None:
+        limit = RateLimit(40, 1.0, retry_after=False)
+        async with FakePlatform.demo(60, rate_limit=limit) as platform:
+            gate = Gate(rate=40, per=1.0)
+            async with TaskSession(
+                platform.api_key, base_url=platform.base_url, gate=gate
+            ) as session:
+                assert len(await within(session.tasks(page_limit=1))) == 60
+            starts = [request.started for request in platform.requests]
+            assert {request.status for request in platform.requests} == {200}
+            assert starts[-1] - starts[0] > 1.0
 
     async def test_any_gatekeeper_will_do(self, platform: FakePlatform) -> None:
         class Porter:

@@ -13,9 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twelvetasks import GatePolicy, InvalidArgumentError
+from tests.transport.simulation import (
+    FixedWindow,
+    Limiter,
+    Simulation,
+    SlidingWindow,
+    TokenBucket,
+)
+from twelvetasks import GatePolicy, InvalidArgumentError, RetryPolicy
 from twelvetasks.testing.limits import RateLimit, RateWindow
-from twelvetasks.transport.pacer import LONGEST_GUESS, Line, Pacer, Place
+from twelvetasks.transport.known_rate import KnownRate
+from twelvetasks.transport.pacer import Line, Pacer, Place
 from twelvetasks.transport.ratelimits import Allowance, RateReport, read_report
 
 SUCCESS = RateReport(status=200)
@@ -144,16 +152,22 @@ class TestAPause:
             pauses.append(gate.ready_at(now) - now)
             now = gate.ready_at(now)
             gate.finish(gate.start(now), REFUSAL, now)
-        assert pauses == [5.0, 10.0, 20.0, 40.0, LONGEST_GUESS, LONGEST_GUESS]
+        assert pauses == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0]
         now = gate.ready_at(now)
         gate.finish(gate.start(now), SUCCESS, now)
-        gate.finish(gate.start(now), REFUSAL, now)
-        assert gate.ready_at(now) == now + 5.0
+        gate.finish(gate.start(gate.ready_at(now)), REFUSAL, now)
+        assert now < gate.ready_at(now) <= now + 5.0
 
-    def test_a_time_of_zero_is_none(self) -> None:
+    def test_a_time_of_zero_lets_one_request_probe_at_once(self) -> None:
         gate = pacer(pause=5.0)
         gate.finish(gate.start(0.0), refusal(0.0), 0.0)
-        assert gate.ready_at(0.0) == 5.0
+        assert len(start_all(gate, 0.0)) == 1
+
+    def test_a_time_of_zero_that_was_not_enough_is_followed_by_a_pause(self) -> None:
+        gate = pacer(pause=5.0)
+        for _ in range(2):
+            gate.finish(gate.start(0.0), refusal(0.0), 0.0)
+        assert gate.ready_at(0.0) == 10.0
 
     def test_further_refusals_of_a_burst_that_name_no_time_do_not_prolong_it(self) -> None:
         gate = pacer(pause=5.0)
@@ -211,6 +225,7 @@ class TestHalvingAndGrowth:
         now = 0.0
         limits = []
         for _ in range(5):
+            now = gate.ready_at(now)
             for place in start_all(gate, now):
                 gate.finish(place, refusal(10), now)
             now += 10
@@ -469,7 +484,10 @@ class Judge:
         self.now += self.policy.longest_pause
         self.start(1)
         self.finish(0, SUCCESS)
-        self.step("start", self.most)
+        for _ in range(self.most):
+            assert self.gate.ready_at(self.now) <= self.now + self.policy.longest_pause
+            self.step("wait until ready")
+            self.step("start", 1)
         assert len(self.places) == self.gate.limit == self.most
 
 
@@ -581,6 +599,111 @@ class TestAgainstALimit:
         refused = [started for started, status in world.statuses if status == 429]
         assert all(started <= world.first_answer for started in refused)
         assert world.served > 0
+
+
+LATENCIES = st.lists(st.floats(0.001, 0.05), min_size=1, max_size=20)
+
+
+def latency(choices: list[float]) -> Callable[[int], float]:
+    return lambda number: choices[number % len(choices)]
+
+
+class TestTheRate:
+    """Behind limiters that say 429 and nothing else."""
+
+    @pytest.mark.parametrize(
+        ("retry_after", "slower", "refusals"), [(None, 1.1, 20), (0.0, 1.1, 20), (1.0, 1.2, 12)]
+    )
+    def test_500_pages_take_little_longer_than_they_must(
+        self, retry_after: float | None, slower: float, refusals: int
+    ) -> None:
+        world = Simulation(TokenBucket(50, 10), retry_after=retry_after)
+        (client,) = world.run()
+        assert client.finished <= slower * (500 - 11) / 50
+        assert world.refused <= refusals
+
+    def test_several_gates_share_a_limit_without_knowing_of_each_other(self) -> None:
+        world = Simulation(TokenBucket(50, 10), clients=4, pages=200)
+        clients = world.run()
+        assert max(client.finished for client in clients) <= 1.4 * (800 - 11) / 50
+
+    @pytest.mark.parametrize("retry_after", [None, 0.0])
+    @pytest.mark.parametrize("factor", [0.5, 2.0])
+    @given(at=st.floats(2.0, 20.0))
+    @settings(deadline=None)
+    def test_a_limit_that_changes_is_followed_within_10_seconds(
+        self, retry_after: float | None, factor: float, at: float
+    ) -> None:
+        bucket = TokenBucket(50, 10)
+        world = Simulation(bucket, pages=10**6, retry_after=retry_after)
+        world.later(at, lambda: setattr(bucket, "rate", 50 * factor))
+        world.run(at + 15)
+        assert world.passed_between(at + 10, at + 15) >= 0.9 * 50 * factor * 5
+
+    @given(
+        per_minute=st.integers(6, 6000),
+        kind=st.sampled_from(["bucket", "fixed", "sliding"]),
+        burst=st.integers(0, 60),
+        per=st.floats(1.0, 80.0),
+        phase=st.floats(0.0, 80.0),
+        retry_after=st.sampled_from([None, 0.0, 1.0]),
+        latencies=LATENCIES,
+    )
+    @settings(deadline=None)
+    def test_no_listing_fails_under_a_limit_that_gives_room_in_time(
+        self,
+        *,
+        per_minute: int,
+        kind: str,
+        burst: int,
+        per: float,
+        phase: float,
+        retry_after: float | None,
+        latencies: list[float],
+    ) -> None:
+        limiter: Limiter
+        if kind == "bucket":
+            limiter = TokenBucket(per_minute / 60, burst)
+        elif kind == "fixed":
+            limiter = FixedWindow(max(round(per_minute * per / 60), 1), per, phase)
+        else:
+            limiter = SlidingWindow(max(round(per_minute * per / 60), 1), per)
+        world = Simulation(
+            limiter,
+            pages=60,
+            retry_after=retry_after,
+            latency=latency(latencies),
+        )
+        (client,) = world.run()
+        assert client.done == 60
+        assert client.longest_pause <= RetryPolicy().longest_wait
+
+    @given(requests=st.integers(1, 50), latencies=LATENCIES)
+    @settings(deadline=None)
+    def test_a_budget_per_day_that_is_used_up_is_told_as_a_long_pause(
+        self, requests: int, latencies: list[float]
+    ) -> None:
+        world = Simulation(FixedWindow(requests, 86_400.0), latency=latency(latencies))
+        (client,) = world.run(300.0)
+        assert client.done == requests
+        assert client.longest_pause > RetryPolicy().longest_wait
+        assert world.refused <= 8 + 12
+
+    @given(
+        requests=st.integers(1, 200),
+        per=st.floats(0.5, 60.0),
+        arrivals=st.lists(st.floats(0.0, 1.0), max_size=200),
+    )
+    @settings(deadline=None)
+    def test_a_rate_that_is_known_is_kept_in_any_stretch_of_time(
+        self, requests: int, per: float, arrivals: list[float]
+    ) -> None:
+        gate = Pacer(1000, GatePolicy(), KnownRate(requests, per))
+        window, now = SlidingWindow(requests, per), 0.0
+        for after in arrivals:
+            now = gate.ready_at(now + after * per / requests)
+            gate.start(now)
+            assert window.take(now)
 
 
 class TestTheLine:

@@ -41,6 +41,7 @@ class Exchange:
         self._request = request
         self._budget = request.budget or Budget(retry.budget)
         self._failures = 0
+        self._paused = 0
         self._wait: float | None = None
         self._lost = False
 
@@ -108,10 +109,11 @@ class Exchange:
             retry_after=report.retry_after,
             pause=self._gate.pause_left(),
         )
+        self._paused += report.throttled and failure.pause > 0
         wait = wait_before_retry(
             self._retry,
             failure,
-            number=self._failures,
+            number=max(self._failures - self._paused, 1),
             chance=random.random(),  # noqa: S311 - spreads clients in time, protects nothing
         )
         if wait is None or not self._request.repeatable():

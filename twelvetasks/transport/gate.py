@@ -15,6 +15,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import attrs
 
+from twelvetasks.transport.known_rate import KnownRate
 from twelvetasks.transport.pacer import GatePolicy, Line, Pacer, Place
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
@@ -63,22 +64,34 @@ class _Waiter:
 
 
 class Gate:
-    """What the requests of one session pass, or of several in one event loop that share it.
+    """Paces the requests of one session, or of several in one event loop that share it.
 
-    `concurrency` is how many may be under way at once. A 429 to any of them pauses all; after the
-    pause one goes first, and then their number grows again. Where the platform says how many
-    requests are left, the gate stops before the limit. Make one and pass it to each
-    `TaskSession` of an account: ``TaskSession(gate=gate)``. It needs no closing.
+    - `concurrency`: the most requests that may be in flight at once.
+    - `rate`, `per`: the limit, if you know it: at most `rate` requests in any `per` seconds. A
+      twentieth of it stays unused. By default the gate finds the rate by itself.
+    - `policy`: how it pauses.
+    - `clock`: returns seconds that never go back.
 
-    Like stamina's waits, its pauses are skipped under `stamina.set_testing`.
+    A 429 to any request pauses all of them, for as long as the platform asks; if it names no time,
+    shortly, and for longer while the request that then probes is refused, too. The gate learns the
+    rate from what has passed, paces requests just below it and probes upwards gently. Where the
+    platform says how many requests are left, the gate stops before the limit.
 
-    Raises InvalidArgumentError for an argument out of range.
+    Make one and pass it to each session of an account: ``TaskSession(gate=gate)``. It needs no
+    closing. Like stamina's waits, its pauses are skipped under `stamina.set_testing`. Example::
+
+        gate = Gate(rate=60)
+        async with TaskSession(gate=gate) as session: ...
+
+    Raises InvalidArgumentError, which names the parameter, for an argument out of range.
     """
 
     def __init__(
         self,
         concurrency: int = 8,
         *,
+        rate: int | None = None,
+        per: float = 60.0,
         policy: GatePolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -92,7 +105,7 @@ class Gate:
         self.policy = policy
         """How it pauses."""
         self._clock = clock
-        self._pacer = Pacer(concurrency, policy)
+        self._pacer = Pacer(concurrency, policy, _known_rate(rate, per))
         self._line: Line[_Waiter] = Line()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -211,6 +224,14 @@ class Gate:
                 advice="Make a Gate in each event loop, such as in each thread",
             )
         self._loop = loop
+
+
+def _known_rate(rate: int | None, per: float) -> KnownRate | None:
+    check_seconds("per", per, positive=True)
+    if rate is None:
+        return None
+    whole_number("rate", rate, least=1)
+    return KnownRate(rate, float(per))
 
 
 def _pauses_are_skipped() -> bool:

@@ -9,13 +9,15 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from twelvetasks.transport.known_rate import KnownRate
+from twelvetasks.transport.rate_finder import RateFinder
 from twelvetasks.transport.ratelimits import Allowance, RateReport
 from twelvetasks.values.checks import positive_seconds
 
 __all__ = ["GatePolicy", "Line", "Pacer", "Place"]
 
-LONGEST_GUESS = 60.0
-"""Seconds: the platform's limits are per minute and per day, and no retry outwaits a day."""
+LONGEST_FIRST_PAUSE = 2.0
+"""Seconds: longer ones come from doubling, so that a limit which has risen is not slept through."""
 
 SAME_RESET = 1.0
 """Seconds by which two announced resets may differ and be one: they are told in whole seconds."""
@@ -30,7 +32,7 @@ class GatePolicy:
     Raises InvalidArgumentError, which names parameter and value, for what makes no sense.
     """
 
-    pause: float = attrs.field(default=5.0, validator=positive_seconds)
+    pause: float = attrs.field(default=0.1, validator=positive_seconds)
     """Seconds of pause after a 429 that names no time. They double each time the request that is
     then sent to try is refused as well, up to a minute."""
     longest_pause: float = attrs.field(default=3600.0, validator=positive_seconds)
@@ -48,6 +50,8 @@ class Place:
     """How many bursts of refusals had been met when it started."""
     tries: bool
     """Whether it is sent to try if a pause is over."""
+    started: float
+    """When it started."""
 
 
 @attrs.define
@@ -74,7 +78,7 @@ class Pacer:
     never overrun by requests whose answers have not come yet.
     """
 
-    def __init__(self, most: int, policy: GatePolicy) -> None:
+    def __init__(self, most: int, policy: GatePolicy, known: KnownRate | None = None) -> None:
         self.limit: int = most
         """How many requests may be under way, from 1 to `most`."""
         self._most = most
@@ -91,6 +95,9 @@ class Pacer:
         self._counts: dict[str, _Count] = {}
         self._lost = 0
         self._first_to_show = 0
+        self._finder = RateFinder()
+        self._known = known
+        self._named = False
 
     @property
     def under_way(self) -> int:
@@ -113,6 +120,10 @@ class Pacer:
             return math.inf
         ready_at = now
         if not self._closed:
+            ready_at = self._finder.ready_at(now)
+        if self._known is not None:
+            ready_at = max(ready_at, self._known.ready_at(now))
+        if not self._closed:
             for count in self._counts.values():
                 if self._may_be_used_up(count, now):
                     ready_at = max(ready_at, count.resets_at if now < count.resets_at else math.inf)
@@ -122,9 +133,12 @@ class Pacer:
         """Let a request start, which `ready_at` has to allow."""
         if self.ready_at(now) > now:
             raise ValueError("no request may start now")
-        place = Place(self._numbers, self._burst, self._closed)
+        place = Place(self._numbers, self._burst, self._closed, now)
         self._numbers += 1
         self._under_way.add(place)
+        self._finder.started(now)
+        if self._known is not None:
+            self._known.start(now)
         if self._closed:
             self._probe = place
         return place
@@ -154,9 +168,11 @@ class Pacer:
             self._counts = {
                 name: count for name, count in self._counts.items() if now < count.resets_at
             }
+        self._finder.passed(place.started)
         if proves:
             self._closed = False
             self._refused_tries = 0
+            self._finder.resumed(now, started=place.started, named=self._named)
         self._take_in(place, report.allowances, now)
         self._grow(place, report.status)
 
@@ -181,19 +197,36 @@ class Pacer:
         """Behave as if what is waited for had passed."""
         self._resume_at = min(self._resume_at, now)
         self._counts.clear()
+        self._finder.skip(now)
+        if self._known is not None:
+            self._known.skip(now)
 
     def _throttled(self, place: Place, report: RateReport, now: float) -> None:
+        fresh = place.tries or place.burst == self._burst
         if place.tries:
             self._refused_tries += 1
-        elif place.burst == self._burst:
+        elif fresh:
             self._burst += 1
             self._successes = 0
             self.limit = max(self.limit // 2, 1)
-        if report.retry_after:
-            self.pause(report.retry_after, now)
-        elif now >= self._resume_at:
-            guess = self._policy.pause * 2.0 ** min(self._refused_tries, 64)
-            self.pause(min(guess, max(self._policy.pause, LONGEST_GUESS)), now)
+        counted = any(not allowance.remaining for allowance in report.allowances)
+        # A count that is announced needs no finding; nor does a refusal that came late.
+        if fresh and not counted:
+            self._finder.refused(place.started, probe=place.tries)
+        if fresh:
+            self._named = bool(report.retry_after)
+        if report.retry_after or fresh:
+            self.pause(self._pause_after(report, place), now)
+
+    def _pause_after(self, report: RateReport, place: Place) -> float:
+        """Return the seconds asked for; a guess if none are, or if they were not enough before."""
+        if report.retry_after is not None and not place.tries:
+            return report.retry_after
+        first = self._policy.pause
+        if self._finder.rate is not None:
+            first = min(2.0 / self._finder.rate, LONGEST_FIRST_PAUSE)
+        guess = first * 2.0 ** min(self._refused_tries, 64)
+        return max(report.retry_after or 0.0, guess)
 
     def _take_in(self, place: Place, allowances: tuple[Allowance, ...], now: float) -> None:
         if allowances and place.number >= self._first_to_show:

@@ -61,7 +61,8 @@ class RateReport:
     reached: bool = True
     """Whether the platform may have counted the request; False if it provably never left."""
     retry_after: float | None = None
-    """Seconds the platform asked to wait, by `Retry-After` or by a limit that is used up."""
+    """Seconds that the platform asked to wait, by `Retry-After` or by a limit that is used up. 0.0
+    means at once; None means that it named no time."""
     allowances: tuple[Allowance, ...] = ()
     """What is left of each count of requests that was announced."""
 

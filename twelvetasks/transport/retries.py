@@ -58,7 +58,8 @@ class RetryPolicy:
     """
 
     attempts: int = attrs.field(default=6, validator=_attempts)
-    """How often one request is sent at most; 1 for no retries."""
+    """How often one request is sent at most; 1 for no retries. A 429 does not count if the gate
+    pauses after it: as long as no pause exceeds `longest_wait`, the request is sent again."""
     wait_initial: float = attrs.field(default=0.5, validator=any_seconds)
     """Seconds before the first retry; they double with each further one."""
     wait_max: float = attrs.field(default=30.0, validator=any_seconds)
@@ -98,14 +99,19 @@ def wait_before_retry(
 ) -> float | None:
     """Return the seconds to wait after failure `number` (from 1), or None if it is final.
 
+    A 429 for which the gate has paused all requests is no failure that `number` counts.
+
     `chance`, from 0 to 1, is how much of the jitter is added.
     """
-    if number >= policy.attempts or not _may_be_repeated(policy, failure):
+    if policy.attempts == 1 or not _may_be_repeated(policy, failure):
         return None
-    asked = failure.retry_after or 0.0
-    if failure.status == HTTPStatus.TOO_MANY_REQUESTS:
-        asked = max(asked, failure.pause)
-    if asked:
+    throttled = failure.status == HTTPStatus.TOO_MANY_REQUESTS
+    paused = throttled and failure.pause > 0
+    # The gate's pauses double until room is found, so `longest_wait` bounds them, not `attempts`.
+    if number >= policy.attempts and not paused:
+        return None
+    asked = max(failure.retry_after or 0.0, failure.pause if throttled else 0.0)
+    if asked or (throttled and failure.retry_after is not None):
         return asked if asked <= policy.longest_wait else None
     # Enough doublings for any wait, and few enough for a float to hold the result.
     doublings = min(number - 1, 64)
