@@ -33,9 +33,9 @@ class Listing(Generic[ItemT]):
     Made by `TaskSession.list`; making it sends no request, and each iteration is a new listing.
     It can be iterated over, awaited for a list of all items, and counted, again and again::
 
-        listing = session.list(query)
+        listing: Listing = session.list(TaskQuery(status="failed"))
         async for item in listing:
-            ...
+            print(item.id)
         items = await listing
         count = await listing.count()
 

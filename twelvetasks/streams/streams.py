@@ -130,9 +130,10 @@ class ItemStream(_Stream[ItemT]):
 
     Example::
 
-        async with session.list(query) as stream:
+        async with session.list(TaskQuery(status="failed")) as stream:
+            assert isinstance(stream, ItemStream)
             async for item in stream:
-                print(item, stream.total_results)
+                print(item, f"one of {stream.total_results}")
     """
 
     def __init__(self, requests: Requests, options: ListingOptions[ItemT]) -> None:

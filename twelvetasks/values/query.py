@@ -44,13 +44,23 @@ class ListQuery(Generic[ItemT]):
     The list of a subclass that adds nothing to it takes no sort parameters and is newest first.
     Raises InvalidArgumentError, which names the parameter, for a value that the list cannot take.
 
-    ::
+    Example, of a list of dicts that has one filter::
 
-        @attrs.frozen(kw_only=True, repr=False)
-        class IndexQuery(ListQuery[Index]):
-            resource = INDEXES
+        import attrs
+        from operator import itemgetter
 
-            index_name: str | None = None
+        @attrs.frozen(kw_only=True)
+        class RunQuery(ListQuery[dict]):
+            resource = Resource(
+                path="analyze/tasks",
+                page=Page[dict],
+                id_of=itemgetter("task_id"),
+                sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),
+            )
+
+            status: str | None = None
+
+        listing = session.list(RunQuery(status="ready"))
     """
 
     resource: ClassVar[Resource[Any]]
@@ -129,7 +139,13 @@ def _is_known(query: ListQuery[Any], field: attrs.Attribute[Any], value: SortBy)
 
 @attrs.frozen(kw_only=True, repr=False)
 class SortedQuery(ListQuery[ItemT]):
-    """What a list is asked for that takes ``sort_by`` and ``sort_option``."""
+    """What a list is asked for that takes ``sort_by`` and ``sort_option``.
+
+    Raises InvalidArgumentError if the list cannot be sorted so. `TaskQuery` is one::
+
+        query = TaskQuery(sort_by="updated_at", sort_option="asc")
+        assert isinstance(query, SortedQuery) and query.ascending
+    """
 
     sort_by: SortBy = attrs.field(
         default=SortBy.CREATED_AT, converter=_sort_by, validator=_is_known

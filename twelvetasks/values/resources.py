@@ -36,13 +36,18 @@ class SortKey(Generic[ItemT]):
 class Resource(Generic[ItemT]):
     """A list of the platform, as a value.
 
-    ::
+    Its items may be of any class, also plain dicts: their ids and sort keys are read by functions.
 
-        INDEXES = Resource(
-            path="indexes",
-            page=Page[Index],
-            noun="indexes",
-            sort_keys=(SortKey(name="created_at", read=attrgetter("created_at")),),
+    Example, of a list of dicts::
+
+        from operator import itemgetter
+
+        runs = Resource(
+            path="analyze/tasks",
+            page=Page[dict],
+            noun="analysis tasks",
+            id_of=itemgetter("task_id"),
+            sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),
         )
     """
 

@@ -71,11 +71,11 @@ class TaskQuery(SortedQuery[Task]):
     Raises InvalidArgumentError, which names the parameter and its value, for whatever the endpoint
     could not take. None leaves a filter out.
 
-    ::
+    Example::
 
-        query = twelvetasks.TaskQuery(status=["ready", "failed"], sort_by="updated_at")
+        query = TaskQuery(status=["ready", "failed"], sort_by="updated_at")
         async for task in session.list(query):
-            ...
+            print(task.id, task.status)
     """
 
     resource = TASKS
