@@ -21,6 +21,7 @@ class FakeList:
     Items are JSON objects. Those of a list within another resource need its id: `index_id` for
     indexed assets, `entity_collection_id` for entities::
 
+        platform = FakePlatform()
         asset = platform.indexed_assets.add(index_id="an index", status="pending")
         platform.indexed_assets.advance(asset["_id"])
     """
