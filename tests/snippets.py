@@ -28,7 +28,7 @@ import pytest
 from tests import public
 from twelvetasks import TaskSession
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 ROOT = Path(__file__).parents[1]
 GUIDES = ROOT / "examples" / "guides"

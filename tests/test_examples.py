@@ -25,7 +25,7 @@ import pytest
 from aiohttp import web
 
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 KEY = "tlk_PLANTED0KEY0THAT0MUST0NEVER0SHOW"

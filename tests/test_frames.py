@@ -35,7 +35,7 @@ from twelvetasks import (
 from twelvetasks.conversion.convert import structure
 from twelvetasks.frames import SCHEMA, BatchStream, record_batch
 from twelvetasks.testing import FakePlatform, Hold
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 STATUSES = {status.value: status for status in TaskStatus}
 

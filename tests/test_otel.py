@@ -27,7 +27,7 @@ from twelvetasks import (
 )
 from twelvetasks.otel import Telemetry
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 class Heard:

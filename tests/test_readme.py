@@ -30,7 +30,7 @@ from tests.snippets import (  # noqa: F401 - fixtures, too
     served,
 )
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 COMPARISON = (GUIDES / "migrating.md").read_text("utf-8")

@@ -6,61 +6,13 @@
         async for task in session.tasks(status="failed"):
             print(task.id, task.created_at)
 
-The modules `fleet`, `frames`, `otel`, `stats`, `testing` and `webhooks` are imported when they are
+Importing the package alone imports nothing else: pytest does so on every machine that has it. The
+modules `fleet`, `frames`, `otel`, `stats`, `testing` and `webhooks` are imported when they are
 first used; those that need an extra say so in their ImportError.
 """
 
 import importlib
 from typing import TYPE_CHECKING
-
-from twelvetasks.conversion.convert import to_dict, to_json
-from twelvetasks.listing import Listing, TaskListing
-from twelvetasks.session import TaskSession
-from twelvetasks.stats.summary import TaskStats
-from twelvetasks.streams.streams import ItemStream, PageStream, TaskStream
-from twelvetasks.tasks.polling import Polling
-from twelvetasks.tasks.waiting import TaskWaiting
-from twelvetasks.transport.gate import Gate, Gatekeeper
-from twelvetasks.transport.pacer import GatePolicy
-from twelvetasks.transport.retries import RetryPolicy
-from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.errors import (
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    InvalidArgumentError,
-    ListingDriftError,
-    NotFoundError,
-    RateLimitedError,
-    RequestTimeoutError,
-    ResponseError,
-    ServerError,
-    SessionClosedError,
-    TaskFailedError,
-    TaskNotDeletableError,
-    TransportError,
-    TwelveTasksError,
-    UploadError,
-    WaitTimeoutError,
-    WebhookError,
-)
-from twelvetasks.values.models import (
-    HlsStream,
-    Page,
-    PageInfo,
-    SortBy,
-    SortOption,
-    SystemMetadata,
-    Task,
-    TaskPage,
-    TaskStatus,
-)
-from twelvetasks.values.query import ListQuery, SortedQuery
-from twelvetasks.values.report import Consistency, ListingReport
-from twelvetasks.values.resources import Resource, SortKey
-from twelvetasks.values.tasks import TaskQuery
-from twelvetasks.watching.plan import TaskChange
-from twelvetasks.watching.watch import TaskWatch
 
 __all__ = [
     "ApiError",
@@ -117,6 +69,58 @@ __all__ = [
     "to_json",
 ]
 
+_HOMES = {
+    "conversion.convert": ("to_dict", "to_json"),
+    "listing": ("Listing", "TaskListing"),
+    "session": ("TaskSession",),
+    "stats.summary": ("TaskStats",),
+    "streams.streams": ("ItemStream", "PageStream", "TaskStream"),
+    "tasks.polling": ("Polling",),
+    "tasks.waiting": ("TaskWaiting",),
+    "transport.gate": ("Gate", "Gatekeeper"),
+    "transport.pacer": ("GatePolicy",),
+    "transport.retries": ("RetryPolicy",),
+    "values.checkpoint": ("Checkpoint",),
+    "values.errors": (
+        "ApiError",
+        "AuthenticationError",
+        "BadRequestError",
+        "InvalidArgumentError",
+        "ListingDriftError",
+        "NotFoundError",
+        "RateLimitedError",
+        "RequestTimeoutError",
+        "ResponseError",
+        "ServerError",
+        "SessionClosedError",
+        "TaskFailedError",
+        "TaskNotDeletableError",
+        "TransportError",
+        "TwelveTasksError",
+        "UploadError",
+        "WaitTimeoutError",
+        "WebhookError",
+    ),
+    "values.models": (
+        "HlsStream",
+        "Page",
+        "PageInfo",
+        "SortBy",
+        "SortOption",
+        "SystemMetadata",
+        "Task",
+        "TaskPage",
+        "TaskStatus",
+    ),
+    "values.query": ("ListQuery", "SortedQuery"),
+    "values.report": ("Consistency", "ListingReport"),
+    "values.resources": ("Resource", "SortKey"),
+    "values.tasks": ("TaskQuery",),
+    "watching.plan": ("TaskChange",),
+    "watching.watch": ("TaskWatch",),
+}
+"""Where each public name is defined; a module is imported when one of its names is first used."""
+
 _MODULES = ("fleet", "frames", "otel", "stats", "testing", "webhooks")
 
 if TYPE_CHECKING:
@@ -126,6 +130,54 @@ if TYPE_CHECKING:
     from twelvetasks import stats as stats
     from twelvetasks import testing as testing
     from twelvetasks import webhooks as webhooks
+    from twelvetasks.conversion.convert import to_dict, to_json
+    from twelvetasks.listing import Listing, TaskListing
+    from twelvetasks.session import TaskSession
+    from twelvetasks.stats.summary import TaskStats
+    from twelvetasks.streams.streams import ItemStream, PageStream, TaskStream
+    from twelvetasks.tasks.polling import Polling
+    from twelvetasks.tasks.waiting import TaskWaiting
+    from twelvetasks.transport.gate import Gate, Gatekeeper
+    from twelvetasks.transport.pacer import GatePolicy
+    from twelvetasks.transport.retries import RetryPolicy
+    from twelvetasks.values.checkpoint import Checkpoint
+    from twelvetasks.values.errors import (
+        ApiError,
+        AuthenticationError,
+        BadRequestError,
+        InvalidArgumentError,
+        ListingDriftError,
+        NotFoundError,
+        RateLimitedError,
+        RequestTimeoutError,
+        ResponseError,
+        ServerError,
+        SessionClosedError,
+        TaskFailedError,
+        TaskNotDeletableError,
+        TransportError,
+        TwelveTasksError,
+        UploadError,
+        WaitTimeoutError,
+        WebhookError,
+    )
+    from twelvetasks.values.models import (
+        HlsStream,
+        Page,
+        PageInfo,
+        SortBy,
+        SortOption,
+        SystemMetadata,
+        Task,
+        TaskPage,
+        TaskStatus,
+    )
+    from twelvetasks.values.query import ListQuery, SortedQuery
+    from twelvetasks.values.report import Consistency, ListingReport
+    from twelvetasks.values.resources import Resource, SortKey
+    from twelvetasks.values.tasks import TaskQuery
+    from twelvetasks.watching.plan import TaskChange
+    from twelvetasks.watching.watch import TaskWatch
 
     __version__: str
 else:  # Type checkers would take any name for one that `__getattr__` knows.
@@ -133,6 +185,10 @@ else:  # Type checkers would take any name for one that `__getattr__` knows.
     def __getattr__(name: str) -> object:
         if name in _MODULES:
             return importlib.import_module(f"{__name__}.{name}")
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+                return globals().setdefault(name, value)
         if name == "__version__":
             from importlib.metadata import version  # noqa: PLC0415 - slow to import
 

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.running import KEY, Command, Outcome, Terminal, without_key
 from twelvetasks.cli.program import run
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import stamina.instrumentation
 
 from tests.cli.running import KEY, Command, Outcome
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 class TestConnection:

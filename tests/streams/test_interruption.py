@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import until_no_connection
 from twelvetasks import SessionClosedError, TaskSession, TaskStream
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 INTERRUPTIONS = 200
 

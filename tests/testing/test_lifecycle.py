@@ -12,7 +12,7 @@ import pytest
 
 from tests.testing.asking import ask
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 def platform_threads() -> list[threading.Thread]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.testing.asking import ask
 from twelvetasks.testing import RateLimit
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 class Clock:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.testing.asking import ask
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 EXAMPLE = [
     {

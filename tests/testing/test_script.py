@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.testing.asking import ask
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 def client(platform: FakePlatform, **options: Any) -> aiohttp.ClientSession:

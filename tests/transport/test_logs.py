@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 PROGRAM = """
 import asyncio, sys

@@ -38,7 +38,7 @@ from twelvetasks.values.errors import Refusal
 
 ALL = [
     kind
-    for kind in vars(twelvetasks).values()
+    for kind in (getattr(twelvetasks, name) for name in twelvetasks.__all__)
     if isinstance(kind, type) and issubclass(kind, BaseException)
 ]
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.cli.running import KEY, Command, Outcome, Terminal, at, press_ctrl_c, run_in
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 class TestCreate:

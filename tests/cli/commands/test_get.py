@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.running import KEY, Command, Terminal, at, run_in
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 class TestGet:

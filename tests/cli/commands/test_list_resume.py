@@ -18,7 +18,7 @@ from aiohttp import web
 from tests.cli.running import AS_MODULE, KEY, Command, at, press_ctrl_c, spawn
 from twelvetasks.cli.output.output_file import OutputFile, kept_part
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 SLOWLY = ("--page-limit", "5", "--concurrency", "1")
 

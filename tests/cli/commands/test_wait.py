@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.running import HEADING, KEY, Command
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 class TestWait:

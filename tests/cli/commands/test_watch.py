@@ -25,7 +25,7 @@ from tests.cli.running import (
 )
 from twelvetasks.cli.program import run
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 def script(platform: FakePlatform, *actions: Callable[[], object]) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.cli.running import KEY, Command, Terminal, at, run_in, spawn
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 FLAT = (
     "id,index_id,video_id,status,created_at,updated_at,estimated_time,system_metadata.filename,"

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.running import KEY, Command, Outcome, Terminal, at, run_in
 from twelvetasks.cli.program import run
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 class TestJsonLines:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.running import KEY, Terminal, at, run_in, spawn
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 
 class TestProgress:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.cli.running import HEADING, KEY, Command, Terminal, at, run_in, without_styles
 from twelvetasks.testing import FakePlatform
-from twelvetasks.testing.pytest_plugin import FakePlatformFactory
+from twelvetasks.testing.fixtures import FakePlatformFactory
 
 ROW = (
     "62a17bf847f5678267ec10cc  failed      2022-06-09 17:50  2022-06-09 18:55  1:02:05  keynote.mp4"
