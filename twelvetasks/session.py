@@ -1,12 +1,10 @@
-"""`TaskSession`: holds the key and the connection, and hands out listings.
+"""`TaskSession`: the front door. It holds the key and the connection, and makes listings.
 
-Everything that runs on a session's behalf is started here, so that closing it ends all of it.
+All that runs for a session is started here, so that closing it ends all of it.
 """
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn, Self, SupportsIndex, TypeVar, overload
@@ -23,17 +21,25 @@ from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.uploads import OnProgress, VideoFile, checked_upload
 from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way, wait_for
 from twelvetasks.transport.address import read_base_url
+from twelvetasks.transport.arguments import (
+    API_KEY_VARIABLE,
+    check_characters,
+    checked_gate,
+    checked_policy,
+    checked_telemetry,
+    checked_trace_configs,
+    found_api_key,
+)
 from twelvetasks.transport.client import Client
-from twelvetasks.transport.gate import Gate, Gatekeeper
+from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.transport.transport import Transport
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import refuse, whole_number
-from twelvetasks.values.errors import AuthenticationError, SessionClosedError
+from twelvetasks.values.checks import check_seconds, refuse, whole_number
+from twelvetasks.values.errors import SessionClosedError
 from twelvetasks.values.models import SortBy, SortOption, Task
 from twelvetasks.values.query import ListQuery, SortByName, SortOptionName
-from twelvetasks.values.secret import ApiKey
 from twelvetasks.values.tasks import TASKS, StatusFilter, TaskQuery
 from twelvetasks.watching.plan import WatchPlan
 from twelvetasks.watching.watch import Announcer, TaskWatch
@@ -42,31 +48,37 @@ __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
 
 ItemT = TypeVar("ItemT")
 
-API_KEY_VARIABLE = "TWELVE_LABS_API_KEY"
-"""The environment variable that the official SDK reads, too."""
-
 DEFAULT_BASE_URL = URL("https://api.twelvelabs.io/v1.3")
 
 
 class TaskSession:
-    """A connection to one TwelveLabs account. Use it as an async context manager.
+    """A connection to one TwelveLabs account, for one event loop. Use it with ``async with``.
 
-    - `api_key`: the key; without it, the environment's ``TWELVE_LABS_API_KEY``.
-    - `base_url`: the API's address with its version; https, except on this machine itself.
-    - `concurrency`: how many requests may be under way at once, and how many pages a listing may
-      fetch or hold ahead of its reader.
-    - `timeout`: seconds for one request, from connecting to the last byte.
-    - `retry`: which failures are tried again, how often and for how long; see `RetryPolicy`.
-    - `gate`: what every request passes; a `Gate` of its own by default. Sessions of one account
-      share one, and then its `concurrency` says how many of their requests are under way at once.
-    - `client_session`: an `aiohttp.ClientSession` to send through (for proxies, TLS, tracing). It
-      stays the caller's to close, and the key is never stored on it.
-    - `trace_configs`: `aiohttp.TraceConfig` objects for the `aiohttp.ClientSession` that is made
-      without `client_session`. Their hooks see the headers of each request, and so the key.
-    - `telemetry`: a `twelvetasks.otel.Telemetry`, for spans and metrics.
+    Leaving the block, or `aclose`, ends all listings, watches and waits of the session::
 
-    Raises AuthenticationError if there is no key, InvalidArgumentError for an argument out of
-    range.
+        async with TaskSession() as session:
+            async for task in session.tasks(status="failed"):
+                print(task.id, task.created_at)
+
+    Making a session sends nothing. All arguments have a default:
+
+    - `api_key`: the key. Default: the environment variable ``TWELVE_LABS_API_KEY``.
+    - `base_url`: the API's address with its version, https except on this machine itself. Default:
+      ``https://api.twelvelabs.io/v1.3``.
+    - `concurrency`: how many requests may be in flight at once, and how many pages a listing may
+      fetch or hold ahead of its reader. At least 1. Default: 8.
+    - `timeout`: seconds for one request, from connecting to the last byte. Default: 60.
+    - `retry`: which failures are retried, how often and for how long. Default: `RetryPolicy()`.
+    - `gate`: the rate limiter that every request passes. Default: a `Gate` of its own. Sessions of
+      one account share one; its `concurrency` is then that of all of them together.
+    - `client_session`: an `aiohttp.ClientSession` to send through, for proxies, TLS or tracing. The
+      caller closes it; the key is never stored on it. Default: the session opens one.
+    - `trace_configs`: `aiohttp.TraceConfig` objects for the `aiohttp.ClientSession` that the
+      session opens. Their hooks see the headers of each request, and so the key. Default: none.
+    - `telemetry`: a `twelvetasks.otel.Telemetry`, for spans and metrics. Default: none.
+
+    Raises AuthenticationError if there is no key, or if it has characters that no key has;
+    InvalidArgumentError for any other argument that is out of range.
     """
 
     def __init__(
@@ -83,24 +95,25 @@ class TaskSession:
         telemetry: Telemetry | None = None,
     ) -> None:
         # Rebound before anything is refused: a traceback that shows locals must not show the key.
-        api_key = _found_api_key(api_key)
-        _check_characters(api_key)
+        api_key = found_api_key(api_key)
+        check_characters(api_key)
         base_url, fault = read_base_url(base_url)
         if fault:
             refuse("base_url", base_url, fault)
         self._base_url = URL(base_url)
         whole_number("concurrency", concurrency, least=1)
+        check_seconds("timeout", timeout, positive=True)
         client = Client(
             api_key=api_key,
-            timeout=_checked_timeout(timeout),
+            timeout=float(timeout),
             client_session=client_session,
-            trace_configs=_checked_trace_configs(trace_configs, client_session),
+            trace_configs=checked_trace_configs(trace_configs, client_session),
         )
         transport = Transport(
             client,
-            gate=_checked_gate(gate, concurrency),
-            retry=_checked_policy(retry),
-            telemetry=_checked_telemetry(telemetry),
+            gate=checked_gate(gate, concurrency),
+            retry=checked_policy(retry),
+            telemetry=checked_telemetry(telemetry),
         )
         self._requests = Requests(transport, self._base_url, concurrency)
         # Made here, so that the first page does not hold up whatever else runs in the loop.
@@ -113,17 +126,17 @@ class TaskSession:
 
     @property
     def concurrency(self) -> int:
-        """How many requests may be under way at once."""
+        """How many requests may be in flight at once."""
         return self._requests.concurrency
 
     @property
     def retry(self) -> RetryPolicy:
-        """Which failures are tried again, how often and for how long."""
+        """Which failures are retried, how often and for how long."""
         return self._requests.transport.retry
 
     @property
     def gate(self) -> Gatekeeper:
-        """What every request passes: give it to other sessions of the account to share it."""
+        """The rate limiter that every request passes; sessions of one account can share it."""
         return self._requests.transport.gate
 
     @property
@@ -150,7 +163,11 @@ class TaskSession:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End every listing, wait until its requests have ended, and close the connection."""
+        """Close the session: end all its listings, watches and waits, and close the connection.
+
+        When it returns, no request of the session is in flight. Later ones raise
+        SessionClosedError. Closing twice is fine.
+        """
         await self._requests.close()
 
     def tasks(
@@ -173,16 +190,39 @@ class TaskSession:
     ) -> TaskListing:
         """List the tasks that match. Sends no request until the listing is iterated or awaited.
 
-        Filters, order and `page_limit` mean what `TaskQuery` says of them; `status` takes one
-        status or many, and times are aware datetimes.
+        The listing can be iterated, awaited for a list of all tasks, counted, or read page by page;
+        see `TaskListing`::
 
-        - `max_items`: the most tasks to yield; None for all.
-        - `exact`: prove at every seam of two pages that nothing is missed, whatever changes
-          meanwhile, for about a fifth more requests.
+            async for task in session.tasks(status=["ready", "failed"], sort_by="updated_at"):
+                print(task.id, task.status)
+            tasks = await session.tasks(max_items=100)
+            count = await session.tasks(status="queued").count()
+
+        Filters. None, the default of each, leaves it out:
+
+        - `index_id`: only the tasks of this index.
+        - `status`: only tasks in this state, or in one of these states: `TaskStatus` or str.
+        - `filename`: only tasks of videos with this file name.
+        - `duration`: only tasks of videos of this length, in seconds.
+        - `width`, `height`: only tasks of videos of this size, in pixels.
+        - `created_at`, `updated_at`: only tasks created, or updated, on this date at or after this
+          time: an aware datetime.
+
+        Order and amount:
+
+        - `sort_by`: ``"created_at"``, the default, or ``"updated_at"``.
+        - `sort_option`: ``"desc"``, the default (newest first), or ``"asc"``.
+        - `page_limit`: tasks on each page, 1 to 50. Default: 50, which makes the fewest requests.
+        - `max_items`: the most tasks to yield. Default: None, for all.
+        - `exact`: whether to prove that nothing is missing between any two pages, whatever changes
+          meanwhile, for about a fifth more requests. Default: False.
         - `resume`: a checkpoint, or its string, of a listing with the same filters and order: go on
-          after the last task that it yielded.
+          after the last task that it yielded. Default: None, to begin at the first.
 
-        Raises InvalidArgumentError for whatever the endpoint could not take.
+        Raises InvalidArgumentError, which names the parameter, for a value that the endpoint cannot
+        take. While it is iterated: AuthenticationError, RateLimitedError, ServerError,
+        TransportError, ResponseError and other ApiErrors, each at its place in the order, after
+        every task before it; ListingDriftError if the account changes too fast.
         """
         query = TaskQuery(
             index_id=index_id,
@@ -229,12 +269,16 @@ class TaskSession:
     ) -> Listing[Any]:
         """List the items that match a query, of any list of the platform.
 
-        Sends no request until the listing is iterated or awaited. `query` is a `TaskQuery`, or one
-        of another list: a subclass of `ListQuery` that names its `Resource`. `max_items`, `exact`
-        and `resume` mean what `tasks` says of them.
+        `query` is a `TaskQuery`, or a query of another list: a subclass of `ListQuery` that names
+        its `Resource`. `max_items`, `exact` and `resume`, and the errors raised, are those of
+        `tasks`, which is the same with a `TaskQuery`::
 
-        Raises InvalidArgumentError for a value out of range, and for a checkpoint of another
-        listing.
+            query = TaskQuery(status="failed")
+            async for task in session.list(query, max_items=10):
+                print(task.id)
+
+        Sends no request until the listing is iterated or awaited. Raises InvalidArgumentError for a
+        value out of range, and for a checkpoint of another listing.
         """
         if not isinstance(query, ListQuery):
             refuse("query", query, "must be a TaskQuery, or a query of another list")
@@ -271,7 +315,7 @@ class TaskSession:
 
         `since`, an aware datetime: deliver what was updated at or after it. Without it the watch
         begins with its first poll, and what was there then is no change. `resume`: a checkpoint of
-        such a watch, or its text, to go on behind the last change delivered.
+        such a watch, or its text, to go on after the last change delivered.
 
         `deletions`: deliver deleted tasks, too, after the changes of the poll that noticed them.
         For that the watch lists every task once at its beginning and remembers them all, and lists
@@ -313,9 +357,15 @@ class TaskSession:
         return TaskWatch(self._requests, plan, webhooks)
 
     async def task(self, task_id: str | Task) -> Task:
-        """Fetch a task with all that the platform shows of it, its stream included.
+        """Fetch one task, by its id or as it was: with `hls`, which listings leave out.
 
-        Raises NotFoundError if there is none with this id.
+        Example::
+
+            newest = await session.tasks().first()
+            task = await session.task(newest)
+            print(task.status, task.hls)
+
+        Raises InvalidArgumentError for what is no id, NotFoundError if there is no such task.
         """
         transport, base_url = self._requests.transport, self._base_url
         return await single.retrieve(transport, base_url, single.checked_id(task_id))
@@ -323,8 +373,14 @@ class TaskSession:
     async def delete(self, task: str | Task) -> None:
         """Delete a task, given as it is or by its id.
 
-        Raises TaskNotDeletableError if it is neither ``ready`` nor ``failed``, NotFoundError if it
-        is not there, which is also the answer if a deletion was done but had to be sent again.
+        Example::
+
+            async for task in session.tasks(status="failed", max_items=1):
+                await session.delete(task)
+
+        Raises TaskNotDeletableError if it is neither ``ready`` nor ``failed``; NotFoundError if it
+        is not there, which is also the answer to a retry after the first attempt was carried out
+        but its answer got lost.
         """
         transport, base_url = self._requests.transport, self._base_url
         await single.delete(transport, base_url, single.checked_id(task))
@@ -352,8 +408,8 @@ class TaskSession:
         - `on_progress`: called with the bytes of the video sent so far and with its size, or None.
 
         The session's `timeout` is for each piece of a video and for the answer, not for the whole.
-        It is sent again only if it never left this machine or was refused with status 429; bytes
-        that can be had only once are never sent again.
+        It is retried only if it never left this machine or was refused with status 429; bytes of
+        an iterable that can be read only once are never sent again.
 
         Raises InvalidArgumentError before anything is sent, UploadError if the bytes fail on the
         way, BadRequestError, with the platform's `code`, if the video is refused. What the caller's
@@ -383,14 +439,15 @@ class TaskSession:
     ) -> Task:
         """Wait until a task has ended, and give it as it is then.
 
-        - `timeout`: seconds in all.
+        - `timeout`: seconds in all. Default: one hour.
         - `on_change`: called, or awaited, with the task at first sight and whenever its status has
           changed.
-        - `raise_on_failure`: whether a task that has failed is raised instead of given.
-        - `polling`: how often to look.
+        - `raise_on_failure`: whether a task that has failed is raised instead of returned. Default:
+          True.
+        - `polling`: how often to look. Default: `Polling()`.
 
-        Errors that may pass (no connection, no answer in time, status 429 and 5xx) do not end the
-        wait. A status that this version does not know counts as one under way.
+        Transient errors (no connection, no answer in time, status 429 and 5xx) do not end the wait.
+        A status that this version does not know counts as one under way.
 
         Raises TaskFailedError, with the `task`, if it has failed, unless `raise_on_failure` is
         False; WaitTimeoutError when the time is over; NotFoundError if the task is not there.
@@ -418,67 +475,3 @@ class TaskSession:
         query = under_way(index_id)
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=query)
         return TaskWaiting(self._requests, tasks, plan)
-
-
-def _found_api_key(given: Any) -> ApiKey:
-    key = os.environ.get(API_KEY_VARIABLE, "") if given is None else given
-    if not isinstance(key, str):
-        raise AuthenticationError(f"api_key must be a string, not {type(key).__name__}")
-    if not key:
-        raise AuthenticationError(
-            "there is no API key",
-            advice=f"Pass api_key=... or set the environment variable {API_KEY_VARIABLE}",
-        )
-    return ApiKey(key)
-
-
-def _check_characters(api_key: ApiKey) -> None:
-    if not all("!" <= character <= "~" for character in api_key):
-        raise AuthenticationError(
-            "the API key has a character that no key has, perhaps a space or a line break",
-            advice=f"Check api_key or the environment variable {API_KEY_VARIABLE}",
-        )
-
-
-def _checked_gate(gate: Any, concurrency: int) -> Gatekeeper:
-    if gate is None:
-        return Gate(concurrency)
-    if not isinstance(gate, Gatekeeper) or isinstance(gate, type):
-        refuse("gate", gate, "must be a Gate, or have its methods `passage` and `pause_left`")
-    return gate
-
-
-def _checked_trace_configs(given: Any, client_session: object) -> list[aiohttp.TraceConfig]:
-    if given is None:
-        return []
-    if client_session is not None:
-        refuse(
-            "trace_configs",
-            given,
-            "cannot be given with `client_session`: pass them to that aiohttp.ClientSession",
-        )
-    configs = list(given) if isinstance(given, Iterable) else [given]
-    if not all(isinstance(config, aiohttp.TraceConfig) for config in configs):
-        refuse("trace_configs", given, "must be aiohttp.TraceConfig objects, in a list")
-    return configs
-
-
-def _checked_telemetry(telemetry: Any) -> Telemetry | None:
-    if isinstance(telemetry, type) or not isinstance(telemetry, Telemetry | None):
-        refuse("telemetry", telemetry, "must be a twelvetasks.otel.Telemetry")
-    return telemetry
-
-
-def _checked_policy(retry: Any) -> RetryPolicy:
-    if retry is None:
-        return RetryPolicy()
-    if not isinstance(retry, RetryPolicy):
-        refuse("retry", retry, "must be a RetryPolicy")
-    return retry
-
-
-def _checked_timeout(timeout: Any) -> float:
-    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not number or not math.isfinite(timeout) or timeout <= 0:
-        refuse("timeout", timeout, "must be a positive, finite number of seconds")
-    return float(timeout)

@@ -44,10 +44,11 @@ class Checkpoint:
     ``str(checkpoint)`` is a line of JSON to be stored; `Checkpoint.parse` reads it back, and
     `resume` takes either. It holds no API key::
 
-        stored = str(stream.checkpoint)
-        ...
+        async with session.tasks() as stream:
+            await anext(stream)
+            stored = str(stream.checkpoint)
         async for task in session.tasks(resume=stored):
-            ...
+            print(task.id)
     """
 
     query: str
@@ -101,7 +102,7 @@ class Checkpoint:
         if self.query != query.identity:
             raise ValueError(
                 f"the checkpoint belongs to another listing or watch ({self.query}), "
-                f"not to this one ({query.identity}): resume with the same filters and order"
+                f"not to this one ({query.identity})"
             )
 
 

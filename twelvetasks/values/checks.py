@@ -55,7 +55,12 @@ def check_resume(resume: Checkpoint | None, query: Identified) -> None:
         if resume is not None:
             resume.check(query)
     except ValueError as error:
-        refuse("resume", str(resume), str(error))
+        fault = str(error)
+    else:
+        return
+    raise InvalidArgumentError(
+        "resume", str(resume), fault, advice="Resume with the same filters and the same order"
+    )
 
 
 def whole_number(parameter: str, value: object, *, least: int, most: int | None = None) -> int:

@@ -1,0 +1,92 @@
+"""The arguments of a session that decide how it sends, checked before anything is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import aiohttp
+
+from twelvetasks.transport.gate import Gate, Gatekeeper
+from twelvetasks.transport.retries import RetryPolicy
+from twelvetasks.transport.telemetry import Telemetry
+from twelvetasks.values.checks import refuse
+from twelvetasks.values.errors import AuthenticationError
+from twelvetasks.values.secret import ApiKey
+
+__all__ = [
+    "API_KEY_VARIABLE",
+    "check_characters",
+    "checked_gate",
+    "checked_policy",
+    "checked_telemetry",
+    "checked_trace_configs",
+    "found_api_key",
+]
+
+API_KEY_VARIABLE = "TWELVE_LABS_API_KEY"
+"""The environment variable that the official SDK reads, too."""
+
+
+def found_api_key(given: Any) -> ApiKey:
+    """Return the key given, or else that of the environment."""
+    key = os.environ.get(API_KEY_VARIABLE, "") if given is None else given
+    if not isinstance(key, str):
+        raise AuthenticationError(f"api_key must be a string, not {type(key).__name__}")
+    if not key:
+        raise AuthenticationError(
+            "there is no API key",
+            advice=f"Pass api_key=... or set the environment variable {API_KEY_VARIABLE}",
+        )
+    return ApiKey(key)
+
+
+def check_characters(api_key: ApiKey) -> None:
+    """Refuse a key that could not be sent in a header."""
+    if not all("!" <= character <= "~" for character in api_key):
+        raise AuthenticationError(
+            "the API key has a character that no key has, perhaps a space or a line break",
+            advice=f"Check api_key or the environment variable {API_KEY_VARIABLE}",
+        )
+
+
+def checked_gate(gate: Any, concurrency: int) -> Gatekeeper:
+    """Return the gate given, or else a new one."""
+    if gate is None:
+        return Gate(concurrency)
+    if not isinstance(gate, Gatekeeper) or isinstance(gate, type):
+        refuse("gate", gate, "must be a Gate, or have its methods `passage` and `pause_left`")
+    return gate
+
+
+def checked_trace_configs(given: Any, client_session: object) -> list[aiohttp.TraceConfig]:
+    """Return the trace configs as a list; refuse them beside a session that has its own."""
+    if given is None:
+        return []
+    if client_session is not None:
+        refuse(
+            "trace_configs",
+            given,
+            "cannot be given with `client_session`: pass them to that aiohttp.ClientSession",
+        )
+    configs = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(config, aiohttp.TraceConfig) for config in configs):
+        refuse("trace_configs", given, "must be aiohttp.TraceConfig objects, in a list")
+    return configs
+
+
+def checked_telemetry(telemetry: Any) -> Telemetry | None:
+    """Return the telemetry given."""
+    if isinstance(telemetry, type) or not isinstance(telemetry, Telemetry | None):
+        refuse("telemetry", telemetry, "must be a twelvetasks.otel.Telemetry")
+    return telemetry
+
+
+def checked_policy(retry: Any) -> RetryPolicy:
+    """Return the policy given, or else the default one."""
+    if retry is None:
+        return RetryPolicy()
+    if not isinstance(retry, RetryPolicy):
+        refuse("retry", retry, "must be a RetryPolicy")
+    return retry
