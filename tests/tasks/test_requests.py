@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -13,8 +15,12 @@ from twelvetasks import (
     InvalidArgumentError,
     NotFoundError,
     ResponseError,
+    RetryPolicy,
+    ServerError,
     TaskSession,
     TaskStatus,
+    TransportError,
+    TwelveTasksError,
     to_dict,
 )
 from twelvetasks.testing import FakePlatform
@@ -151,3 +157,100 @@ async def test_an_id_of_any_other_form_is_asked_for_as_it_is(
     platform.add(_id="a.b-c_d~e..")
     assert (await session.task("a.b-c_d~e..")).id == "a.b-c_d~e.."
     assert platform.requests[0].path == "/v1.3/tasks/a.b-c_d~e.."
+
+
+INDEX = "62a0906d47f5678267ec10a6"
+
+
+async def late(_: web.Request) -> web.Response:
+    await asyncio.sleep(2)
+    return web.Response(status=201, text="{}")
+
+
+async def cut(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def cut_in_the_body(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(status=201, headers={"Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(b'{"_id": ')
+    assert request.transport is not None
+    request.transport.abort()
+    return response
+
+
+def answering(status: int, body: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def respond(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body)
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        late,
+        cut,
+        cut_in_the_body,
+        answering(408, ""),
+        answering(502, "<html></html>"),
+        answering(504, ""),
+        answering(201, "<html></html>"),
+        answering(201, "[]"),
+        answering(202, ""),
+        answering(200, '{"video_id": "v"}'),
+    ],
+)
+async def test_a_creation_without_a_good_answer_says_that_the_task_may_exist(
+    platform: FakePlatform, gateway: Any
+) -> None:
+    async def make_it_all_the_same(request: web.Request) -> Any:
+        if request.method != "POST":
+            return None
+        await request.read()
+        platform.add(index_id=INDEX, status="pending")
+        return await gateway(request)
+
+    before = len(platform.tasks())
+    platform.respond(make_it_all_the_same)
+    async with TaskSession(platform.api_key, base_url=platform.base_url, timeout=1) as session:
+        with pytest.raises(TwelveTasksError, match="The task may exist: look") as caught:
+            await session.create(index_id=INDEX, video_url="https://example.org/a.mp4")
+        assert caught.value.task_may_exist
+        assert "again later" not in str(caught.value)
+        assert isinstance(caught.value, (TransportError, ServerError, ResponseError))
+    assert len(platform.tasks()) == before + 1
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 307])
+async def test_a_creation_that_was_refused_made_nothing(
+    platform: FakePlatform, session: TaskSession, status: int
+) -> None:
+    platform.respond(answering(status, ""))
+    with pytest.raises(TwelveTasksError) as caught:
+        await session.create(index_id=INDEX, video_url="https://example.org/a.mp4")
+    assert not caught.value.task_may_exist
+    assert "may exist" not in str(caught.value)
+
+
+async def test_a_creation_that_never_left_made_nothing(unused_tcp_port: int) -> None:
+    once = RetryPolicy(attempts=1)
+    base_url = f"http://127.0.0.1:{unused_tcp_port}/v1.3"
+    async with TaskSession("tlk_x", base_url=base_url, retry=once) as session:
+        with pytest.raises(TransportError) as caught:
+            await session.create(index_id=INDEX, video_url="https://example.org/a.mp4")
+    assert not caught.value.reached
+    assert not caught.value.task_may_exist
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 203])
+async def test_any_success_counts_as_made(
+    platform: FakePlatform, session: TaskSession, status: int
+) -> None:
+    platform.respond(answering(status, '{"_id": "t"}'))
+    task = await session.create(index_id=INDEX, video_url="https://example.org/a.mp4")
+    assert task.id == "t"

@@ -128,6 +128,17 @@ async def test_a_failed_task_is_an_error_that_carries_it(
     assert task == caught.value.task
 
 
+async def test_the_reason_of_a_failure_is_quoted_and_denied_only_if_none_was_given(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    told = platform.add(status="failed", error_reason="the audio track cannot be decoded")
+    with pytest.raises(TaskFailedError, match="has failed: the audio track cannot be decoded"):
+        await session.wait(told["_id"])
+    untold = platform.add(status="failed", error_reason=None)
+    with pytest.raises(TaskFailedError, match="has failed, and no reason is given"):
+        await session.wait(untold["_id"])
+
+
 async def test_a_task_that_is_not_there_ends_the_wait(
     platform: FakePlatform, session: TaskSession
 ) -> None:

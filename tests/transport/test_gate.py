@@ -199,7 +199,7 @@ class TestAPause:
     async def test_one_that_is_too_long_is_an_error_at_once(self) -> None:
         gate = Gate(clock=Clock())
         gate.pause(60.5)
-        with pytest.raises(RateLimitedError, match="asks to wait 60 more seconds") as caught:
+        with pytest.raises(RateLimitedError, match="asks to wait 60 seconds, until ") as caught:
             await gate.enter(0, 60.0)
         assert caught.value.retry_after == 60.5
         assert (gate.waiting, gate._timer) == (0, None)

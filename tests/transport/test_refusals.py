@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,12 +17,14 @@ from twelvetasks import (
     AuthenticationError,
     BadRequestError,
     NotFoundError,
+    RateLimitedError,
     ResponseError,
     RetryPolicy,
     ServerError,
     TaskSession,
 )
-from twelvetasks.transport.refusals import DEEPEST_WORDS, MOST_WORDS, code_and_message
+from twelvetasks.transport.refusals import code_and_message
+from twelvetasks.values.words import DEEPEST_WORDS, MOST_WORDS
 
 WHY = "index_id has to be 24 hexadecimal digits"
 
@@ -156,3 +160,17 @@ async def test_a_failure_of_the_platform_carries_the_wait_it_asks_for(
         with pytest.raises(ServerError) as caught:
             await session.tasks().count()
     assert caught.value.retry_after == wait
+    assert ("asks to wait 400 seconds, until" in str(caught.value)) == (wait is not None)
+
+
+async def test_a_wait_beyond_the_longest_is_told_with_its_time() -> None:
+    began = datetime.now(UTC)
+    async with raw(answer("429 Too Many Requests", "Retry-After: 7200")) as server:
+        error = await failure(server.base_url)
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after == 7200
+    told = re.search(r"asks to wait 7200 seconds, until (.*) UTC", error.reason)
+    assert told is not None
+    end = datetime.fromisoformat(f"{told[1]}+00:00")
+    assert timedelta(seconds=7198) < end - began < timedelta(seconds=7230)
+    assert len(server.heard) == 1

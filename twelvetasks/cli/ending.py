@@ -5,6 +5,7 @@ Every error passes through `ending`, and nothing else in this package decides on
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -99,6 +100,9 @@ def _with_usage_hint(error: click.ClickException) -> str:
     return f"{message}{dot} See {error.ctx.command_path} -h"
 
 
+_NEWEST = re.compile(r"`session\.tasks\(index_id='([^']*)'\)\.first\(\)`")
+"""The library's words for the newest task of an index."""
+
 _OPTION_OF = {
     "timeout": "request_timeout",
     "video_url": "url",
@@ -122,4 +126,5 @@ def in_flags(error: TwelveTasksError, command: click.Command | None) -> str:
     for parameter in ("timeout", "concurrency", "base_url"):
         message = message.replace(f"the session's `{parameter}`", flag(parameter))
     message = message.replace("a longer `timeout`", "a longer `twelvetasks wait --timeout`")
+    message = _NEWEST.sub(r"`twelvetasks list --index-id \1 --max-items 1`", message)
     return message.replace("see TaskSession.wait", "see twelvetasks wait -h")

@@ -199,9 +199,12 @@ def _failed(stats: TaskStats) -> str:
     if not stats.latest_failed:
         return ""
     count = stats.by_status["failed"]
-    note = f"The last {len(stats.latest_failed):,} of {count:,}. The API gives no reasons."
-    rows = ((minute_text(task.updated_at), *_about(task)) for task in stats.latest_failed)
-    table = _table(("Failed (UTC)", "Task", "Created (UTC)", "Index", "File"), rows)
+    note = f"The last {len(stats.latest_failed):,} of {count:,}."
+    rows = (
+        (minute_text(task.updated_at), *_about(task), task.error_reason or "")
+        for task in stats.latest_failed
+    )
+    table = _table(("Failed (UTC)", "Task", "Created (UTC)", "Index", "File", "Reason"), rows)
     return _section("The failed", note, _rows(table), wide=True)
 
 

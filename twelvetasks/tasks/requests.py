@@ -19,8 +19,10 @@ from twelvetasks.values.errors import (
     REPORT_IT,
     BadRequestError,
     ResponseError,
+    ServerError,
     TaskNotDeletableError,
     TransportError,
+    TwelveTasksError,
 )
 from twelvetasks.values.models import Task
 from twelvetasks.values.tasks import TASKS
@@ -31,7 +33,8 @@ NOT_DELETABLE = "task_cannot_be_deleted"
 """The platform's code for a task that is not ``ready`` or ``failed``."""
 
 DELETED = frozenset((HTTPStatus.OK.value, HTTPStatus.NO_CONTENT.value))
-CREATED = frozenset((HTTPStatus.OK.value, HTTPStatus.CREATED.value))
+CREATED = range(200, 300)
+"""The platform was seen to answer 200 and 201; any success means that the task is made."""
 
 _ID = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*", re.ASCII)
 """What stands in a path as it is, and is not a step up."""
@@ -84,13 +87,25 @@ async def create(transport: Transport, base_url: URL, upload: Upload) -> Task:
                 accept=CREATED,
             )
         )
-    except TransportError:
-        if upload.fault is None:
-            raise
-    else:
         return _read(transport, answer)
+    except (TransportError, ServerError, ResponseError) as error:
+        fault = upload.fault or _may_have_made(error, upload)
+        traceback = upload.fault_traceback or error.__traceback__
     # Out here the transport's error, which is but a consequence, is not its context.
-    raise upload.fault.with_traceback(upload.fault_traceback)
+    raise fault.with_traceback(traceback)
+
+
+def _may_have_made(error: TwelveTasksError, upload: Upload) -> TwelveTasksError:
+    """Return an error that says so if the task may have been made all the same."""
+    refused = isinstance(error, ResponseError) and error.status not in CREATED
+    if refused or (isinstance(error, TransportError) and not error.reached):
+        return error
+    error = error.located(
+        advice="The task may exist: look for it before you create it again, with "
+        f"`session.tasks(index_id={upload.index_id!r}).first()`, which gives the newest"
+    )
+    error.task_may_exist = True
+    return error
 
 
 def _read(transport: Transport, answer: Answer, *, expected: str | None = None) -> Task:

@@ -88,9 +88,10 @@ async def wait_for(
     async with TaskWaiting(requests, [task], plan) as waiting:
         ended = await anext(waiting)
     if raise_on_failure and ended.status == TaskStatus.FAILED:
+        reason = ended.error_reason
         raise TaskFailedError(
-            f"task {ended.id} has failed",
-            advice="The API gives no reason: check the video against the platform's requirements",
+            f"task {ended.id} has failed{f': {reason}' if reason else ', and no reason is given'}",
+            advice="Check the video against the platform's requirements",
             task=ended,
         )
     return ended

@@ -26,6 +26,7 @@ from twelvetasks.transport.refusals import (
     kind_of_refusal,
     read_words,
 )
+from twelvetasks.values.display import wait_text
 from twelvetasks.values.errors import (
     RateLimitedError,
     RequestTimeoutError,
@@ -134,6 +135,7 @@ class Client:
             )
             if isinstance(error, aiohttp.ClientConnectorError):
                 report = RateReport(reached=False)
+                fault.reached = False
         return Outcome(result=fault, report=report, lost=True)
 
     def read(self, answer: Answer, reader: Callable[[bytes], T]) -> T:
@@ -184,6 +186,8 @@ class Client:
         code = self._quoted(code)
         if issubclass(kind, (RateLimitedError, ServerError)):
             wait = report.retry_after
+            if wait:
+                reason = f"{reason}, and asks to wait {wait_text(wait)}"
             return kind(reason, advice=advice, code=code, retry_after=wait, **origin)
         return kind(reason, advice=advice, code=code, **origin)
 

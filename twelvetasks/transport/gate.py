@@ -19,6 +19,7 @@ from twelvetasks.transport.known_rate import KnownRate
 from twelvetasks.transport.pacer import GatePolicy, Line, Pacer, Place
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
+from twelvetasks.values.display import wait_text
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError
 
 __all__ = ["Gate", "Gatekeeper", "Passage"]
@@ -264,7 +265,7 @@ class _GatePassage:
 
 def _too_long(left: float) -> RateLimitedError:
     return RateLimitedError(
-        f"the rate limit is used up, and the platform asks to wait {left:.0f} more seconds",
+        f"the rate limit is used up, and the platform asks to wait {wait_text(left)}",
         advice="Try again then, or raise the `longest_wait` of the session's RetryPolicy",
         retry_after=left,
     )

@@ -19,31 +19,10 @@ from twelvetasks.values.errors import (
     ServerError,
     TwelveTasksError,
 )
+from twelvetasks.values.words import words_in
 
 LONGEST_QUOTE = 500
 """Characters that an error quotes of what another machine said."""
-
-
-WORDS = (
-    "message",
-    "msg",
-    "detail",
-    "details",
-    "error_description",
-    "error_message",
-    "description",
-    "errors",
-    "error",
-    "reason",
-    "title",
-)
-"""The fields that hold the words of a refusal, the most telling first."""
-
-MOST_WORDS = 10
-"""Parts of one list or object that are quoted."""
-
-DEEPEST_WORDS = 5
-"""Levels of JSON in which words are looked for."""
 
 
 async def read_words(response: aiohttp.ClientResponse) -> bytes:
@@ -102,7 +81,7 @@ def code_and_message(body: bytes) -> tuple[str | None, str | None]:
         said = msgspec.json.decode(body)
     except (RecursionError, ValueError):
         return None, _plain_text(body)
-    return _code(said), _words(said)
+    return _code(said), words_in(said)
 
 
 def _plain_text(body: bytes) -> str | None:
@@ -119,25 +98,3 @@ def _code(said: Any) -> str | None:
         return None
     code = said.get("code")
     return code if isinstance(code, str) else _code(said.get("error"))
-
-
-def _words(said: Any, *, depth: int = 0) -> str | None:
-    """Find the words in whatever JSON they come in."""
-    if isinstance(said, str):
-        return said.strip() or None
-    if depth == DEEPEST_WORDS:
-        return None
-    if isinstance(said, list):
-        found = [_words(part, depth=depth + 1) for part in said[:MOST_WORDS]]
-        return "; ".join(filter(None, found)) or None
-    if not isinstance(said, dict):
-        return None
-    fields = {name.lower(): value for name, value in said.items()}
-    for name in WORDS:
-        if words := _words(fields.get(name), depth=depth + 1):
-            return words
-    if not depth:
-        return None
-    # Such as {"message": {"index_id": "is required"}}.
-    named = [(name, _words(said[name], depth=depth + 1)) for name in [*said][:MOST_WORDS]]
-    return "; ".join(f"{name}: {words}" for name, words in named if words) or None

@@ -7,7 +7,7 @@ and stripped of control characters in terminals; the HTML has no style, script o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import pairwise
 from typing import Any
@@ -23,6 +23,7 @@ __all__ = [
     "minute_text",
     "printable",
     "table_html",
+    "wait_text",
 ]
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -70,6 +71,15 @@ def duration_text(seconds: float) -> str:
         if whole:
             return f"{whole}{unit} {more}{smaller}" if more else f"{whole}{unit}"
     return f"{round(seconds)}s"
+
+
+def wait_text(seconds: float) -> str:
+    """Write a wait that begins now with the time at which it ends, in UTC."""
+    try:
+        end = datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds:.0f} seconds, until {end:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def minute_text(moment: datetime | None) -> str:

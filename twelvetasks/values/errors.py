@@ -105,6 +105,9 @@ class TwelveTasksError(Exception):
     """The page that was being read, counted from 1."""
     checkpoint: Checkpoint | None
     """Where the listing stood: pass it as `resume` to go on from there. None outside listings."""
+    task_may_exist: bool = False
+    """Whether `TaskSession.create` may have made a task although it failed, because the answer was
+    late, lost, cut or unreadable: look for the task before you create it again."""
 
     def __init__(self, reason: str, **known: Unpack[Told]) -> None:
         super().__init__(reason)
@@ -126,13 +129,20 @@ class TwelveTasksError(Exception):
         # `args` are data, too: OSError, of which a TimeoutError is one, sets none without __init__.
         return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}  # type: ignore[attr-defined]
 
-    def located(self, *, page: int | None = None, checkpoint: Checkpoint | None = None) -> Self:
-        """Return this error with the place that only the caller knew, traceback included."""
+    def located(
+        self,
+        *,
+        page: int | None = None,
+        checkpoint: Checkpoint | None = None,
+        advice: str | None = None,
+    ) -> Self:
+        """Return this error with what only the caller knew, traceback included."""
         twin = type(self).__new__(type(self))
         vars(twin).update(vars(self))
         twin.args = self.args
         twin.page = self.page if page is None else page
         twin.checkpoint = self.checkpoint if checkpoint is None else checkpoint
+        twin.advice = self.advice if advice is None else advice
         twin.__cause__, twin.__context__ = self.__cause__, self.__context__
         twin.__suppress_context__ = self.__suppress_context__
         return twin.with_traceback(self.__traceback__)
@@ -168,6 +178,13 @@ class SessionClosedError(TwelveTasksError):
 
 class TransportError(TwelveTasksError):
     """The connection failed: refused, reset, cut, or its TLS or name lookup failed."""
+
+    reached: bool
+    """Whether the platform may have received the request; False if no connection was made."""
+
+    def __init__(self, reason: str, *, reached: bool = True, **known: Unpack[Told]) -> None:
+        super().__init__(reason, **known)
+        self.reached = reached
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
@@ -257,7 +274,10 @@ class UploadError(TwelveTasksError):
 
 
 class TaskFailedError(TwelveTasksError):
-    """A task that was waited for has ended as ``failed``. The API gives no reason."""
+    """A task that was waited for has ended as ``failed``.
+
+    The message quotes `Task.error_reason`, if the platform gave one.
+    """
 
     task: Task
     """The task as it ended."""

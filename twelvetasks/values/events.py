@@ -82,7 +82,10 @@ class TaskReady(Event):
 
 @attrs.frozen(kw_only=True)
 class TaskFailed(Event):
-    """``index.task.failed``: a video could not be indexed. The API gives no reason."""
+    """``index.task.failed``: a video could not be indexed.
+
+    No reason is documented; whatever the platform adds is in ``data.extra``.
+    """
 
     data: EventTask
     """The task."""

@@ -15,6 +15,7 @@ import attrs
 
 from twelvetasks.values.display import brief_repr, fields_html, table_html
 from twelvetasks.values.fields import Count, extra_field, sent_as, spelling_field
+from twelvetasks.values.words import words_on_failure
 
 __all__ = [
     "HlsStream",
@@ -47,7 +48,7 @@ class TaskStatus(StrEnum):
     INDEXING = "indexing"
     """Being indexed."""
     FAILED = "failed"
-    """Indexing failed. The API gives no reason."""
+    """Indexing failed; see `Task.error_reason`."""
 
 
 class SortBy(StrEnum):
@@ -135,6 +136,16 @@ class Task:
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
+
+    @property
+    def error_reason(self) -> str | None:
+        """Why a task has failed, in the platform's words; None if it gave no reason.
+
+        The API's reference names no field for it. Answers were seen with ``error_reason``; other
+        names that tell of an error, such as ``error``, are read, too. The field itself is in
+        `extra`.
+        """
+        return words_on_failure(self.extra) if self.extra else None
 
     def __repr__(self) -> str:
         return brief_repr(self)

@@ -88,6 +88,17 @@ class TestCreate:
         [task] = created.tasks
         assert (task["_id"], task["status"]) == (task_id, "ready")
 
+    def test_a_lost_answer_says_how_to_look_for_the_task(
+        self, command: Command, account: FakePlatform
+    ) -> None:
+        account.fail(status=502)
+        created = command(
+            "create", "--index-id", "i", "--url", "https://a.test/b.mp4", platform=account
+        )
+        assert created.code == 1
+        assert "The task may exist" in created.complaint
+        assert "`twelvetasks list --index-id i --max-items 1`" in created.complaint
+
     def test_a_task_that_fails_is_printed_and_ends_the_wait_with_code_1(
         self, command: Command, account: FakePlatform, video: Path
     ) -> None:
@@ -101,7 +112,9 @@ class TestCreate:
         )
         assert created.code == 1
         assert [task["status"] for task in created.tasks] == ["failed"]
-        assert f"1 of 1 tasks failed: {account.uploads[0].task_id}. " in created.err
+        task_id = account.uploads[0].task_id
+        reason = "The video could not be indexed."
+        assert f"1 of 1 tasks failed: {task_id} ({reason}). " in created.err
 
     @pytest.mark.parametrize(
         ("flags", "named"),

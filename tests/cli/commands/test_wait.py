@@ -36,7 +36,16 @@ class TestWait:
         waited = command("wait", "f", "r", platform=four)
         assert waited.code == 1
         assert {task["_id"] for task in waited.tasks} == {"f", "r"}
-        assert waited.complaint.startswith("1 of 2 tasks failed: f. ")
+        assert waited.complaint.startswith("1 of 2 tasks failed: f (no reason is given). ")
+
+    def test_the_reason_of_a_failure_is_quoted(self, command: Command, four: FakePlatform) -> None:
+        four.add(_id="g", status="failed", error_reason="the audio track cannot be decoded")
+        waited = command("wait", "g", platform=four)
+        assert "failed: g (the audio track cannot be decoded). " in waited.complaint
+        listed = command("list", "--columns", "id,error_reason", "--format", "csv", platform=four)
+        assert "g,the audio track cannot be decoded" in listed.out.splitlines()
+        drawn = command("stats", "--format", "chart", platform=four)
+        assert "the audio track cannot be decoded" in drawn.out
 
     def test_one_that_is_not_there_is_named_after_all_others(
         self, command: Command, four: FakePlatform

@@ -22,7 +22,7 @@ from twelvetasks.testing.fixtures import FakePlatformFactory
 
 FLAT = (
     "id,index_id,video_id,status,created_at,updated_at,estimated_time,system_metadata.filename,"
-    "system_metadata.duration,system_metadata.width,system_metadata.height"
+    "system_metadata.duration,system_metadata.width,system_metadata.height,error_reason"
 )
 
 

@@ -70,9 +70,13 @@ def wait_for_tasks(
 
 def refuse_failures(ended: list[Task]) -> None:
     """End the command with code 1 if there are tasks among these that failed."""
-    failed = [task.id for task in ended if task.status == TaskStatus.FAILED]
+    failed = [
+        f"{task.id} ({task.error_reason or 'no reason is given'})"
+        for task in ended
+        if task.status == TaskStatus.FAILED
+    ]
     if failed:
         raise click.ClickException(
-            f"{len(failed)} of {len(ended)} tasks failed: {', '.join(failed)}. The API gives no "
-            "reason: check the video against the platform's requirements"
+            f"{len(failed)} of {len(ended)} tasks failed: {', '.join(failed)}. "
+            "Check the video against the platform's requirements"
         )

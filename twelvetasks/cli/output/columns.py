@@ -33,6 +33,7 @@ FLAT = (
     "system_metadata.duration",
     "system_metadata.width",
     "system_metadata.height",
+    "error_reason",
 )
 """The columns that hold one value each, which are what a file of rows has unless it is told."""
 

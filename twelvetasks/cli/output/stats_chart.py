@@ -253,6 +253,8 @@ def _failed(stats: TaskStats) -> Iterator[Text]:
     for task in stats.latest_failed:
         moment = (f"{minute_text(task.updated_at):16}", _COLOURS[FAILED])
         yield Text.assemble(moment, _about(task))
+        if task.error_reason:
+            yield Text(f"{'':16}{_GAP}{printable(task.error_reason)}", "dim", no_wrap=False)
 
 
 def _about(task: Task) -> str:

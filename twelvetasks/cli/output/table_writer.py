@@ -75,6 +75,7 @@ _BY_NAME = {
     "system_metadata.duration": _LENGTH,
     "system_metadata.width": _pixels("WIDTH", "width"),
     "system_metadata.height": _pixels("HEIGHT", "height"),
+    "error_reason": _Column("REASON", 40, lambda task: task.error_reason or ""),
 }
 
 
