@@ -22,6 +22,7 @@ NAMES = (
     "scale",
     "fairness",
     "ratelimit",
+    "refusals",
     "imports",
     "drift",
     "upload",

@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from random import random
 from typing import Any
 
 import attrs
@@ -137,6 +138,37 @@ async def behind_semaphore(reading: Reading) -> AsyncIterator[Listing]:
         yield listing
 
 
+@asynccontextmanager
+async def backing_off(reading: Reading) -> AsyncIterator[Listing]:
+    """Workers that share a list of pages, each of which backs off by itself after a 429; dicts."""
+    async with _aiohttp_session(reading) as session:
+
+        async def page(number: int) -> Any:
+            wait = 0.1
+            while True:
+                async with session.get(
+                    f"{reading.base_url}/tasks", params=reading.params(number)
+                ) as response:
+                    if response.status != 429:
+                        response.raise_for_status()
+                        return json.loads(await response.read())
+                    named = float(response.headers.get("Retry-After", 0))
+                await asyncio.sleep(max(wait, named) * (1 + random()))
+                wait = min(2 * wait, 10.0)
+
+        async def work(numbers: Iterable[int], take: Take) -> None:
+            for number in numbers:
+                take((await page(number))["data"])
+
+        async def listing(take: Take) -> None:
+            first = await page(1)
+            take(first["data"])
+            numbers = iter(range(2, first["page_info"]["total_page"] + 1))
+            await asyncio.gather(*(work(numbers, take) for _ in range(reading.concurrency)))
+
+        yield listing
+
+
 def _floor(read: Callable[[bytes], object]) -> Peer:
     """Give the peer that makes the same requests, as many at once, and only `read`s them."""
 
@@ -233,6 +265,7 @@ SEMAPHORE = "tasks behind a semaphore"
 FLOOR_OF_JSON = "floor + orjson.loads"
 FLOOR = "floor"
 SINGLE = "a single request"
+BACKING_OFF = "16 workers that back off"
 
 PEERS: dict[str, Peer] = {
     ITERATED: _iterated(exact=False),
@@ -244,7 +277,8 @@ PEERS: dict[str, Peer] = {
     FLOOR_OF_JSON: floor_of_json,
     FLOOR: floor_of_bodies,
     SINGLE: single_request,
+    BACKING_OFF: backing_off,
 }
 
-COMPARED = tuple(peer for peer in PEERS if peer != SINGLE)
+COMPARED = tuple(peer for peer in PEERS if peer not in {SINGLE, BACKING_OFF})
 """Those that list a whole account."""

@@ -20,6 +20,7 @@ COLOURS = {
     _peers.FLOOR_OF_JSON: "#7d8590",
     _peers.FLOOR: "#b6bcc4",
     _peers.SINGLE: "#7d8590",
+    _peers.BACKING_OFF: "#8e4ec6",
 }
 """Ours are blue and green, the others warm, the floors grey."""
 

@@ -40,13 +40,20 @@ class Platforms:
         account: int = 0,
         page_limit: int = 50,
         concurrency: int = 16,
+        base_url: str | None = None,
+        folder: Path = ROOT,
         **order: Any,
     ) -> Measured:
-        """Run a peer in a process of its own against one of the accounts."""
+        """Run a peer in a process of its own against one of the accounts.
+
+        `base_url`: where it is reached, if not directly; `folder`: which checkout's client runs.
+        """
         wanted = Order(
             peer=peer,
             reading=Reading(
-                base_url=self.urls[account], page_limit=page_limit, concurrency=concurrency
+                base_url=base_url or self.urls[account],
+                page_limit=page_limit,
+                concurrency=concurrency,
             ),
             warm_url=self.warm_url,
             **order,
@@ -54,8 +61,8 @@ class Platforms:
         ended = subprocess.run(
             _command("_client", attrs.asdict(wanted)),
             check=True,
-            cwd=ROOT,
-            env=environment(),
+            cwd=folder,
+            env=environment() | {"PYTHONPATH": str(folder)},
             stdout=subprocess.PIPE,
         )
         return Measured(**orjson.loads(ended.stdout))

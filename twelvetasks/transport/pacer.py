@@ -33,8 +33,8 @@ class GatePolicy:
     """
 
     pause: float = attrs.field(default=0.1, validator=positive_seconds)
-    """Seconds of pause after a 429 that names no time. They double each time the request that is
-    then sent to try is refused as well, up to a minute."""
+    """Seconds of pause after a 429 that names no time, as long as no rate is known. They double
+    each time the request that probes is refused, too."""
     longest_pause: float = attrs.field(default=3600.0, validator=positive_seconds)
     """The longest pause in seconds, whatever the platform asks for: one request is sent to try
     then, so that a single absurd answer does not stop a process for good."""
