@@ -23,7 +23,7 @@ from twelvetasks.transport.gate import Gate, Passage
 from twelvetasks.transport.known_rate import default_burst, steady_requests
 from twelvetasks.transport.pacer import GatePolicy
 from twelvetasks.transport.ratelimits import RateReport
-from twelvetasks.values.checks import refuse, whole_number
+from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError, TransportError
 from twelvetasks.values.secret import ApiKey
 
@@ -164,7 +164,8 @@ class RedisGate:
         """How many of them may pass at once."""
         self.on_outage = on_outage
         """What requests do while Redis cannot be asked."""
-        self._timeout = _checked_timeout(timeout)
+        check_seconds("timeout", timeout, positive=True)
+        self._timeout = float(timeout)
         self._gate = Gate(concurrency, policy=policy)
         # A gate for one at a time is a lock that keeps to priorities.
         self._line = Gate(1)
@@ -439,13 +440,6 @@ def _address(client: Redis) -> str:
     if host := known.get("host"):
         return f"the Redis at {host}:{known.get('port', 6379)}"
     return "the Redis"
-
-
-def _checked_timeout(timeout: Any) -> float:
-    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not number or not math.isfinite(timeout) or timeout <= 0:
-        refuse("timeout", timeout, "must be a positive, finite number of seconds")
-    return float(timeout)
 
 
 def _too_long(wait: float) -> RateLimitedError:
