@@ -70,6 +70,24 @@ class TestWatch:
         assert first["after"]["status"] == "queued"
         assert second == {"before": first["after"], "after": one_task.tasks()[0]}
 
+    @pytest.mark.parametrize("layout", ["live", "table"])
+    def test_a_narrow_terminal_keeps_the_status(self, one_task: FakePlatform, layout: str) -> None:
+        narrow = Terminal(columns=60)
+        arguments = ["watch", *self.SINCE, *self.OFTEN, "--format", layout, *at(one_task)]
+        with spawn(
+            arguments,
+            stdout=narrow.stream,
+            stderr=narrow.stream,
+            environment={"COLUMNS": ""},
+        ) as process:
+            narrow.wait_for("queued")
+            one_task.finish(self.ID)
+            narrow.wait_for("ready")
+            os.kill(process.pid, signal.SIGINT)
+        assert process.returncode == 130
+        rows = [line for line in without_styles(narrow.close()).splitlines() if self.ID in line]
+        assert any("ready" in row for row in rows)
+
     def test_without_since_it_begins_now(self, command: Command, one_task: FakePlatform) -> None:
         script(one_task, lambda: one_task.finish(self.ID))
         watched = command("watch", *self.OFTEN, platform=one_task)
