@@ -1,4 +1,4 @@
-"""Where the command finds the API key: the environment, or whoever sits at the terminal."""
+"""Where the command finds the API key: an environment variable, or a hidden prompt."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from twelvetasks.values.secret import ApiKey
 
 
 def asked_key() -> ApiKey | None:
-    """Ask for a key, unseen, if there is none and somebody to ask; None leaves it to the session.
+    """Ask for the key with a hidden prompt if no variable holds it and there is a terminal.
 
-    It is asked for before anything else is done, and kept nowhere.
+    The key is stored nowhere. None means that the session has to find the key itself.
     """
     if os.environ.get(API_KEY_VARIABLE):
         return None

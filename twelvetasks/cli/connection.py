@@ -1,4 +1,4 @@
-"""With whom a command speaks, and how: the options of a session, and the loop it runs in."""
+"""The session of a command: its account, its options, and the event loop it runs in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEMO_SIZE = 1000
 
 @attrs.frozen(kw_only=True)
 class Connection:
-    """With whom a command speaks: the user's account, or a demo platform that lives as long."""
+    """The user's account, or a demo account that exists while the command runs."""
 
     demo: int | None
     base_url: str | None
@@ -42,23 +42,23 @@ class Connection:
 
     @property
     def account(self) -> dict[str, Any]:
-        """What tells this account from others, but for the key."""
+        """What identifies this account, apart from the key."""
         if self.demo is not None:
             return {"demo": self.demo}
         return {"base_url": self.base_url or DEFAULT_BASE_URL}
 
     @functools.cached_property
     def _key(self) -> ApiKey | None:
-        """The key that the user typed, for which a command asks once."""
+        """The key that the user typed; a command asks for it only once."""
         return asked_key() if self.demo is None else None
 
     def run(self, use: Callable[[TaskSession], Awaitable[None]]) -> None:
-        """Open a session, use it in an event loop of its own, and leave nothing behind."""
+        """Open a session, use it in a new event loop, and close both."""
         if sys.stdout is None:
             raise click.ClickException("There is no standard output to write to")
         settle_encoding()
         api_key = self._key
-        # Made outside the loop, where Ctrl-C ends even a long computation at once.
+        # Outside the loop, Ctrl-C ends even a long computation at once.
         platform = None if self.demo is None else _demo_platform(self.demo)
         with _silent_retries():
             asyncio.run(self._use_session(platform, use, api_key))
@@ -137,7 +137,7 @@ def _one_of(demo: int | None, base_url: str | None) -> tuple[int | None, str | N
 
 
 _SETTINGS = {"concurrency": "concurrency", "request_timeout": "timeout"}
-"""The parameters of a command that are a session's, and what they are called there."""
+"""Parameters of a command that are passed to the session, and their names there."""
 
 
 demo_option: Decorator = combined(

@@ -1,6 +1,6 @@
-"""How a command ends early: one line on stderr, and an exit code.
+"""Errors of a command: each is one line on stderr and an exit code.
 
-Every error passes through `ending`, and nothing else in this package decides on an exit code.
+Every error passes through `ending`; no other code of the command chooses an exit code.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ MEANT = {
     **dict.fromkeys(("--index", "--index_id"), "--index-id"),
     **dict.fromkeys(("--force", "--confirm"), "--yes"),
 }
-"""What people type who know other commands, and what it is called here."""
+"""Flags of other commands that users try, and their names here."""
 
 
 def _with_usage_hint(error: click.ClickException) -> str:

@@ -1,6 +1,6 @@
-"""What may be written after a flag or as an argument, and what it means.
+"""The values of options and arguments: how they are written, and what they mean.
 
-Durations are seconds, or human as `1h30m`; times are RFC 3339, a date, or so long ago as `36h`.
+Durations are seconds or `1h30m`; times are RFC 3339, a date, or a time ago such as `36h`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HUMAN = re.compile(
 
 
 def _human_seconds(text: str) -> float | None:
-    """Read `1h30m`, units from weeks to milliseconds in falling order; None if it is no such."""
+    """Read `1h30m`, units from weeks to milliseconds in falling order; None for anything else."""
     match = _HUMAN.fullmatch(text.strip())
     if match is None or not match.lastgroup:
         return None
@@ -51,7 +51,7 @@ def as_seconds(text: str) -> float:
 
 
 def as_positive_seconds(text: str) -> float:
-    """Read a duration that takes some time, and ends."""
+    """Read a positive, finite duration."""
     seconds = as_seconds(text)
     if not math.isfinite(seconds) or seconds <= 0:
         raise click.BadParameter(f"{text!r} is not a positive number of seconds")
@@ -60,7 +60,7 @@ def as_positive_seconds(text: str) -> float:
 
 @attrs.frozen
 class Moment:
-    """A time as it was written, and what it meant then: `36h` means another one each time."""
+    """A time as the user wrote it, and its value now: `36h` has another value each time."""
 
     text: str
     at: datetime
@@ -132,7 +132,7 @@ class Statuses(click.ParamType[tuple[str, ...]]):
 
 
 def as_metadata(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
-    """Merge what is given as a JSON object with what is given as KEY=VALUE."""
+    """Merge JSON objects and KEY=VALUE pairs into one dictionary."""
     metadata: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")

@@ -37,8 +37,8 @@ watch_options: Decorator = combined(
         "--created-at",
         type=as_moment,
         metavar="TIME",
-        help="Only tasks created on this date at or after this time, as the platform understands "
-        "it: 2024-05-01T00:00:00Z, 2024-05-01 (UTC), or that long ago: 36h, 2d.",
+        help="Only tasks created on this date at or after this time, as the platform reads it: "
+        "2024-05-01T00:00:00Z, 2024-05-01 (UTC), or a time ago: 36h, 2d.",
     ),
 )
 
@@ -58,7 +58,7 @@ order_options: Decorator = combined(
         type=click.Choice([field.value for field in SortBy]),
         default=SortBy.CREATED_AT.value,
         show_default=True,
-        help="What to order by.",
+        help="Sort field.",
     ),
     option(
         "--sort-option",
@@ -79,14 +79,14 @@ columns_option: Decorator = option(
 )
 
 wide_option: Decorator = option(
-    "--wide", is_flag=True, help="Leave no column of a table out, however narrow the terminal."
+    "--wide", is_flag=True, help="Show all columns of a table, even in a narrow terminal."
 )
 
 layout_option: Decorator = option(
     "--format",
     "layout",
     type=click.Choice(["table", "jsonl"]),
-    help="How to print them.  [default: table in a terminal, else jsonl]",
+    help="Output format.  [default: table in a terminal, else jsonl]",
 )
 
 progress_option: Decorator = option(

@@ -1,4 +1,4 @@
-"""Whether a person or a program reads the output, and what may be shown to a terminal."""
+"""Whether the output goes to a terminal or to a program, and what a terminal may be sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Console(rich.console.Console):
 
 
 def settle_encoding() -> None:
-    """Write UTF-8 wherever there is no terminal, and to a terminal what its encoding can show."""
+    """Write UTF-8 to files and pipes; replace what the encoding of a terminal lacks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         if is_terminal(sys.stdout):
             sys.stdout.reconfigure(errors="replace")

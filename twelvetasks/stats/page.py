@@ -1,8 +1,8 @@
-"""Statistics as one HTML page that needs nothing else: no network, no script, no other file.
+"""Statistics as one HTML page without network access, scripts or other files.
 
-Every text from outside is escaped on its way into the page, and the page's own policy forbids the
-browser to load or run anything. The charts are drawn by `stats_charts`; the numbers behind each
-are a table below it. The page is light or dark as its reader's system is.
+Every text from outside is escaped, and the page's own policy forbids the browser to load or run
+anything. `charts` draws the charts; a table below each has its numbers. The page is light or dark
+as the browser prefers.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _about(task: Task) -> tuple[str, str, str, str]:
 
 
 def _section(heading: str, note: str, *parts: str, wide: bool = False) -> str:
-    """Put HTML under a heading and a note, which are text."""
+    """Put HTML below a heading and a note, which are escaped."""
     opening = '<section class="wide">' if wide else "<section>"
     said = f"<p>{_text(note)}</p>\n" if note else ""
     return f"{opening}\n<h2>{_text(heading)}</h2>\n{said}{''.join(parts)}</section>\n"
@@ -241,5 +241,5 @@ def _table(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """Let text be text in the page, whatever it holds."""
+    """Escape text for the page."""
     return html.escape(printable(text))

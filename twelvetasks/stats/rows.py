@@ -1,6 +1,6 @@
-"""What every picture of the statistics shows, row by row, with the words that a person reads.
+"""The rows of the statistics with their labels, for the terminal and the page alike.
 
-The terminal and the page differ in how they draw a row, never in what it says.
+The terminal and the page draw a row differently, but its text is the same.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ READY, UNDER_WAY, FAILED = "ready", "under way", "failed"
 
 
 def kind_of(status: str) -> str:
-    """Sort a status into ready, failed, and whatever is under way."""
+    """Sort a status into ready, failed or under way."""
     return status if status in (TaskStatus.READY, TaskStatus.FAILED) else UNDER_WAY
 
 
 def status_rows(counts: Mapping[str, int], most: int) -> list[tuple[str, Count]]:
-    """Name each status with its count; what comes after so many is put together."""
+    """Name each status with its count; those after the first `most` share one row."""
     rows = [(_name(status), count) for status, count in counts.items()]
     if len(rows) <= most:
         return rows
@@ -38,7 +38,7 @@ def status_rows(counts: Mapping[str, int], most: int) -> list[tuple[str, Count]]
 
 @attrs.frozen(kw_only=True)
 class IndexRow:
-    """An index, or several put together, and what has become of its tasks."""
+    """An index, or several together, with the counts of its tasks by kind."""
 
     name: str
     ready: Count = 0
@@ -52,7 +52,7 @@ class IndexRow:
 
 
 def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[IndexRow]:
-    """Count for each index what is ready, under way and failed; so many rows at most."""
+    """Count ready, running and failed tasks of each index in at most `most` rows."""
     rows = [
         IndexRow(
             name=_name(index_id),

@@ -84,7 +84,7 @@ class TestCreate:
         )
         task_id = indexing.uploads[0].task_id
         assert created.code == 0
-        assert created.complaint == f"created task {task_id}, waiting for its end"
+        assert created.complaint == f"created task {task_id}, waiting until it has finished"
         [task] = created.tasks
         assert (task["_id"], task["status"]) == (task_id, "ready")
 

@@ -38,7 +38,7 @@ class TestDelete:
         caught = io.StringIO()
         assert run_in(keyboard, "delete", *chosen, *at(account), stdout=caught) == 0
         shown = keyboard.close()
-        assert "Delete these 2 tasks for good? [y/N]: " in shown
+        assert "Delete these 2 tasks permanently? [y/N]: " in shown
         for task_id in chosen:
             filename = names[task_id]
             assert shown.index(task_id) < shown.index(filename) < shown.index("Delete these")
@@ -51,7 +51,7 @@ class TestDelete:
         keyboard.type(typed)
         assert run_in(keyboard, "delete", chosen[0], *at(account)) == code
         shown = keyboard.close()
-        assert "Delete this task for good" in shown
+        assert "Delete this task permanently" in shown
         assert ("twelvetasks: Nothing was deleted\n" in shown) == (code == 1)
         assert [request.method for request in account.requests] == ["GET"]
         assert chosen[0] in {task["_id"] for task in account.tasks()}

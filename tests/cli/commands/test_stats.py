@@ -251,7 +251,7 @@ class TestThePage:
         filters = ("--status", "ready", "--status", "queued", "--since", "2024-05-01")
         shown = command("stats", "--html", str(place), *filters, platform=account)
         assert (shown.code, shown.out) == (0, "")
-        assert shown.complaint == f"91 tasks are shown in {place}"
+        assert shown.complaint == f"wrote statistics of 91 tasks to {place}"
         page = place.read_text("utf-8")
         assert page.startswith("<!DOCTYPE html>")
         assert page.count("<svg ") == 4

@@ -1,4 +1,4 @@
-"""`completion`: the script by which a shell completes the command. Click makes and answers it."""
+"""`completion`: the script that lets a shell complete the command. Click generates it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHELLS = ("bash", "zsh", "fish")
 def print_completion(context: click.Context, shell: str) -> None:
     """Print the script that completes commands, flags and values in a SHELL.
 
-    It knows bash (4.4 or newer), zsh and fish.
+    Supported are bash (4.4 or newer), zsh and fish.
     """
     program = context.find_root()
     kind = get_completion_class(shell)

@@ -19,8 +19,8 @@ __all__ = ["count_tasks"]
 @command(
     "count",
     examples=[
-        ("twelvetasks count --demo", "All there are, in a made-up account."),
-        ("twelvetasks count --status queued,indexing", "How many are still under way."),
+        ("twelvetasks count --demo", "All tasks of a demo account."),
+        ("twelvetasks count --status queued,indexing", "Tasks that are still under way."),
     ],
 )
 @option_group(FILTERS, filter_options)

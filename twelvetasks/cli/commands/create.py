@@ -28,7 +28,7 @@ VIDEO = "The video"
     examples=[
         (
             "twelvetasks create --index-id 62a0906d47f5678267ec10a6 --file keynote.mp4",
-            "Upload a video, and print the id of its task.",
+            "Upload a video and print the id of its task.",
         ),
         (
             "twelvetasks create --index-id 62a0906d47f5678267ec10a6 --url https://a.org/b",
@@ -39,15 +39,15 @@ VIDEO = "The video"
 @option_group(
     VIDEO,
     option("--index-id", metavar="ID", required=True, help="The index to put the video into."),
-    option("--url", metavar="URL", help="Where the platform can fetch the video."),
-    option("--file", metavar="PATH", help="The video itself; a terminal shows the progress."),
-    option("--no-stream", is_flag=True, help="Do not let the platform keep it for streaming."),
+    option("--url", metavar="URL", help="A public address of the video."),
+    option("--file", metavar="PATH", help="A local video file; a terminal shows the progress."),
+    option("--no-stream", is_flag=True, help="Do not store the video for streaming."),
     option(
         "--metadata",
         multiple=True,
         callback=as_metadata,
         metavar="KEY=VALUE",
-        help="Kept with the video; repeat it for several, or give one JSON object.",
+        help="Stored with the video; repeat it, or give one JSON object.",
     ),
 )
 @option_group(
@@ -55,7 +55,7 @@ VIDEO = "The video"
     option(
         "--wait",
         is_flag=True,
-        help="Wait, at most an hour, until the task has ended, and print all of it.",
+        help="Wait, at most an hour, until the task has finished, and print it.",
     ),
     progress_option,
 )
@@ -73,11 +73,11 @@ def create_task(
 ) -> None:
     """Upload a video and print the id of its task.
 
-    Give either --file or --url. With --wait the id goes to stderr, and the task that has ended to
-    stdout; the exit code is 1 if it has failed.
+    Give either --file or --url. With --wait the id goes to stderr and the finished task to stdout;
+    the exit code is 1 if the task has failed.
     """
     if (url is None) == (file is None):
-        raise click.UsageError("Give the video by either --url or --file")
+        raise click.UsageError("Give either --url or --file")
 
     async def create_it(session: TaskSession) -> None:
         with upload_progress(asked=progress) as show:
@@ -92,7 +92,7 @@ def create_task(
         if not wait:
             click.echo(printable(task.id))
             return
-        say(f"created task {task.id}, waiting for its end")
+        say(f"created task {task.id}, waiting until it has finished")
         ended = await session.wait(task, timeout=LONGEST_WAIT, raise_on_failure=False)
         write_task(ended)
         refuse_failures([ended])

@@ -1,4 +1,4 @@
-"""`delete`: delete tasks for good, after asking."""
+"""`delete`: delete tasks permanently, after a confirmation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["delete_tasks"]
 @command(
     "delete",
     examples=[
-        ("twelvetasks delete 62a17bf847f5678267ec10cc", "Delete one task, after asking."),
+        ("twelvetasks delete 62a17bf847f5678267ec10cc", "Delete one task, after a confirmation."),
         (
             "twelvetasks list --status failed --format ids | xargs twelvetasks delete --yes",
-            "Delete all that failed.",
+            "Delete all failed tasks.",
         ),
     ],
 )
@@ -35,15 +35,15 @@ __all__ = ["delete_tasks"]
     "--yes",
     is_flag=True,
     flag_only=True,
-    help="Do not ask first; needed where there is no terminal.",
+    help="Do not ask for confirmation; required without a terminal.",
 )
 @single_request_options
 def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool) -> None:
-    """Delete tasks for good, after asking.
+    """Delete tasks permanently, after a confirmation.
 
-    Only ready and failed tasks can be deleted. The id of each that is gone is printed. The first
-    that the platform does not delete ends the command with code 1, and those after it stay; so
-    does the answer no.
+    Only ready and failed tasks can be deleted. The command prints the id of each deleted task. The
+    first task that cannot be deleted ends the command with code 1, and the tasks after it stay.
+    Declining the confirmation ends it with code 1, too.
     """
     chosen = tuple(dict.fromkeys(task_ids))
     if not yes:
@@ -69,7 +69,7 @@ def _check_terminal() -> None:
 
 
 def _looked_up(connection: Connection, task_ids: tuple[str, ...]) -> list[Task]:
-    """Read the tasks, so that the question can say what would be deleted."""
+    """Read the tasks, so that the question can show them."""
     tasks: list[Task] = []
 
     async def look_them_up(session: TaskSession) -> None:
@@ -89,6 +89,6 @@ def _ask(tasks: list[Task]) -> None:
     these = "this task" if len(tasks) == 1 else f"these {len(tasks)} tasks"
     # The prompt of `input` goes to stdout, in some versions of click even where `err` is given.
     with redirect_stdout(sys.stderr):
-        agreed = click.confirm(f"Delete {these} for good?", err=True)
+        agreed = click.confirm(f"Delete {these} permanently?", err=True)
     if not agreed:
         raise click.ClickException("Nothing was deleted")

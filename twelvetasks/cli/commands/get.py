@@ -1,4 +1,4 @@
-"""`get`: tasks by their ids, with all that the platform shows of them."""
+"""`get`: tasks by their ids, with all their fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["get_task"]
 @command(
     "get",
     examples=[
-        ("twelvetasks get 62a17bf847f5678267ec10cc", "All that the platform shows of one task."),
+        ("twelvetasks get 62a17bf847f5678267ec10cc", "All fields of one task."),
         (
             "twelvetasks get 62a17bf847f5678267ec10cc | jq -r .hls.video_url",
             "The address of its stream.",
@@ -38,7 +38,7 @@ __all__ = ["get_task"]
         "--format",
         "layout",
         type=click.Choice([name for name in FORMATS if name != "parquet"]),
-        help="How to write them.  [default: for one task JSON, indented in a terminal; else "
+        help="Output format.  [default: for one task JSON, indented in a terminal; else "
         "table in a terminal, jsonl in a pipe]",
     ),
     columns_option,
@@ -53,9 +53,9 @@ def get_task(
     columns: tuple[str, ...] | None,
     wide: bool,
 ) -> None:
-    """Print tasks with all that the platform shows of them.
+    """Print tasks by their IDs, with all their fields.
 
-    The first ID that is not there ends the command with code 1; the tasks before it are printed.
+    The first ID that does not exist ends the command with code 1, after the tasks before it.
     """
     chosen = tuple(dict.fromkeys(task_ids))
 

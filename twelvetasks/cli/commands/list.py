@@ -48,11 +48,11 @@ __all__ = ["list_tasks"]
         ),
         (
             "twelvetasks list --demo --output tasks.parquet",
-            "The whole account for pandas, polars or DuckDB; the name tells the format.",
+            "The whole account for pandas, polars or DuckDB; the ending sets the format.",
         ),
         (
             "twelvetasks list --demo --output tasks.jsonl --resume",
-            "Continue a listing that was interrupted, or begin it.",
+            "Continue an interrupted listing, or start one.",
         ),
     ],
 )
@@ -78,7 +78,7 @@ __all__ = ["list_tasks"]
         "--format",
         "layout",
         type=click.Choice(FORMATS),
-        help="How to write them.  [default: as the name of --output ends; else table in a "
+        help="Output format.  [default: as the name of --output ends; else table in a "
         "terminal, jsonl in a pipe]",
     ),
     columns_option,
@@ -89,15 +89,17 @@ __all__ = ["list_tasks"]
         type=click.Path(dir_okay=False, path_type=Path),
         callback=output_path,
         metavar="FILE",
-        help="Write to this file, which is replaced once the listing is complete; .gz at its end "
+        help="Write to this file, which is replaced once the listing is complete; the ending .gz "
         "compresses it, and - is standard output.",
     ),
     option(
         "--resume",
         is_flag=True,
-        help="Continue what an interrupted listing has left in FILE.part (jsonl, csv).",
+        help="Continue an interrupted listing from its FILE.part (jsonl, csv).",
     ),
-    option("-v", "--report", is_flag=True, help="Say on stderr what the listing did."),
+    option(
+        "-v", "--report", is_flag=True, help="Report requests, pages and consistency on stderr."
+    ),
     progress_option,
 )
 @connected(
@@ -107,7 +109,7 @@ __all__ = ["list_tasks"]
         default=TASKS.max_page_limit,
         show_default=True,
         metavar="N",
-        help="Tasks to ask for in one request.",
+        help="Tasks in one request.",
     ),
     demo_option,
     concurrency_option,
@@ -128,8 +130,8 @@ def list_tasks(
 ) -> None:
     """List tasks: a table in a terminal, one JSON object a line in a pipe.
 
-    An interrupted listing to a file keeps what it has, if it is jsonl or csv: the same command with
-    --resume goes on from there, with no task lost or doubled.
+    An interrupted listing to a jsonl or csv file keeps its part: the same command with --resume
+    continues from there, without losing or repeating a task.
     """
     plan = planned(
         filters,

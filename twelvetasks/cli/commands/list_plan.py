@@ -1,6 +1,6 @@
-"""A listing as the command makes it: what is asked for, where it is written, what is there already.
+"""The plan of a listing: what to request, where to write it, and what is written already.
 
-`planned` refuses what does not go together before a file is touched or a request is sent.
+`planned` refuses conflicting options before it touches a file or sends a request.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["ListingPlan", "planned"]
 
 @attrs.frozen(kw_only=True)
 class ListingPlan:
-    """What is written, where, and what of it has been written before."""
+    """What to write, where, and which part of it exists already."""
 
     layout: str
     columns: tuple[str, ...] | None
@@ -38,18 +38,18 @@ class ListingPlan:
     """The arguments of `TaskSession.tasks` that decide which tasks there are."""
     since: Moment | None
     asked: Mapping[str, Any]
-    """All that the result depends on, in JSON, by the names of the flags."""
+    """All options that the result depends on, as JSON values by their flags."""
     resumable: bool
     part: Part | None
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What to ask the session for: all that is not there already."""
+        """The arguments for the session: everything that is not written already."""
         arguments = in_time(self.filters)
         if self.part is not None:
             arguments["resume"] = self.part.checkpoint
             if self._by_update:
-                # Some of what comes is there already, so that more has to be asked for.
+                # Some of the tasks to come are written already, so more have to be requested.
                 arguments["max_items"] = None
             elif arguments["max_items"] is not None:
                 arguments["max_items"] -= self.part.tasks
@@ -60,7 +60,7 @@ class ListingPlan:
         return bool(self.filters["sort_by"] == SortBy.UPDATED_AT)
 
     def target(self) -> Target:
-        """Open what is written to."""
+        """Open the output."""
         if self.output is None:
             return Target()
         return OutputFile(self.output, self.asked if self.resumable else None, self.part)
@@ -68,7 +68,7 @@ class ListingPlan:
     async def write(
         self, pages: PageStream[TaskPage], target: Target, *, progress: bool | None
     ) -> None:
-        """Write page after page, with their progress wherever that does not mix with the tasks."""
+        """Write page after page, and show the progress if it does not mix with the tasks."""
         writer = task_writer(
             self.layout,
             target,
@@ -122,7 +122,7 @@ def planned(
     output: Path | None,
     resume: bool,
 ) -> ListingPlan:
-    """Make a plan of what was asked for. Raises click.UsageError for what does not go together."""
+    """Make a plan from the options. Raises click.UsageError if they conflict."""
     layout = chosen_format(layout, output)
     newest_first = filters["sort_option"] == SortOption.DESC
     if since is not None and not (newest_first and filters["sort_by"] == SortBy.CREATED_AT):
@@ -167,11 +167,11 @@ def _obstacle(
     """Say why such a listing cannot be resumed; None if it can be."""
     if layout not in RESUMABLE:
         return (
-            f"--format {layout} cannot be resumed, because a part of it cannot be added to: "
+            f"--format {layout} cannot be resumed, because nothing can be appended to it: "
             f"{' and '.join(RESUMABLE)} can"
         )
     if output is not None and output.suffix.lower() == COMPRESSED:
-        return f"A {COMPRESSED} file cannot be resumed, because a part of it cannot be added to"
+        return f"A {COMPRESSED} file cannot be resumed, because nothing can be appended to it"
     if sort_by == SortBy.UPDATED_AT and columns is not None and "id" not in columns:
         return (
             "--sort-by updated_at can be resumed only with id among the --columns: an update moves "

@@ -1,6 +1,6 @@
-"""What a resumed listing must have in common with the one it continues.
+"""The checks of `list --resume`: the options have to be those of the interrupted listing.
 
-Only `ids_in` reads a file. A time such as `36h` means what it meant when the listing began.
+Only `ids_in` reads a file. A time such as `36h` keeps the value it had when the listing began.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _value(chosen: Any) -> Any:
 
 
 def with_times_of(choices: Mapping[str, Any], part: Part) -> dict[str, Any]:
-    """Give a time that is written as before, such as `36h`, the meaning it had before."""
+    """Give a time that is written as before, such as `36h`, the value it had before."""
     resolved = dict(choices)
     for name, chosen in choices.items():
         match part.listing.get(name):
@@ -55,7 +55,7 @@ def check_same(listing: Mapping[str, Any], part: Part, path: Path) -> None:
         raise click.UsageError(
             f"{part_of(path)} belongs to another listing: {', '.join(flags)} "
             f"{'was' if len(flags) == 1 else 'were'} different. Resume with the same flags, or "
-            "begin anew without --resume"
+            "start again without --resume"
         )
 
 
@@ -65,7 +65,7 @@ def ids_in(path: Path, part: Part, layout: str) -> frozenset[str]:
         text = file.read(part.length).decode()
     if layout == "csv":
         return _ids_in_csv(text)
-    # Only \n ends a line: a file name may hold what str.splitlines takes for another end.
+    # Only \n ends a line: a file name may hold other characters that str.splitlines splits at.
     return frozenset(json.loads(line)["_id"] for line in text.split("\n") if line)
 
 

@@ -1,4 +1,4 @@
-"""`stats`: the tasks that match as a whole, drawn in the terminal, as JSON, or as a page."""
+"""`stats`: statistics of the matching tasks: a chart in the terminal, JSON, or a page."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ __all__ = ["show_stats"]
 @command(
     "stats",
     examples=[
-        ("twelvetasks stats", "The whole account, drawn as wide as the terminal is."),
-        ("twelvetasks stats --since 7d --html week.html", "A page about the last seven days."),
-        ("twelvetasks stats --status failed --top 50", "The last fifty that failed."),
+        ("twelvetasks stats", "The whole account, as a chart at the width of the terminal."),
+        ("twelvetasks stats --since 7d --html week.html", "A page for the last seven days."),
+        ("twelvetasks stats --status failed --top 50", "The last fifty failed tasks."),
         ("twelvetasks stats --demo", "Try it without a key, on a made-up account."),
     ],
 )
@@ -57,15 +57,14 @@ __all__ = ["show_stats"]
         "--format",
         "layout",
         type=click.Choice(["chart", "json"]),
-        help="How to print them.  [default: chart in a terminal, json in a pipe; nothing with "
-        "--html]",
+        help="Output format.  [default: chart in a terminal, json in a pipe; nothing with --html]",
     ),
     option(
         "--html",
         "page",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Write a page with charts, which needs no network and no other file.",
+        help="Write a page with charts that needs no network and no other file.",
     ),
     option(
         "--top",
@@ -73,7 +72,7 @@ __all__ = ["show_stats"]
         default=10,
         show_default=True,
         metavar="N",
-        help="How many of the slowest and of the failed to show.",
+        help="Number of slowest and of failed tasks to show.",
     ),
     progress_option,
 )
@@ -116,7 +115,7 @@ async def _add(
     since: Moment | None,
     show: Callable[[int, int | None], None],
 ) -> None:
-    """Add up page after page, down to the first task that is too old."""
+    """Add pages until a task is older than --since."""
     async for page in pages:
         for task in page.tasks:
             if since is not None and task.created_at is not None and task.created_at < since.at:
@@ -143,14 +142,14 @@ def _print(out: Console, stats: TaskStats, layout: str) -> None:
 
 
 def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
-    """Give what writes the page, once it is known that there will be a page and a place for it."""
+    """Give a function that writes the page, after checking the extra and the folder."""
     try:
         from twelvetasks.stats.page import stats_page  # noqa: PLC0415 - only a page needs the extra
     except ImportError as error:
         raise click.ClickException(
             f"A page needs an extra: pip install 'twelvetasks[cli,html]' ({error.name} is missing)"
         ) from None
-    # A link is followed, so that it stays one.
+    # Resolve a link, so that it stays one.
     target = place if _is_device(place) else place.resolve()
     if not target.parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(place.parent)!r}", param_hint="--html")
@@ -161,18 +160,18 @@ def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
             target.write_text(text, encoding="utf-8")
         else:
             replace_text(target, text)
-        say(f"{stats.total:,} tasks are shown in {place}")
+        say(f"wrote statistics of {stats.total:,} tasks to {place}")
 
     return write
 
 
 def _is_device(place: Path) -> bool:
-    """Tell whether this is what can be written to, but not replaced: a pipe, a terminal."""
+    """Tell whether this can be written to but not replaced: a pipe, a terminal."""
     return place.exists() and not place.is_file()
 
 
 def _about(connection: Connection, *, since: Moment | None, **filters: Any) -> str:
-    """Say in a line when, of what account and with which filters the numbers were taken."""
+    """Give one line with the time, the account and the filters."""
     chosen = {"since": since and since.at, **filters}
     said = ", ".join(
         f"{name}={_written(value)}"

@@ -1,4 +1,4 @@
-"""`wait`: tasks as they end."""
+"""`wait`: print tasks as they finish."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from twelvetasks.session import TaskSession
 from twelvetasks.values.models import Task, TaskStatus
 
 LONGEST_WAIT = 3600.0
-"""Seconds that a command waits for tasks to end, unless it is told otherwise."""
+"""Default limit of a wait, in seconds."""
 
 
 @command(
@@ -28,11 +28,11 @@ LONGEST_WAIT = 3600.0
     examples=[
         (
             "twelvetasks wait 62a17bf847f5678267ec10cc --timeout 10m && echo ready",
-            "Go on once the task is ready.",
+            "Continue once the task is ready.",
         ),
         (
             "twelvetasks list --status indexing --format ids | xargs twelvetasks wait",
-            "Wait for all that are being indexed.",
+            "Wait for all tasks that are being indexed.",
         ),
     ],
 )
@@ -43,17 +43,17 @@ LONGEST_WAIT = 3600.0
     default="1h",
     show_default=True,
     metavar="DURATION",
-    help="How long to wait in all.",
+    help="Limit of the whole wait.",
 )
 @layout_option
 @connected(demo_option, concurrency_option, request_timeout_option)
 def wait_for_tasks(
     connection: Connection, task_ids: tuple[str, ...], timeout: float, layout: str | None
 ) -> None:
-    """Wait for tasks, and print each as it ends.
+    """Wait for tasks, and print each as it finishes.
 
-    The exit code is 0 if all are ready; it is 1 if one has failed, is not there, or has not ended
-    in time.
+    The exit code is 0 if all are ready; it is 1 if one has failed, does not exist, or has not
+    finished in time.
     """
 
     async def wait_for_them(session: TaskSession) -> None:
@@ -69,7 +69,7 @@ def wait_for_tasks(
 
 
 def refuse_failures(ended: list[Task]) -> None:
-    """End the command with code 1 if there are tasks among these that failed."""
+    """End the command with code 1 if one of these tasks has failed."""
     failed = [
         f"{task.id} ({task.error_reason or 'no reason is given'})"
         for task in ended

@@ -1,4 +1,4 @@
-"""`watch`: each change of a task as it is seen, and the place kept in a file."""
+"""`watch`: each change of a task as it is seen, with a checkpoint in a file on request."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ from twelvetasks.watching.watch import TaskWatch
 WATCHING = "What to watch, how often"
 
 TICK = 0.5
-"""Seconds between two looks at the clock of the live view."""
+"""Seconds between two updates of the live view."""
 
 
 @command(
     "watch",
     examples=[
-        ("twelvetasks watch", "Look on while videos are indexed, until Ctrl-C."),
+        ("twelvetasks watch", "Follow videos being indexed, until Ctrl-C."),
         (
             "twelvetasks watch --since 2d --status failed",
-            "The ids of what failed since the day before yesterday, and of what fails from now on.",
+            "Tasks that failed in the last two days, and those that fail from now on.",
         ),
         (
             "twelvetasks watch --checkpoint place >> changes.jsonl",
-            "A journal that goes on where it stopped, however often it is started.",
+            "A journal that continues where it stopped each time it is started.",
         ),
     ],
 )
@@ -61,8 +61,8 @@ TICK = 0.5
         "--since",
         type=as_moment,
         metavar="TIME",
-        help="Begin with what was updated at or after this time, or that long ago, such as 36h; "
-        "without it, with what changes from now on.",
+        help="Begin with tasks updated at or after this time, or this long ago: 36h.  "
+        "[default: changes from now on]",
     ),
     option("--deletions", is_flag=True, help="Print deleted tasks, too; takes more requests."),
     option(
@@ -71,7 +71,7 @@ TICK = 0.5
         default="5s",
         show_default=True,
         metavar="DURATION",
-        help="Between two polls after a change.",
+        help="Time between two polls after a change.",
     ),
     option(
         "--max-interval",
@@ -79,15 +79,15 @@ TICK = 0.5
         default="60s",
         show_default=True,
         metavar="DURATION",
-        help="Between two polls while nothing changes.",
+        help="Time between two polls while nothing changes.",
     ),
     option(
         "--checkpoint",
         "place",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Keep a checkpoint here after each change, and resume from it next time, instead of "
-        "from --since.",
+        help="Save a checkpoint to this file after each change; the next run resumes from it, and "
+        "ignores --since.",
     ),
 )
 @option_group(
@@ -111,11 +111,11 @@ def watch_tasks(
 ) -> None:
     """Print each change of a task as it is seen, until Ctrl-C.
 
-    In a pipe a change is one line {"before": ..., "after": ...}: before is null for a task not seen
-    before, after is null for one that was deleted. Where the command ends in the middle, a change
-    may be printed again by the next that goes on from the same --checkpoint, but none is left out.
+    In a pipe a change is one line {"before": ..., "after": ...}: before is null for a new task,
+    after is null for a deleted one. A run that resumes from a --checkpoint may print the last
+    change of an interrupted run again, but misses none.
     """
-    resume = None if place is None else _kept(place)
+    resume = None if place is None else _saved_checkpoint(place)
     out = Console()
     layout = _layout(layout, out)
     view = LiveView(out) if layout == "live" else None
@@ -127,15 +127,15 @@ def watch_tasks(
             resume=resume,
             **in_time(choices),
         )
-        keep = _keeper(place)
+        keep = _checkpoint_saver(place)
         async with watch:
             keep(watch.checkpoint)
             with view.shown() if view is not None else nullcontext():
                 while True:
                     try:
-                        change = await (anext(watch) if view is None else _shown(view, watch))
+                        change = await (anext(watch) if view is None else _next_change(view, watch))
                     except BaseException:
-                        # All changes so far have been printed; a quiet watch has a place, too.
+                        # All changes so far have been printed; a quiet watch has a checkpoint, too.
                         keep(watch.checkpoint)
                         raise
                     if view is not None:
@@ -157,8 +157,8 @@ def _layout(layout: str | None, out: Console) -> str:
     return "live" if can_live else chosen_format(None)
 
 
-async def _shown(view: LiveView, watch: TaskWatch) -> TaskChange:
-    """Wait for the next change, and keep the view up to date meanwhile."""
+async def _next_change(view: LiveView, watch: TaskWatch) -> TaskChange:
+    """Wait for the next change, and update the view while waiting."""
     while True:
         view.look(watch.polls, watch.next_poll)
         tick = asyncio.timeout(TICK)
@@ -170,8 +170,8 @@ async def _shown(view: LiveView, watch: TaskWatch) -> TaskChange:
                 raise
 
 
-def _kept(place: Path) -> Checkpoint | None:
-    """Read the checkpoint that an earlier watch has kept, if one has."""
+def _saved_checkpoint(place: Path) -> Checkpoint | None:
+    """Read the checkpoint of an earlier watch; None if there is none."""
     try:
         text = place.read_bytes().decode(errors="replace")
     except FileNotFoundError:
@@ -184,8 +184,8 @@ def _kept(place: Path) -> Checkpoint | None:
         ) from None
 
 
-def _keeper(place: Path | None) -> Callable[[Checkpoint], None]:
-    """Give a function that keeps a checkpoint: the file is at any time the old or the new one."""
+def _checkpoint_saver(place: Path | None) -> Callable[[Checkpoint], None]:
+    """Give a function that saves a checkpoint by replacing the file."""
     last: Checkpoint | None = None
 
     def keep(checkpoint: Checkpoint) -> None:
@@ -227,7 +227,7 @@ def _write_change(out: Console, change: TaskChange, *, as_line: bool) -> None:
 
 @contextmanager
 def _warnings(tell: Callable[[str], None]) -> Iterator[None]:
-    """Tell, in the manner of this command, what a watch outlives."""
+    """Report each failure that the watch retries, as a message of this command."""
     told = _Telling(tell)
     logger = logging.getLogger("twelvetasks.watch")
     logger.addHandler(told)

@@ -1,7 +1,7 @@
-"""Files that are at any time the old or the new one, whatever ends the command.
+"""Replace files atomically: a reader sees the old or the new one, even after a crash.
 
-Others may be able to write to the folder, so no name that can be guessed is opened: a link that
-stands there could lead to any file of this user.
+Other users may be able to write to the folder, so no name that can be guessed is opened: it could
+be a link to any file of this user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def replace_text(path: Path, text: str) -> None:
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        error.filename = str(path)  # The name that the user knows.
+        error.filename = str(path)  # The user knows this name.
         raise
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -62,7 +62,7 @@ def text_of(task: Task, name: str) -> str:
 
 
 def subset(task: Task, names: tuple[str, ...]) -> dict[str, Any]:
-    """Give these fields where the API has them, so that what reads whole tasks reads these."""
+    """Give these fields at their places in the API's JSON, so that readers of tasks accept it."""
     chosen: dict[str, Any] = {}
     for name in names:
         outer, _, inner = name.partition(".")

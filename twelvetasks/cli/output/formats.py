@@ -26,7 +26,7 @@ __all__ = ["COMPRESSED", "FORMATS", "RESUMABLE", "Writer", "chosen_format", "tas
 FORMATS = ("table", "jsonl", "json", "csv", "parquet", "ids")
 
 RESUMABLE = ("jsonl", "csv")
-"""The formats in which what has been written is a beginning that more can be added to."""
+"""The formats to which more tasks can be appended."""
 
 ENDINGS = {
     ".jsonl": "jsonl",
@@ -68,7 +68,7 @@ class IdWriter:
         self.out.file.flush()
 
     def finish(self) -> None:
-        """Write nothing: lines need no end."""
+        """Write nothing: lines need no footer."""
 
 
 def chosen_format(asked: str | None, output: PurePath | None = None) -> str:

@@ -15,7 +15,7 @@ __all__ = ["JsonArrayWriter", "JsonLinesWriter", "write_json", "write_task"]
 
 
 def _object(task: Task, columns: tuple[str, ...] | None) -> str:
-    """Write a task as the API sent it, or as much of it as was asked for."""
+    """Write a task as the API sent it, or the chosen columns of it."""
     if columns is None:
         return to_json(task)
     chosen = subset(task, columns)
@@ -59,7 +59,7 @@ class JsonArrayWriter:
 
 
 def write_json(out: Console, text: str) -> None:
-    """Write JSON, with nothing in it that a terminal would obey."""
+    """Write JSON; control characters are escaped if it goes to a terminal."""
     if is_terminal(out.file):
         out.out(text.translate(_ESCAPED), end="", highlight=False)
     else:

@@ -1,6 +1,6 @@
-"""The live view of a watch: its latest changes, how many there were, and when it looks again.
+"""The live view of a watch: its latest changes, their number, and the time to the next poll.
 
-It runs no thread: whoever waits for changes calls `look` again and again.
+It runs no thread: the caller that waits for changes calls `look` regularly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from twelvetasks.watching.plan import TaskChange
 __all__ = ["LiveView"]
 
 WIDTH_WITH_TIME = 80
-"""Columns of a terminal from which on it shows when each task was updated."""
+"""Narrower terminals do not show when each task was updated."""
 
 LATEST = 10
 """Changes that are shown; the heading says how many there were."""
@@ -33,7 +33,7 @@ LATEST = 10
 
 @attrs.define
 class LiveView:
-    """What is shown; `shown` keeps it on the screen, and leaves the last of it there."""
+    """A table that is redrawn in place; `shown` leaves its last state on the screen."""
 
     _console: Console
     _clock: Callable[[], float] = time.monotonic
@@ -46,7 +46,7 @@ class LiveView:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show it until the context ends, which leaves the last of it on the screen."""
+        """Show the view until the context ends; its last state stays on the screen."""
         self._live = Live(
             get_renderable=self.rendered,
             console=self._console,
@@ -66,12 +66,12 @@ class LiveView:
         self._refresh()
 
     def look(self, polls: int, due: float | None) -> None:
-        """Show how often was looked, and how long it is until the next time."""
+        """Show the number of polls and the time until the next one."""
         self._polls, self._due = polls, due
         self._refresh()
 
     def warn(self, message: str) -> None:
-        """Show what the watch has outlived last."""
+        """Show the last failure that the watch has retried."""
         self._warning = printable(message)
         self._refresh()
 
@@ -80,7 +80,7 @@ class LiveView:
             self._live.refresh()
 
     def rendered(self) -> RenderableType:
-        """Give what is to be seen now."""
+        """Give the current state."""
         table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
         # The status matters most: in a narrow terminal the time has no room.
         first = 0 if self._console.width >= WIDTH_WITH_TIME else 1
@@ -103,7 +103,7 @@ class LiveView:
         heading.append(f"  polls {self._polls:,}", "dim")
         if self._due is not None:
             left = max(0.0, self._due - self._clock())
-            heading.append(f"  next in {left:.0f} s" if left >= 0.5 else "  looking", "dim")
+            heading.append(f"  next in {left:.0f} s" if left >= 0.5 else "  polling", "dim")
         return heading
 
 

@@ -1,8 +1,8 @@
-"""Where a listing goes: standard output, or a file that is whole or not there.
+"""Where a listing is written: standard output, or a file that appears only once complete.
 
-A file is written beside its place, as `FILE.part`, and moved there when it is complete. Formats
-that can be added to keep the part, and in `FILE.part.checkpoint` how much of it counts: that is
-written after the data has reached the disk, so what lies beyond it is cut off before going on.
+A file is written as `FILE.part` and renamed when it is complete. Resumable formats keep the part
+after an interruption, and `FILE.part.checkpoint` says how many bytes of it count. The checkpoint is
+written after the data has reached the disk; bytes beyond it are cut off before resuming.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SYNC_INTERVAL = 0.5
 
 
 def output_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
-    """Find the file that is meant: a link stays one, and what is no file is not replaced."""
+    """Resolve links, so that they stay, and refuse anything but a regular file."""
     if value is None:
         return None
     if str(value) == "-":
@@ -57,7 +57,7 @@ _count = attrs.validators.and_(attrs.validators.instance_of(int), attrs.validato
 
 @attrs.frozen(kw_only=True)
 class Part:
-    """What an interrupted listing has left."""
+    """An interrupted listing."""
 
     length: int = attrs.field(validator=_count)
     """Bytes of the part that count."""
@@ -101,7 +101,7 @@ def _checkpoint_of(path: Path) -> Path:
 
 
 def kept_part(path: Path) -> Part | None:
-    """Find what an interrupted listing to this file has left; None if there is nothing."""
+    """Read the part that an interrupted listing has left; None if there is none."""
     part, checkpoint = part_of(path), _checkpoint_of(path)
     try:
         length = part.stat().st_size
@@ -117,11 +117,11 @@ def kept_part(path: Path) -> Part | None:
 
 
 def _unusable(fault: str) -> click.UsageError:
-    return click.UsageError(f"{fault}. Begin anew, without --resume")
+    return click.UsageError(f"{fault}. Start again without --resume")
 
 
 class Target:
-    """Standard output, which keeps nothing."""
+    """Standard output, which keeps no part."""
 
     def __init__(self) -> None:
         self.console: Console = Console()
@@ -151,10 +151,11 @@ class Target:
 
 
 class OutputFile(Target):
-    """A file: moved to its place when its context ends well; else its part is kept, or removed.
+    """A file that is renamed to its place if its context ends without an error.
 
-    `listing` says what is asked for, in a format that can be resumed; it is None for another.
-    `part` is what to go on from.
+    After an error its part is kept if the format can be resumed, else removed. `listing` holds the
+    options that the result depends on; None for a format that cannot be resumed. `part` is the part
+    to continue.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class OutputFile(Target):
 
     def _begin(self) -> None:
         if self._kept is None:
-            # Else a kill before the next checkpoint would leave one that tells of other data.
+            # Otherwise a kill before the next checkpoint would leave one of other data.
             _checkpoint_of(self._path).unlink(missing_ok=True)
         elif kept_part(self._path) != self._kept:
             raise click.ClickException(f"Another command has continued {part_of(self._path)}")
@@ -274,7 +275,7 @@ def _opened(path: Path) -> IO[bytes]:
         except BaseException:
             file.close()
             raise
-        # Another command has moved it to its place meanwhile: that file must not be written to.
+        # Another command has renamed it to its final name: that file must not be written to.
         file.close()
 
 
@@ -299,7 +300,7 @@ def _open_regular(part: Path) -> IO[bytes]:
 def _not_ours(part: Path) -> click.ClickException:
     return click.ClickException(
         f"{part} is a link, a pipe or a file of another user, so nothing is written to it: remove "
-        "it, or write to another folder"
+        "it, or choose another folder"
     )
 
 

@@ -1,4 +1,4 @@
-"""Bars that show how far a listing or an upload has come, where a person watches."""
+"""Progress bars for listings and uploads, shown only in a terminal."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ from twelvetasks.cli.terminal import Console, is_pipe, is_terminal
 Show = Callable[[int, int | None], None]
 
 LONG_LISTING = 200
-"""Tasks from which on a listing shows its progress."""
+"""Listings of fewer tasks show no progress bar unless --progress asks for one."""
 
 
 @contextmanager
 def listing_progress(out: Console, *, asked: bool | None, done: int) -> Iterator[Show]:
-    """Give a function to report done and total to: a bar in a terminal, once the total is long.
+    """Give a function that takes the tasks listed so far and their total, and draws a bar.
 
-    `done` tasks were listed before. What is `asked` for is shown however short it is.
+    `done` tasks were listed before. `asked` is the user's choice: None shows the bar in a terminal
+    if the listing is long.
     """
     begun = done
-    # What is printed to the same terminal has to pass through the same console.
+    # The bar and the rows have to share one console if they share a terminal.
     console = out if is_terminal(out.file) else Console(stderr=True)
-    # Whatever reads a pipe (less, jq, grep) may write to the terminal that the bar would be in.
+    # The program at the other end of a pipe (less, jq) may write to the terminal of the bar.
     hidden = asked is False or not _can_show(console) or (not asked and is_pipe(out.file))
     bar: Progress | None = None
     with ExitStack() as shown:
@@ -56,9 +57,9 @@ def listing_progress(out: Console, *, asked: bool | None, done: int) -> Iterator
 
 @contextmanager
 def upload_progress(*, asked: bool | None) -> Iterator[Callable[[int, int | None], None]]:
-    """Give a function to report the bytes sent and their total to: a bar if stderr is a terminal.
+    """Give a function that takes the bytes sent and their total, and draws a bar.
 
-    The bar comes with the first bytes: a video that the platform fetches by itself has none.
+    The bar appears with the first bytes, so a video given by --url shows none.
     """
     console = Console(stderr=True)
     hidden = asked is False or not _can_show(console)
@@ -78,12 +79,12 @@ def upload_progress(*, asked: bool | None) -> Iterator[Callable[[int, int | None
 
 
 def _can_show(console: Console) -> bool:
-    """Tell whether the console's terminal can take a line away again, and stderr is one as well."""
+    """Tell whether stderr and the console are terminals, and a line can be erased."""
     return is_terminal(sys.stderr) and is_terminal(console.file) and console.is_interactive
 
 
 class _Rate(ProgressColumn):
-    """Tasks a second, as soon as there is more than one moment to tell it from."""
+    """Tasks a second, once two measurements give a rate."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed

@@ -1,7 +1,7 @@
-"""Statistics drawn with the characters of a terminal, as wide as it is.
+"""Statistics drawn as text, at the width of the terminal.
 
-Nothing is told by colour alone: without colours the kinds of tasks still differ by their character,
-and where a terminal has no block characters, plain ASCII takes their place.
+No information depends on colour alone: each kind of task has its own character, too. A terminal
+without block characters gets plain ASCII.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from twelvetasks.values.display import duration_text, minute_text, printable
 from twelvetasks.values.models import Task, TaskStatus
 
 WIDEST = 100
-"""Columns that are used at most: longer bars say no more."""
+"""Most columns used: longer bars give no more information."""
 
 MOST_NAMES = 12
 COLUMN_ROWS = 4
@@ -42,14 +42,14 @@ _COLOURS = {READY: "green", UNDER_WAY: "yellow", FAILED: "red"}
 
 @attrs.frozen
 class Ink:
-    """The characters to draw with."""
+    """The characters that bars are drawn with."""
 
     kinds: dict[str, str]
-    """What a bar of one kind of task is made of."""
+    """The character for each kind of task."""
     across: str
-    """Parts of a cell from its left, from the thinnest to the whole."""
+    """A cell filled from its left, from the thinnest part to full."""
     upward: str
-    """Parts of a cell from its bottom, from the lowest to the whole."""
+    """A cell filled from its bottom, from the lowest part to full."""
 
 
 BLOCKS = Ink({READY: "█", UNDER_WAY: "░", FAILED: "▓"}, "▏▎▍▌▋▊▉█", "▁▂▃▄▅▆▇█")
@@ -57,7 +57,7 @@ ASCII = Ink({READY: "#", UNDER_WAY: "=", FAILED: "x"}, "#", ".:#")
 
 
 def drawn_stats(stats: TaskStats, *, width: int, ink: Ink) -> Iterator[Text]:
-    """Give line after line; only notes, which are sentences, may be longer than the width."""
+    """Yield the lines; only notes, which are sentences, may be longer than the width."""
     width = min(width, WIDEST)
     yield _summary(stats)
     if stats.total:
@@ -133,7 +133,7 @@ def _indexing_times(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
 
 
 def _marks(times: IndexingTimes, time_bin: TimeBin) -> str:
-    """Name what lies in a bin of the histogram."""
+    """Name the quantiles that lie in a bin of the histogram."""
     return " ".join(
         name
         for name, seconds in (("median", times.median), ("p95", times.p95))
@@ -145,9 +145,9 @@ def _marks(times: IndexingTimes, time_bin: TimeBin) -> str:
 class _Row:
     name: str
     kinds: dict[str, int]
-    """How long the bar is, part for part."""
+    """The length of each part of the bar."""
     remark: str
-    """What stands behind the count where there is room for it."""
+    """Printed after the count if there is room."""
 
     @property
     def count(self) -> int:
@@ -155,7 +155,7 @@ class _Row:
 
 
 def _bar_rows(rows: Sequence[_Row], width: int, ink: Ink) -> Iterator[Text]:
-    """Draw a bar for each row; where the width is short, remarks go first, then parts of names."""
+    """Draw a bar for each row; a narrow terminal drops remarks first, then shortens names."""
     most = max(row.count for row in rows)
     name_width = max(cell_len(row.name) for row in rows)
     count_width = max(len(f"{row.count:,}") for row in rows)
@@ -176,7 +176,7 @@ def _bar_rows(rows: Sequence[_Row], width: int, ink: Ink) -> Iterator[Text]:
 
 
 def _smooth(kinds: dict[str, int], most: int, room: int, ink: Ink) -> Text:
-    """Draw one kind, as exactly as parts of a cell allow, and visibly if there is any."""
+    """Draw a bar of one kind to a fraction of a cell; a count above zero is always visible."""
     ((kind, count),) = kinds.items()
     parts = len(ink.across)
     whole, part = divmod(max(round(count / most * room * parts), min(count, 1)), parts)
@@ -184,7 +184,7 @@ def _smooth(kinds: dict[str, int], most: int, room: int, ink: Ink) -> Text:
 
 
 def _stacked(kinds: dict[str, int], most: int, room: int, ink: Ink) -> Text:
-    """Draw several kinds one after the other, each in whole cells, at least one if there is any."""
+    """Draw several kinds side by side in whole cells, at least one for a count above zero."""
     cells = {kind: max(round(n / most * room), 1) for kind, n in kinds.items() if n}
     largest = max(cells, key=lambda kind: cells[kind])
     cells[largest] -= max(sum(cells.values()) - room, 0)

@@ -41,7 +41,7 @@ def _length(task: Task) -> str:
 
 
 def status_colour(task: Task) -> str:
-    """Give the colour of what is well, has failed, or is under way."""
+    """Give the colour of a status: ready, failed, or under way."""
     colours: dict[str | None, str] = {TaskStatus.READY: "green", TaskStatus.FAILED: "red"}
     return colours.get(task.status, "yellow")
 
