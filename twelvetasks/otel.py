@@ -1,8 +1,8 @@
-"""`Telemetry`: the spans and metrics of a session, by OpenTelemetry's conventions.
+"""`Telemetry`: the spans and metrics of a session, by OpenTelemetry's semantic conventions.
 
-A span per iteration over a listing, below it a client span for each time that a request is sent.
-The listing's span is never left attached to the reader's context: its requests run in a context of
-their own, where it is the current one. This module alone imports opentelemetry, and only its API.
+One span for each iteration over a listing, and below it a client span for each attempt of a
+request. The listing's span is never attached to the caller's context: its requests run in a context
+of their own, in which it is current. Only this module imports opentelemetry, and only its API.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ SCOPE = "twelvetasks"
 """The instrumentation scope of all spans and metrics."""
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.27.0"
-"""The version of the semantic conventions that the names are from."""
+"""The version of the semantic conventions that the names follow."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-"""The bucket boundaries that the conventions advise for ``http.client.request.duration``."""
+"""The bucket boundaries that the conventions recommend for ``http.client.request.duration``."""
 
 WAITED = (0.001, 0.01, 0.1, 1, 5, 10, 30, 60, 300, 3600)
 
 
 class Telemetry:
-    """Tells OpenTelemetry of a session: ``TaskSession(telemetry=Telemetry())``.
+    """Reports a session to OpenTelemetry: ``TaskSession(telemetry=Telemetry())``.
 
-    `tracer_provider`, `meter_provider`: where spans and metrics go; by default to those that the
-    application has set for itself. Several sessions may share one.
+    `tracer_provider`, `meter_provider`: where spans and metrics go; by default the application's
+    global providers. Several sessions may share one Telemetry.
 
-    Spans: ``twelvetasks.listing`` for each iteration over a listing, with its filters, its order
-    and what came of it, and below it a client span for each time that a request is sent.
+    Spans: ``twelvetasks.listing`` for each iteration over a listing, with its filters, order and
+    result, and below it a client span for each attempt of a request.
     Metrics: ``http.client.request.duration``, ``twelvetasks.tasks`` (yielded),
     ``twelvetasks.requests.resent`` and ``twelvetasks.gate.wait.duration``.
     """
@@ -81,12 +81,12 @@ class Telemetry:
         self._resent = meter.create_counter(
             "twelvetasks.requests.resent",
             unit="{request}",
-            description="Requests that were sent again after a failure.",
+            description="Requests that were retried.",
         )
         self._tasks = meter.create_counter(
             "twelvetasks.tasks",
             unit="{task}",
-            description="Tasks that listings gave to their readers, counted when each is over.",
+            description="Tasks that listings yielded, counted when each listing ends.",
         )
 
     def listing(
@@ -110,7 +110,7 @@ class Telemetry:
     def attempt(
         self, method: str, url: URL, *, page: int | None, resends: int, waited: float
     ) -> Iterator[AttemptObservation]:
-        """Surround a request that is sent once with a span, and measure it."""
+        """Put one attempt of a request into a span, and measure it."""
         measured: dict[str, Any] = {
             "http.request.method": method,
             "server.address": url.host,
@@ -139,7 +139,7 @@ class Telemetry:
 
 
 class _Attempt:
-    """What came of a request."""
+    """The outcome of one attempt."""
 
     def __init__(self) -> None:
         self._status: int | None = None
@@ -154,16 +154,16 @@ class _Attempt:
         self._answered = True
 
     def outcome(self) -> dict[str, Any]:
-        """Give the attributes that span and metric share."""
+        """Return the attributes that the span and the metric share."""
         return _present(
             {"http.response.status_code": self._status, "error.type": self._error_type()}
         )
 
     def conclude(self, span: Span) -> None:
-        """Write down what the span does not know yet."""
+        """Set the attributes and the status of the span."""
         span.set_attributes(self.outcome() | _present({"twelvetasks.request_id": self._request_id}))
         if self._error is not None:
-            # A status above 399 says all by itself, as the conventions have it.
+            # By the conventions, a status of 400 or more needs no description.
             is_refusal = self._status is not None and self._status >= 400
             span.set_status(StatusCode.ERROR, None if is_refusal else _reason(self._error))
 
@@ -195,7 +195,7 @@ class _Listing:
             return
         self._over = True
         facts = self._facts()
-        # They hold all that the listing holds, and that holds this.
+        # It refers to the listing, which refers to this: a cycle.
         del self._facts
         self._tasks.add(facts.tasks)
         told = attrs.asdict(facts.report) | {
@@ -228,7 +228,7 @@ def _present(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Make an attribute's value of one of ours: what OpenTelemetry takes, and no subclass of it."""
+    """Return a value as OpenTelemetry takes it: of a plain type, not of a subclass."""
     if isinstance(value, datetime):
         return utc_timestamp(value)
     if isinstance(value, str):

@@ -306,36 +306,37 @@ class TaskSession:
         """Watch the tasks that match: an endless async generator of `TaskChange`.
 
         Each change is delivered once, in order of `updated_at`. A change is the difference between
-        two looks at a task: if it changes twice between two polls, only its newest state is seen.
-        `before` is None for a task that this watch has not seen before: it remembers the last state
-        of the 10,000 tasks seen last, from its beginning or its `resume` on.
+        two observations of a task: if it changes twice between two polls, only its newest state is
+        seen. `before` is None for a task that this watch has not seen yet: it remembers the 10,000
+        tasks seen last, since it began or resumed.
 
         The filters are those of `tasks`. With `status`, a change is delivered if the task was, or
         is, in one of these states; that it was is known only of tasks this watch has seen.
 
-        `since`, an aware datetime: deliver what was updated at or after it. Without it the watch
-        begins with its first poll, and what was there then is no change. `resume`: a checkpoint of
-        such a watch, or its text, to go on after the last change delivered.
+        `since`, an aware datetime: deliver updates from this time on. Without it the watch begins
+        with its first poll, and what exists then is no change. `resume`: a checkpoint of a watch
+        with the same filters, or its string, to continue after the last change delivered.
 
         `deletions`: deliver deleted tasks, too, after the changes of the poll that noticed them.
-        For that the watch lists every task once at its beginning and remembers them all, and lists
-        them again when there are fewer than there should be, which at most doubles its requests.
-        Tasks deleted while no watch is running are not delivered.
+        For that the watch lists every task at its beginning and remembers them all. It lists them
+        again when there are fewer than expected, which at most doubles its requests. Tasks deleted
+        while no watch is running are not delivered.
 
-        A quiet poll is one request for ten tasks. Between two polls it waits about `min_interval`
-        seconds after a change, and longer and longer, up to about `max_interval`, while nothing
-        changes. Connection failures, timeouts and answers of 429 and 5xx do not end it: it logs a
-        warning and polls on. Any other error does, and carries the `checkpoint`.
+        A poll without changes is one request for ten tasks. The next poll follows about
+        `min_interval` seconds after a change; while nothing changes, the interval grows up to about
+        `max_interval`. Transient failures (no connection, no answer in time, status 429 and 5xx)
+        are logged as warnings and retried. Any other error ends the watch and has a `checkpoint`.
 
-        `webhooks`, a `twelvetasks.webhooks.Receiver`: look at once when one tells that a task is
-        ready or has failed, at most once a second. If the change does not show yet, it looks again
-        after 1, 2, 4, ... seconds. Webhooks decide when it looks, never what is delivered: each
-        change is delivered once, in order, whether they are lost, late, doubled or out of order.
+        `webhooks`, a `twelvetasks.webhooks.Receiver`: poll as soon as it receives that a task is
+        ready or has failed, at most once a second. If the poll does not show the change yet, it
+        polls again after 1, 2, 4, ... seconds. Webhooks decide when the watch polls, never what it
+        delivers: each change is delivered once, in order, even if webhooks are lost, late,
+        duplicated or out of order.
 
-        It relies on this: `updated_at` changes with a task's every change, and no change gets an
-        earlier one than a change that could be seen before it. A task without one is not watched.
+        It assumes that every change of a task sets a new `updated_at`, never earlier than that of
+        a change that was visible before. A task without `updated_at` is not watched.
 
-        Raises InvalidArgumentError for whatever the endpoint could not take.
+        Raises InvalidArgumentError for an argument that the endpoint does not accept.
         """
         query = TaskQuery(
             index_id=index_id,
@@ -437,20 +438,22 @@ class TaskSession:
         raise_on_failure: bool = True,
         polling: Polling | None = None,
     ) -> Task:
-        """Wait until a task has ended, and give it as it is then.
+        """Wait until a task is ``ready`` or ``failed``, and return it.
 
-        - `timeout`: seconds in all. Default: one hour.
-        - `on_change`: called, or awaited, with the task at first sight and whenever its status has
-          changed.
-        - `raise_on_failure`: whether a task that has failed is raised instead of returned. Default:
-          True.
-        - `polling`: how often to look. Default: `Polling()`.
+        - `timeout`: seconds for the whole wait. Default: one hour.
+        - `on_change`: called, or awaited, with the task when it is first seen and whenever its
+          status changes.
+        - `raise_on_failure`: raise TaskFailedError for a failed task instead of returning it.
+          Default: True.
+        - `polling`: how often to poll. Default: `Polling()`.
 
-        Transient errors (no connection, no answer in time, status 429 and 5xx) do not end the wait.
-        A status that this version does not know counts as one under way.
+        Transient failures (no connection, no answer in time, status 429 and 5xx) are retried. A
+        status that this version does not know counts as under way.
 
         Raises TaskFailedError, with the `task`, if it has failed, unless `raise_on_failure` is
-        False; WaitTimeoutError when the time is over; NotFoundError if the task is not there.
+        False; WaitTimeoutError after `timeout`; NotFoundError if the task does not exist. ::
+
+            task = await session.wait(task, timeout=600, on_change=print)
         """
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling)
         return await wait_for(self._requests, task, plan, raise_on_failure=raise_on_failure)
@@ -464,13 +467,16 @@ class TaskSession:
         index_id: str | None = None,
         polling: Polling | None = None,
     ) -> TaskWaiting:
-        """Iterate over tasks, each as soon as it has ended, be it ``ready`` or ``failed``.
+        """Iterate over tasks, each as soon as it is ``ready`` or ``failed``.
 
-        One listing of what is under way serves all of them; `index_id` narrows it to the index that
-        all the tasks belong to. The other arguments are those of `wait`.
+        Each poll lists the tasks under way, for all of them at once. If all tasks belong to one
+        index, `index_id` makes that listing shorter. The other arguments are those of `wait`.
 
-        Raises WaitTimeoutError, with `task_ids`, when the time is over, and NotFoundError, after
-        all others have ended, if tasks are not there.
+        Raises WaitTimeoutError, with `task_ids`, after `timeout`, and NotFoundError, after all
+        others have ended, if tasks do not exist. ::
+
+            async for task in session.wait_all(tasks, timeout=600):
+                print(task.id, task.status)
         """
         query = under_way(index_id)
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=query)

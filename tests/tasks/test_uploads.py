@@ -223,7 +223,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"video_url": URL_OF_VIDEO, "enable_video_stream": "yes"}, "enable_video_stream='yes'"),
     ({"video_url": URL_OF_VIDEO, "user_metadata": [1]}, "user_metadata="),
     ({"video_url": URL_OF_VIDEO, "user_metadata": {1: 2}}, "user_metadata="),
-    ({"video_url": URL_OF_VIDEO, "user_metadata": {"a": {1}}}, "what JSON can write"),
+    ({"video_url": URL_OF_VIDEO, "user_metadata": {"a": {1}}}, "serializable to JSON"),
     ({"video_url": URL_OF_VIDEO, "user_metadata": {"a": float("nan")}}, "user_metadata="),
     ({"video_url": URL_OF_VIDEO, "on_progress": 7}, "on_progress=7"),
     ({"video_file": b"bytes"}, "must be a path or an async iterable"),

@@ -344,7 +344,7 @@ def outrun(watch: Watching) -> None:
 
 def test_an_account_that_outruns_the_poll_is_an_error_and_never_a_gap() -> None:
     watch = begin(account(3))
-    with pytest.raises(ListingDriftError, match="go on with resume"):
+    with pytest.raises(ListingDriftError, match="continue with resume"):
         outrun(watch)
     assert watch.take() is None
 

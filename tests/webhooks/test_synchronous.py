@@ -16,8 +16,8 @@ import flask
 import pytest
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.http import HttpResponse
+from django.urls import clear_url_caches, path
 from django.views.decorators.csrf import csrf_exempt
 
 from tests.watching.opening import opened
@@ -49,23 +49,23 @@ urlpatterns: list[Any] = []
 
 
 def by_django(receive: Callable[[bytes, str | None], Event]) -> Any:
-    def webhook(request: HttpRequest) -> HttpResponse:
+    def webhook(request: Any) -> HttpResponse:
         try:
             receive(request.body, request.headers.get("TL-Signature"))
         except WebhookError as error:
-            return HttpResponse(error.refusal, status=ANSWERS[error.refusal])
-        return HttpResponse("ok")
+            return HttpResponse(error.refusal.encode(), status=ANSWERS[error.refusal])
+        return HttpResponse(b"ok")
 
     if not settings.configured:
         settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None)
         django.setup()
-    django.urls.clear_url_caches()
+    clear_url_caches()
     urlpatterns[:] = [path(PATH, csrf_exempt(webhook))]
     return WSGIHandler()
 
 
 class Quiet(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - its name there
         pass
 
 

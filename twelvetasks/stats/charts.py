@@ -1,4 +1,4 @@
-"""Statistics as charts: Vega-Lite draws them once, as SVG that needs no script to be looked at.
+"""Statistics as charts: Vega-Lite draws them once, as SVG that needs no script.
 
 A chart is described as data here and drawn by vl-convert, which this module alone imports (extra
 `html`). Colours are names of CSS variables, so that the page decides between light and dark.
@@ -86,7 +86,7 @@ def draw_statuses(counts: Sequence[tuple[str, int]]) -> str:
 
 
 def draw_indexes(indexes: Sequence[IndexRow]) -> str:
-    """Draw a bar for each index, parted into what is ready, under way and failed."""
+    """Draw a bar for each index, stacked by ready, under way and failed."""
     rows = [
         {
             "index": row.name,
@@ -177,7 +177,7 @@ def draw_indexing_times(times: IndexingTimes) -> str:
 
 
 def draw_days(periods: Iterable[Period]) -> str:
-    """Draw for each period what was created, as a bar, and what became ready, as a line."""
+    """Draw the tasks created in each period as bars, and those that became ready as a line."""
     rows: list[dict[str, Any]] = []
     for period in periods:
         start = (period.start.toordinal() - _EPOCH) * _MILLISECONDS_A_DAY

@@ -21,10 +21,10 @@ from twelvetasks.values.models import Task
 __all__ = ["stats_page"]
 
 MOST_PERIODS = 92
-"""Bars of the chart by day; more days than these are put together to weeks, or to more."""
+"""Most bars of the chart by day; more days are merged into weeks or longer periods."""
 
 MOST_NAMES = 20
-"""Bars of the charts by status and by index; what comes after them is put together."""
+"""Most bars of the charts by status and by index; the rest is merged."""
 
 _STYLE = """
 :root {
@@ -75,9 +75,9 @@ td:not(:last-child) { white-space: nowrap; }
 
 
 def stats_page(stats: TaskStats, *, title: str = "Video indexing tasks", subtitle: str = "") -> str:
-    """Give a whole HTML document that shows the statistics; encode it as UTF-8.
+    """Return a complete HTML document that shows the statistics; encode it as UTF-8.
 
-    It loads nothing and runs nothing. Drawing the charts takes about a second of computation, and
+    It loads nothing and runs nothing. Drawing the charts takes about a second of CPU time, and
     needs the extra: ``pip install 'twelvetasks[html]'``.
     """
     style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

@@ -17,7 +17,7 @@ from twelvetasks.values.models import TaskStatus
 __all__ = ["IndexRow", "index_rows", "kind_of", "period_name", "status_rows", "time_names"]
 
 NAMELESS = "(none)"
-"""The status or the index of a task that has none."""
+"""Shown for a task without a status or an index."""
 
 READY, UNDER_WAY, FAILED = "ready", "under way", "failed"
 
@@ -75,7 +75,7 @@ def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[Inde
 
 
 def time_names(times: IndexingTimes) -> list[str]:
-    """Name each bin of the histogram by its start and its end."""
+    """Name each bin of the histogram by its start and end."""
     return [
         f"{duration_text(each.start)} and longer"
         if each.end is None
@@ -85,7 +85,7 @@ def time_names(times: IndexingTimes) -> list[str]:
 
 
 def period_name(days: int) -> str:
-    """Say how long a period is: day, week, 4 weeks."""
+    """Return the length of a period in words: day, week, 4 weeks."""
     if days == 1:
         return "day"
     return "week" if days == 7 else f"{days // 7} weeks"

@@ -1,8 +1,8 @@
-"""What many tasks look like as a whole: counts, indexing times, days, the slowest and the failed.
+"""Statistics of many tasks: counts, indexing times, days, the slowest and the failed.
 
-Tasks are added one at a time and forgotten, but for a few. What grows with their number is eight
-bytes for each ready task (and some more while they are sorted), so that quantiles are exact; the
-rest grows with indexes and days.
+Tasks are added one at a time, and only a few are kept. To make quantiles exact, memory grows by
+eight bytes for each ready task (and more while they are sorted); the rest grows with the number of
+indexes and days.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BIN_WIDTHS = (
     *(width * _HOUR for width in (1, 2, 3, 6, 12)),
     *(width * _DAY for width in (1, 2, 7, 14, 28, 91)),
 )
-"""Seconds that people reckon in. Above the last, bins are whole years of 364 days."""
+"""Seconds, in round numbers of a unit. Above the last, bins are whole years of 364 days."""
 _PERIOD_DAYS = (1, 7, 14, 28, 91)
 _YEAR_DAYS = 364
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -62,12 +62,12 @@ def _microseconds(task: Task) -> int | None:
 
 @attrs.frozen(kw_only=True)
 class TimeBin:
-    """A bar of the histogram: how many times lie from its start up to, and without, its end."""
+    """A bin of the histogram: how many times lie between its start and, exclusively, its end."""
 
     start: float
     """Seconds."""
     end: float | None
-    """Seconds; None in the last bin if that holds everything longer."""
+    """Seconds; None if it is the last bin and holds everything longer."""
     count: Count
 
 
@@ -75,8 +75,8 @@ class TimeBin:
 class IndexingTimes:
     """How long tasks took from created to ready; see ``indexing_time`` for what that measures.
 
-    Quantiles are exact. One that falls between two times is interpolated on a straight line, as
-    numpy, pandas and `statistics.quantiles(..., method="inclusive")` do it.
+    Quantiles are exact. One between two times is interpolated linearly, as numpy, pandas and
+    `statistics.quantiles(..., method="inclusive")` do it.
     """
 
     count: Count
@@ -90,23 +90,23 @@ class IndexingTimes:
     longest: float
     """Seconds."""
     histogram: tuple[TimeBin, ...]
-    """Up to 21 bins of one width without gaps; the few far beyond the rest share an open one."""
+    """Up to 21 bins of equal width without gaps; outliers share a last, open one."""
 
 
 @attrs.frozen(kw_only=True)
 class Period:
-    """What happened in some days in a row, by UTC."""
+    """The tasks of several consecutive days, by UTC."""
 
     start: date
     days: Count
     created: Count
     """Tasks created."""
     ready: Count
-    """Tasks that are ready and last changed then, normally by becoming ready."""
+    """Tasks that are ready and were last updated then, normally when they became ready."""
 
 
 class TaskStats:
-    """What the tasks added so far look like as a whole; every property can be read at any time.
+    """Statistics of the tasks added so far; every property can be read at any time.
 
     Add them as they come::
 
@@ -129,9 +129,9 @@ class TaskStats:
         self.total: int = 0
         """Tasks added."""
         self.untimed: int = 0
-        """Ready tasks that `indexing_time` knows no time of."""
+        """Ready tasks without an `indexing_time`."""
         self.undated: int = 0
-        """Tasks without a time of creation: they are in no day."""
+        """Tasks without a `created_at`, which belong to no day."""
         self._counts: Counter[tuple[str, str]] = Counter()
         self._created: Counter[date] = Counter()
         self._ready: Counter[date] = Counter()
@@ -142,7 +142,7 @@ class TaskStats:
 
     @classmethod
     def of(cls, tasks: Iterable[Task], *, top: int = 10) -> Self:
-        """Add all of these tasks, and keep none but the `top` slowest and the `top` failed."""
+        """Add these tasks; keep only the `top` slowest and the `top` failed."""
         stats = cls(top=top)
         for task in tasks:
             stats.add(task)
@@ -181,7 +181,7 @@ class TaskStats:
 
     @property
     def by_status(self) -> dict[str, int]:
-        """How many tasks have which status, the most frequent first."""
+        """Tasks by status, the most frequent first."""
         counts: Counter[str] = Counter()
         for (_, status), count in self._counts.items():
             counts[status] += count
@@ -189,7 +189,7 @@ class TaskStats:
 
     @property
     def by_index(self) -> dict[str, dict[str, int]]:
-        """How many tasks of which index have which status, the index with most tasks first."""
+        """Tasks by index and status, the index with most tasks first."""
         indexes: dict[str, Counter[str]] = {}
         for (index_id, status), count in self._counts.items():
             indexes.setdefault(index_id, Counter())[status] += count
@@ -223,10 +223,10 @@ class TaskStats:
         )
 
     def by_period(self, at_most: int) -> tuple[Period, ...]:
-        """Give equal periods without a gap from the first day to the last, oldest first.
+        """Return equal periods without gaps from the first day to the last, oldest first.
 
-        They are as short as their number allows: of one day, of 1, 2, 4, 13, 52 weeks from Monday
-        on, or of a multiple of 52. Raises InvalidArgumentError if `at_most` is less than 2.
+        They are as short as `at_most` allows: one day, 1, 2, 4, 13 or 52 weeks that begin on
+        Monday, or a multiple of 52 weeks. Raises InvalidArgumentError if `at_most` is less than 2.
         """
         whole_number("at_most", at_most, least=2)
         days = sorted(self._created.keys() | self._ready.keys())
@@ -266,7 +266,7 @@ class TaskStats:
         return tuple(task for *_, task in sorted(self._failed, reverse=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as a dictionary that JSON can hold; times are in seconds."""
+        """Return everything as a dictionary for JSON; times are in seconds."""
         times = self.indexing_times
         return {
             "total": self.total,
@@ -301,14 +301,14 @@ def _most_first(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _percentile(times: array[int], percent: int) -> float:
-    """Interpolate between sorted microseconds in whole numbers, and give seconds."""
+    """Interpolate between sorted microseconds in integers, and return seconds."""
     place, beyond = divmod(percent * (len(times) - 1), 100)
     following = times[min(place + 1, len(times) - 1)]
     return (times[place] * (100 - beyond) + following * beyond) / (100 * _PER_SECOND)
 
 
 def _histogram(times: array[int]) -> tuple[TimeBin, ...]:
-    """Spend the bins where the times are: up to twice as far from the shortest as 95 % of them."""
+    """Cover the times up to twice as far from the shortest as the 95th percentile."""
     shortest, longest = times[0] // _PER_SECOND, times[-1] // _PER_SECOND
     covered = min(longest, shortest + 2 * (round(_percentile(times, 95)) - shortest))
     covered = max(covered, shortest)

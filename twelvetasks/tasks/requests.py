@@ -1,6 +1,6 @@
-"""The requests that concern a single task: retrieve it, delete it, create it.
+"""The requests for a single task: retrieve, delete and create it.
 
-What each may be answered, and which error that is, stands here; how it is sent, does not.
+This module knows which answers each accepts, and which errors it raises.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CREATED = range(200, 300)
 """The platform was seen to answer 200 and 201; any success means that the task is made."""
 
 _ID = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*", re.ASCII)
-"""What stands in a path as it is, and is not a step up."""
+"""Characters that a URL path does not escape; not `.` or `..`."""
 
 
 def checked_id(task: object) -> str:
@@ -49,13 +49,13 @@ def checked_id(task: object) -> str:
 
 
 async def retrieve(transport: Transport, base_url: URL, task_id: str) -> Task:
-    """Fetch a task with all that the platform shows of it."""
+    """Fetch a task with every field that the platform returns."""
     answer = await transport.send(Request(method="GET", url=base_url / TASKS.path / task_id))
     return _read(transport, answer, expected=task_id)
 
 
 async def delete(transport: Transport, base_url: URL, task_id: str) -> None:
-    """Delete a task; raises TaskNotDeletableError for one that is still being worked on."""
+    """Delete a task; raises TaskNotDeletableError unless it is ready or failed."""
     try:
         await transport.send(
             Request(method="DELETE", url=base_url / TASKS.path / task_id, accept=DELETED)
@@ -76,7 +76,7 @@ async def delete(transport: Transport, base_url: URL, task_id: str) -> None:
 
 
 async def create(transport: Transport, base_url: URL, upload: Upload) -> Task:
-    """Upload a video; give the new task with no more than its id and its video's id."""
+    """Upload a video; return the new task, with only its id and its video's id."""
     try:
         answer = await transport.send(
             Request(
@@ -91,7 +91,7 @@ async def create(transport: Transport, base_url: URL, upload: Upload) -> Task:
     except (TransportError, ServerError, ResponseError) as error:
         fault = upload.fault or _may_have_made(error, upload)
         traceback = upload.fault_traceback or error.__traceback__
-    # Out here the transport's error, which is but a consequence, is not its context.
+    # Raised out here so that the transport's error, a mere consequence, is not its context.
     raise fault.with_traceback(traceback)
 
 
@@ -120,7 +120,7 @@ def _read(transport: Transport, answer: Answer, *, expected: str | None = None) 
 
 def _refuse_other(expected: str) -> None:
     raise ResponseError(
-        f"the answer is not one to the request, at $._id: the task is not {expected}",
+        f"the platform returned another task than {expected}, at $._id",
         advice=REPORT_IT,
         json_path="$._id",
     )

@@ -1,7 +1,7 @@
-"""Uploads: what `POST /tasks` takes, checked before anything is sent, and the form that carries it.
+"""Uploads: the arguments of `POST /tasks`, checked before anything is sent, and the form to send.
 
-A video goes out piece by piece, so that its size costs no memory. What goes wrong with its bytes
-on the way is kept as the upload's `fault`, because aiohttp puts an error of its own in its place.
+A video is sent in pieces, so its size costs no memory. An error while its bytes are read is kept as
+the upload's `fault`, because aiohttp raises an error of its own instead.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ MAX_FILESIZE = 2 * 1024**3
 """Bytes. The API reference says "up to 2 GB"; whether that is 2 GiB is left to the platform."""
 
 PIECE = 256 * 1024
-"""Bytes that are read, sent and reported at once."""
+"""Bytes in one piece: the most that are read, sent and reported at once."""
 
 VideoFile = str | os.PathLike[str] | AsyncIterable[bytes]
-"""A path, or the bytes themselves as they become available."""
+"""A path, or an async iterable of the bytes."""
 
 OnProgress = Callable[[int, int | None], object]
-"""Called with the bytes of the video sent so far and with its size, None if that is not known."""
+"""Called with the number of bytes sent so far and the size of the video, None if unknown."""
 
 
 class _Video(Protocol):
@@ -47,21 +47,21 @@ class _Video(Protocol):
 
     @property
     def filename(self) -> str:
-        """What the platform is to call it."""
+        """The file name that is sent."""
         ...
 
     @property
     def size(self) -> int | None:
-        """Bytes, None if it is not known."""
+        """The size in bytes; None if unknown."""
         ...
 
     @property
     def begun(self) -> bool:
-        """Whether bytes have been taken that cannot be had again."""
+        """Whether bytes were consumed that cannot be read again."""
         ...
 
     def pieces(self) -> AsyncGenerator[bytes | memoryview, None]:
-        """Give the bytes from the start."""
+        """Yield the bytes from the start."""
         ...
 
 
@@ -86,7 +86,7 @@ class _OnDisk:
 
 
 class _Reader:
-    """A file that is opened and read in threads, and closed for good, even during a read."""
+    """A file that is opened and read in threads, and can be closed even during a read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -112,7 +112,7 @@ class _Reader:
 
 @attrs.define(kw_only=True)
 class _Streamed:
-    """Bytes that can be had only once."""
+    """Bytes that can be read only once."""
 
     source: AsyncIterable[bytes]
     filename: str
@@ -143,7 +143,7 @@ def _cut(chunk: bytes | bytearray | memoryview) -> Iterator[memoryview]:
 
 @attrs.define(kw_only=True, eq=False)
 class Upload:
-    """One task to be created. Every attempt to send it takes a fresh `form`."""
+    """One task to create. Every attempt to send it needs a new `form`."""
 
     index_id: str
     video_url: str | None
@@ -152,25 +152,25 @@ class Upload:
     """JSON."""
     on_progress: OnProgress | None = attrs.field(repr=False)
     stall_timeout: float
-    """Seconds in which each piece of the video must have left."""
+    """Seconds in which each piece of the video must be sent."""
     _video: _Video | None = attrs.field(alias="video")
     fault: Exception | None = attrs.field(default=None, init=False)
-    """What went wrong with the video's bytes while they were sent."""
+    """The error raised while the video's bytes were read and sent."""
     fault_traceback: TracebackType | None = attrs.field(default=None, init=False, repr=False)
-    """How it came to be, without what aiohttp was doing, which holds the API key."""
+    """Its traceback without aiohttp's frames, which hold the API key."""
 
     def is_repeatable(self) -> bool:
-        """Say whether there can be another form, whatever has become of the last."""
+        """Whether another form can be made, whatever happened to the last one."""
         return self._video is None or not self._video.begun
 
     def form(self) -> aiohttp.MultipartWriter:
-        """Make the body: the parameters first, for the video may be refused because of them.
+        """Make the body. The parameters come first, so that the platform can refuse them early.
 
-        Raises UploadError if bytes that can be had only once have been taken for an earlier one.
+        Raises UploadError if an earlier form consumed bytes that can be read only once.
         """
         if not self.is_repeatable():
             raise UploadError(
-                "the upload would have to begin again, but the bytes can be had only once",
+                "the upload would have to start again, but its bytes can be read only once",
                 advice="Create the task again with a new iterable, or from a file",
             )
         self.fault = self.fault_traceback = None
@@ -191,7 +191,7 @@ class Upload:
         return form
 
     async def pieces(self, video: _Video) -> AsyncGenerator[bytes | memoryview, None]:
-        """Give the video's bytes, counted; a fault of theirs, or of `on_progress`, is kept."""
+        """Yield the video's bytes and count them; keep the error of reading or of `on_progress`."""
         sent = 0
         try:
             async with aclosing(video.pieces()) as pieces:
@@ -215,8 +215,8 @@ class _VideoPart(aiohttp.Payload):
     def __init__(self, upload: Upload, video: _Video) -> None:
         kind = mimetypes.guess_type(video.filename)[0] or "application/octet-stream"
         super().__init__(None, content_type=kind)
-        # As the HTML standard has it, and unlike aiohttp: what is not ASCII goes as it is. But a
-        # backslash is doubled: those who read the form take it to escape what follows.
+        # By the HTML standard, and unlike aiohttp: characters beyond ASCII are not escaped. But a
+        # backslash is doubled, because form parsers read it as an escape character.
         filename = video.filename.replace("\\", "\\\\").replace('"', "%22")
         self.headers["Content-Disposition"] = f'form-data; name="video_file"; filename="{filename}"'
         self._size = video.size
@@ -245,7 +245,7 @@ async def checked_upload(
     on_progress: Any = None,
     stall_timeout: float,
 ) -> Upload:
-    """Make an upload, or raise InvalidArgumentError with the parameter and its value."""
+    """Return an upload, or raise InvalidArgumentError with the parameter and its value."""
     if not isinstance(index_id, str) or not index_id or not _is_sendable(index_id):
         refuse("index_id", index_id, "must be the id of an index")
     if (video_url is None) == (video_file is None):
@@ -272,7 +272,7 @@ def _checked_url(video_url: object, filename: object, size: object) -> str:
         refuse("size", size, "goes with video_file, not with video_url")
     if not isinstance(video_url, (str, URL)):
         refuse("video_url", video_url, "must be an http(s) address")
-    # Sent as it is: another way to write it may not be what has been signed.
+    # Sent unchanged: normalizing it may invalidate a signature in it.
     text = str(video_url)
     try:
         url = URL(text)
@@ -288,7 +288,7 @@ def _checked_url(video_url: object, filename: object, size: object) -> str:
 async def _checked_video(video_file: object, filename: object, size: object) -> _Video:
     if isinstance(video_file, (str, os.PathLike)):
         if size is not None:
-            refuse("size", size, "goes with bytes; a file has its own")
+            refuse("size", size, "must be left out: the size of a file is known")
         path = Path(os.fsdecode(video_file))
         found = await asyncio.to_thread(_checked_size_of, path)
         name = _checked_filename(path.name if filename is None else filename)
@@ -320,12 +320,12 @@ def _checked_size_of(path: Path) -> int:
 
 def _checked_filename(filename: object) -> str:
     if not isinstance(filename, str) or not filename or not _is_sendable(filename):
-        refuse("filename", filename, "must be a name of one line that UTF-8 can write")
+        refuse("filename", filename, "must be a file name of one line, which UTF-8 can encode")
     return filename
 
 
 def _is_sendable(text: str) -> bool:
-    """Say whether a text may stand in a form."""
+    """Whether a form can hold the text."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -341,7 +341,7 @@ def _json_of(user_metadata: object) -> str:
     try:
         return json.dumps(dict(user_metadata), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        refuse("user_metadata", user_metadata, f"must be what JSON can write: {error}")
+        refuse("user_metadata", user_metadata, f"must be serializable to JSON: {error}")
 
 
 def _refuse_size(announced: int | None, sent: int) -> NoReturn:
@@ -355,5 +355,5 @@ def _refuse_size(announced: int | None, sent: int) -> NoReturn:
         fault = f"it has more than the {announced} bytes announced"
     raise UploadError(
         f"the video was not sent to its end: {fault}",
-        advice="Upload it when it no longer changes, and with its true `size` if you give one",
+        advice="Upload it once it no longer changes, and pass the right `size` if you pass one",
     )

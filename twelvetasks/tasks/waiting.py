@@ -1,7 +1,7 @@
 """Waiting for tasks to end: one poll serves any number of them.
 
-A poll lists the tasks under way. It does not trust that listing to show that a task has ended: each
-task that it lacks is retrieved, and only the answer decides. So a page that shifts does no harm.
+A poll lists the tasks under way. A task that is missing there may have ended, or have been missed
+because the pages shifted: so each missing task is retrieved, and only that answer counts.
 Like a listing's stream, a wait is an async generator written as a class: a cancelled `anext` loses
 nothing, and its requests stay in flight for the next one. They hold no reference to the wait.
 """
@@ -43,11 +43,11 @@ ENDED = frozenset((TaskStatus.READY, TaskStatus.FAILED))
 UNDER_WAY = tuple(status for status in TaskStatus if status not in ENDED)
 
 OnChange = Callable[[Task], Awaitable[None] | None]
-"""Called, or awaited, with each task at its first sight and whenever its status has changed."""
+"""Called, or awaited, with each task when it is first seen and whenever its status changes."""
 
 
 def under_way(index_id: str | None = None) -> TaskQuery:
-    """Give the listing of the tasks under way, in one index or in all."""
+    """Return the query for the tasks under way, in one index or in all."""
     return TaskQuery(status=UNDER_WAY, index_id=index_id)
 
 
@@ -70,7 +70,7 @@ class WaitPlan:
     """How to wait. Raises InvalidArgumentError for a value out of range."""
 
     timeout: float = attrs.field(validator=positive_seconds)
-    """Seconds, from the first look."""
+    """Seconds, from the first poll."""
     polling: Polling = attrs.field(
         default=None, converter=_default_policy, validator=_checked_policy
     )
@@ -84,7 +84,7 @@ class WaitPlan:
 async def wait_for(
     requests: Requests, task: str | Task, plan: WaitPlan, *, raise_on_failure: bool
 ) -> Task:
-    """Give the task as it ended, or raise as `TaskWaiting` does, or TaskFailedError."""
+    """Return the task as it ended; raise TaskFailedError, or as `TaskWaiting` does."""
     async with TaskWaiting(requests, [task], plan) as waiting:
         ended = await anext(waiting)
     if raise_on_failure and ended.status == TaskStatus.FAILED:
@@ -262,7 +262,7 @@ class TaskWaiting(ResumableGenerator[Task]):
             await asyncio.wait(fetches)
 
     def _see(self, task: Task) -> None:
-        """Take note of a task as it is now."""
+        """Note the current state of a task."""
         before, self._waiting[task.id] = self._waiting[task.id], task
         if before is None or before.status != task.status:
             self._changed.append(task)
@@ -280,7 +280,7 @@ class TaskWaiting(ResumableGenerator[Task]):
                     await result
 
     def _none_there(self) -> NotFoundError:
-        """Make the error for tasks that are gone; the platform's own if it is one."""
+        """Return the error for tasks that do not exist; the platform's own if it is one task."""
         first = next(iter(self._gone.values()))
         if len(self._gone) == 1:
             return first
@@ -329,7 +329,7 @@ def _checked_tasks(tasks: Iterable[str | Task]) -> dict[str, Task | None]:
 
 
 def _listed(words: Iterable[str]) -> str:
-    """Write the first few of many."""
+    """Join the first five words, and count the rest."""
     several = list(words)
     more = len(several) - 5
     return ", ".join(several[:5]) + (f" and {more} more" if more > 0 else "")

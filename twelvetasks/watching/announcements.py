@@ -1,9 +1,9 @@
-"""What webhooks have told a watch and its polls have not shown yet: when to look for it.
+"""Task states that webhooks have announced and no poll has shown yet, and when to poll for them.
 
-Pure. A webhook only makes the watch look sooner; what is delivered is what a poll shows. So it
-cannot matter to what is delivered whether a webhook is lost, late, doubled or out of order, and if
-the listing lags behind it, the watch looks again, less and less often, until it looks no sooner
-than it would by itself.
+Pure. A webhook only makes the watch poll sooner; the watch delivers what its polls show. So a
+webhook that is lost, late, duplicated or out of order does not change what is delivered. If the
+listing lags behind the webhook, the watch polls again at growing intervals, until it is back at its
+usual interval.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from twelvetasks.values.models import Task, TaskStatus
 __all__ = ["APART", "Announced"]
 
 APART = 1.0
-"""Seconds between two polls that webhooks ask for: a flood of them costs no more requests."""
+"""Least seconds between two polls caused by webhooks, however many arrive."""
 
 GROWTH = 2.0
-"""By how much the time to the next look for the same thing grows."""
+"""Factor by which the time to the next poll for the same state grows."""
 
 MOST = 10_000
-"""Tasks that are looked for at once."""
+"""Most tasks that are polled for at once."""
 
 
 class Announced:
-    """The states of tasks that were announced and are looked for."""
+    """The announced task states that no poll has shown yet."""
 
     def __init__(self) -> None:
         self._fresh: dict[str, TaskStatus] = {}
-        """Announced since the last poll began, which therefore may be too old to show it."""
+        """Announced since the last poll began; that poll may be too old to show it."""
         self._sought: dict[str, TaskStatus] = {}
         self._next = APART
 
@@ -37,7 +37,7 @@ class Announced:
         return len(self._fresh) + len(self._sought)
 
     def add(self, id: str, status: TaskStatus) -> None:  # noqa: A002
-        """Look for this state of this task."""
+        """Expect this state of this task."""
         self._next = APART
         self._sought.pop(id, None)
         self._fresh.pop(id, None)
@@ -47,23 +47,23 @@ class Announced:
             del older[next(iter(older))]
 
     def begin_poll(self) -> None:
-        """Note that a poll begins: it is asked for all that has been announced until now."""
+        """Note that a poll begins: it may show everything announced until now."""
         self._sought |= self._fresh
         self._fresh.clear()
 
     def end_poll(self, known: Callable[[str], Task | None]) -> None:
-        """Stop looking for what is known now; `known` gives a task as it was seen last."""
+        """Stop expecting what is known now; `known` returns a task as it was last seen."""
         for id, status in list(self._sought.items()):  # noqa: A001
             task = known(id)
             if task is not None and task.status == status:
                 del self._sought[id]
 
     def soonest(self, wait: float) -> float:
-        """Give the seconds that an announcement may shorten `wait` to."""
+        """Return the seconds that an announcement may shorten `wait` to."""
         return min(APART, wait)
 
     def sooner(self, wait: float) -> float:
-        """Give the seconds to wait, instead of `wait`, for what has been announced by now."""
+        """Return the seconds to wait, instead of `wait`, given what has been announced."""
         if not len(self):
             return wait
         if self._fresh:

@@ -1,4 +1,4 @@
-"""A census: list every task once, to find which are gone."""
+"""A census: list every task once, to find which were deleted."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from twelvetasks.values.tasks import TaskQuery
 
 
 class Census:
-    """One exact listing of every task, to find which of those known are there no more."""
+    """One exact listing of every task, to find which of the known ones were deleted."""
 
     def __init__(self, query: TaskQuery, known: Iterable[str]) -> None:
         self.missing = dict.fromkeys(known)
-        """The known ids that have not been listed: when it is over, those that are gone."""
+        """The known ids that have not been listed yet; at the end, the deleted ones."""
         self.reads = 0
         self._query = query
         self._progress = ListingProgress(ListingOptions(query=query, exact=True))
@@ -29,13 +29,13 @@ class Census:
         return self._progress.finished
 
     def receive(self, page: Page[Task]) -> list[Task]:
-        """Take in an answer and give the tasks that are listed with it."""
+        """Add a page and return the tasks that it completes."""
         self.reads += 1
         self._progress.receive(self.read, KeyedPage.of(page, self._query))
         return self._listed()
 
     def receive_nothing(self) -> list[Task] | None:
-        """Take in that the read was refused; None if it cannot be because it lies past the end."""
+        """Handle a refused read; return None if the page cannot lie past the end."""
         self.reads += 1
         return self._listed() if self._progress.receive_nothing(self.read) else None
 

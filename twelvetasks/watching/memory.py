@@ -1,4 +1,4 @@
-"""The tasks a watch remembers, each as it was seen last."""
+"""The tasks a watch remembers, each as it was last seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twelvetasks.values.models import Task
 
 
 class Memory:
-    """The last state of each task that has been seen; of the `most` seen last, if that is given."""
+    """The last state of each task seen; only of the `most` recent ones if `most` is given."""
 
     def __init__(self, most: int | None) -> None:
         self._most = most
@@ -17,25 +17,25 @@ class Memory:
 
     @property
     def ids(self) -> Iterable[str]:
-        """All that are remembered, by the time they were seen first or changed last."""
+        """All remembered ids, ordered by when each was first seen or last changed."""
         return self._tasks
 
     def get(self, id: str) -> Task | None:  # noqa: A002
-        """Give a task as it was seen last; None if it is not remembered."""
+        """Return a task as it was last seen; None if it is not remembered."""
         return self._tasks.get(id)
 
     def count_with(self, tasks: Iterable[Task]) -> int:
-        """Count the tasks that are remembered and those, each once."""
+        """Count the remembered tasks together with these, each once."""
         return len(self._tasks) + len({task.id for task in tasks} - self._tasks.keys())
 
     def add(self, tasks: Iterable[Task]) -> None:
-        """Remember tasks of which nothing is known yet."""
+        """Remember the tasks that are not known yet."""
         for task in tasks:
             if task.id not in self._tasks:
                 self.swap(task)
 
     def swap(self, task: Task) -> Task | None:
-        """Remember the state of a task, and give the one before it."""
+        """Remember a task's state, and return the state before it."""
         before = self._tasks.pop(task.id, None)
         self._tasks[task.id] = task
         if self._most is not None and len(self._tasks) > self._most:
@@ -43,5 +43,5 @@ class Memory:
         return before
 
     def forget(self, id: str) -> Task:  # noqa: A002
-        """Give a task as it was seen last, and remember it no more."""
+        """Forget a task, and return it as it was last seen."""
         return self._tasks.pop(id)

@@ -1,4 +1,4 @@
-"""What a watch is to deliver, and how often it polls."""
+"""`WatchPlan` and `TaskChange`: what a watch delivers, and how often it polls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["TaskChange", "WatchPlan"]
 
 @attrs.frozen
 class TaskChange:
-    """The difference between two looks at one task.
+    """The difference between two observations of one task.
 
     A task that changes twice between two polls shows only its newest state: that is one change.
     """
@@ -35,7 +35,7 @@ class TaskChange:
 
     @property
     def task(self) -> Task:
-        """The task as far as it is known: `after`, or `before` if it has been deleted."""
+        """`after`, or `before` if the task has been deleted."""
         task = self.after if self.after is not None else self.before
         if task is None:
             raise AssertionError("a change is one of a task")
@@ -44,30 +44,30 @@ class TaskChange:
 
 def _without_a_time(_: object, __: object, query: TaskQuery) -> None:
     if query.updated_at is not None:
-        refuse("updated_at", query.updated_at, "a watch begins at a time by `since`")
+        refuse("updated_at", query.updated_at, "must be left out of a watch: use `since`")
 
 
 @attrs.frozen(kw_only=True)
 class WatchPlan:
-    """What a watch is to deliver, and how often it looks.
+    """What a watch delivers, and how often it polls.
 
-    Raises InvalidArgumentError, which names parameter and value, for what makes no watch.
+    Raises InvalidArgumentError, which names the parameter and its value.
     """
 
     query: TaskQuery = attrs.field(validator=_without_a_time)
-    """The filters. The order is the watch's own."""
+    """The filters. Its order is ignored: a watch has an order of its own."""
     since: datetime | None = attrs.field(
         default=None, validator=attrs.validators.optional(aware_moment)
     )
-    """Deliver what was updated at or after this time; None for what is updated from now on."""
+    """Deliver updates from this time on; None for updates from now on."""
     resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
-    """Go on from here instead."""
+    """Resume from this checkpoint instead."""
     deletions: bool = attrs.field(default=False, validator=flag)
-    """Whether to know every task, and so to notice which of them are gone."""
+    """Whether to deliver deletions, too, which requires listing every task."""
     min_interval: float = attrs.field(default=5.0, validator=positive_seconds)
     """Seconds between two polls after a change."""
     max_interval: float = attrs.field(default=60.0, validator=positive_seconds)
-    """Seconds to which the interval grows while nothing changes."""
+    """Longest seconds between two polls while nothing changes."""
 
     def __attrs_post_init__(self) -> None:
         if self.max_interval < self.min_interval:
@@ -75,19 +75,19 @@ class WatchPlan:
         if self.resume is None:
             return
         if self.since is not None:
-            refuse("since", self.since, "must be left out where `resume` says where to begin")
+            refuse("since", self.since, "cannot be given with `resume`")
         check_resume(self.resume, self)
 
     @property
     def identity(self) -> str:
-        """What tells this watch's checkpoints from those of listings and of other watches."""
+        """Distinguishes this watch's checkpoints from those of listings and other watches."""
         return "&".join(["watch", *(f"{name}={value}" for name, value in self.query.filters)])
 
     @property
     def by_update(self) -> TaskQuery:
-        """The listing that a poll reads the head of.
+        """The listing whose first pages a poll reads.
 
-        Without the status filter: a task that leaves it would vanish instead of showing up.
+        It has no status filter: a task that no longer matches must still be seen.
         """
         return attrs.evolve(
             self.query, status=None, sort_by=SortBy.UPDATED_AT, sort_option=SortOption.DESC
@@ -95,7 +95,7 @@ class WatchPlan:
 
     @property
     def by_creation(self) -> TaskQuery:
-        """The listing of every task there is, in an order that no change disturbs."""
+        """The listing of every task, in an order that updates do not change."""
         return attrs.evolve(
             self.query,
             status=None,
@@ -105,7 +105,7 @@ class WatchPlan:
         )
 
     def matches(self, change: TaskChange) -> bool:
-        """Whether the task was, or is, in one of the states that are asked for."""
+        """Whether the task was, or is, in one of the requested states."""
         statuses = self.query.status
         states = (change.before, change.after)
         return statuses is None or any(task.status in statuses for task in states if task)

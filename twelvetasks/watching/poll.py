@@ -1,4 +1,4 @@
-"""One poll: read what was updated last, down to the newest time delivered."""
+"""One poll: read the latest updates, back to the newest time delivered."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from twelvetasks.values.models import Task
 from twelvetasks.values.tasks import TaskQuery
 
 PATIENCE = 64
-"""Answers in a row that join nothing, before giving up."""
+"""Reads in a row without progress after which a poll fails."""
 
 
 class Poll:
-    """One look at what was updated last: reads that touch, from the head down past a key."""
+    """One pass over the latest updates: overlapping reads from the head down past a sort key."""
 
     def __init__(self, query: TaskQuery, page_limit: int, floor: datetime | None) -> None:
         self.is_over = False
         self.newest: datetime | None = None
-        """The key of the first task of the first read; None if there was none."""
+        """The sort key of the first task of the first read; None if there is none."""
         self.tasks: list[tuple[datetime, Task]] = []
-        """Every task that was read, with its key: newest first, some of them twice."""
+        """Every task read, with its sort key: newest first, some of them twice."""
         self.total = 0
-        """How many tasks there were at the first read."""
+        """How many tasks matched at the first read."""
         self.reads = 0
         self._query = query
         self._floor = floor
@@ -48,7 +48,7 @@ class Poll:
         return next(link for link in self._chain.links if link.page is None)
 
     def receive(self, page: KeyedPage[Task]) -> None:
-        """Take in the answer to the read."""
+        """Add the page that answers the read."""
         total = page.total
         self._awaited.arrive(page, self._totals.note(total))
         self.reads += 1
@@ -61,7 +61,7 @@ class Poll:
             raise ListingDriftError(
                 f"the account changes faster than its pages can be joined ({PATIENCE} reads in a "
                 "row brought nothing new)",
-                advice="All that was delivered is proven: go on with resume=error.checkpoint",
+                advice="What was delivered is complete: continue with resume=error.checkpoint",
             )
         if not self.is_over and not self._chain.links:
             self._chain.links.append(self._next_link(total))

@@ -1,8 +1,8 @@
-"""The progress of one watch: which read to ask for next, and what to deliver of its answer.
+"""The progress of one watch: which page to read next, and which changes its answer shows.
 
-Pure: no asyncio, no clock, no network. A poll reads what was updated last, from the head down past
-the newest time delivered, by reads that touch (see `chain`). What is updated meanwhile moves above
-the first of these reads, so a poll counts only up to there, and the next poll goes on from there.
+Pure: no asyncio, no clock, no network. A poll reads the latest updates, from the head down past the
+newest time delivered, by reads that overlap (see `chain`). A task updated meanwhile moves above the
+first of these reads, so it is left to the next poll.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ from twelvetasks.watching.poll import Poll
 __all__ = ["Watching"]
 
 HEAD = 10
-"""Tasks that a poll asks for at first, unless it has reason to expect more."""
+"""Tasks that a poll reads first, unless it expects more."""
 
 REMEMBERED = 10_000
 """Tasks whose last state a watch without `deletions` remembers."""
 
 ATTEMPTS = 3
-"""Times that one read may be answered with nonsense, or one poll be refused, in a row."""
+"""Malformed answers to one read, or refusals of one poll, in a row, that are tolerated."""
 
 GROWTH = 1.5
-"""By how much a quiet poll lengthens the interval; an error doubles it."""
+"""Factor by which a poll without changes lengthens the interval; an error doubles it."""
 
 JITTER = 0.1
-"""By which part of itself an interval varies, so that watches do not move in step."""
+"""Share by which an interval varies at random, so that watches do not poll in step."""
 
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 class Watching:
-    """The progress of one watch. Take all changes there are before asking for the next read."""
+    """The progress of one watch. Take every change before asking for the next read."""
 
     def __init__(self, plan: WatchPlan, random: Callable[[], float] = randomness.random) -> None:
         self.polls: int = 0
-        """How often it has been seen what was updated last."""
+        """How many polls have been completed."""
         self.wait: float = 0.0
-        """Seconds from the last answer, or error, until the next read is to be sent."""
+        """Seconds from the last answer, or error, to the next read."""
         self._plan = plan
         self._by_update = plan.by_update
         self._by_creation = plan.by_creation
@@ -85,10 +85,10 @@ class Watching:
         """The place after the last change taken."""
         return Checkpoint(query=self._plan.identity, key=self._key, ids=frozenset(self._ids))
 
-    # What to ask for
+    # What to read next
 
     def next_read(self) -> tuple[TaskQuery, Read]:
-        """Give the read whose answer is needed, the same one until it has been answered."""
+        """Return the next read: the same one until it has been answered."""
         if self._updated or self._others:
             raise AssertionError("there are changes to be taken first")
         self._unrested = 0.0
@@ -106,19 +106,19 @@ class Watching:
         return self._by_update, self._poll.read
 
     def announce(self, id: str, status: TaskStatus) -> None:  # noqa: A002
-        """Look soon for a task in this state, by changing `wait`; it has been announced."""
+        """Expect a task in this state, which was announced, and shorten `wait`."""
         self._announced.add(id, status)
         self.wait = min(self.wait, self._shortest)
         cut = max(self._unrested - self._shortest, 0.0)
         self._unrested -= cut
         self._rested -= cut
 
-    # What has come
+    # What was answered
 
     def receive(self, page: Page[Task]) -> None:
-        """Take in the answer to the read.
+        """Add the page that answers the read.
 
-        Raises ListingDriftError, or ResponseError if it is nonsense once too often.
+        Raises ListingDriftError, or ResponseError if too many answers in a row are malformed.
         """
         self.wait = 0.0
         if self._census is not None:
@@ -135,7 +135,7 @@ class Watching:
                 self._end_poll(self._poll)
 
     def fail(self, error: TwelveTasksError) -> None:
-        """Take in that the read failed. Raises the error if the watch ends with it."""
+        """Handle a failed read. Raises the error if it ends the watch."""
         if isinstance(error, BadRequestError) and self._may_lie_past_the_end():
             return
         if isinstance(error, ResponseError) and self._garbled < ATTEMPTS - 1:
@@ -151,7 +151,7 @@ class Watching:
         self._shortest = self.wait
 
     def _may_lie_past_the_end(self) -> bool:
-        """Go on after a page was refused, if that may be because there are fewer by now."""
+        """Handle a refused page; return False if the page cannot lie past the end."""
         self.wait = 0.0
         if self._census is not None:
             if (tasks := self._census.receive_nothing()) is None:
@@ -190,20 +190,20 @@ class Watching:
             self.wait = 0.0
 
     def _begin_at(self, poll: Poll) -> None:
-        """Begin a watch here: all that is there already is no change."""
+        """Begin a watch here: what exists already is no change."""
         self._key = poll.newest or BEFORE_ALL
         self._ids = {task.id for key, task in poll.tasks if key == self._key}
         self._memory.add(task for key, task in poll.tasks if key <= self._key)
 
     def _changes(self, poll: Poll) -> list[tuple[datetime, Task]]:
-        """Give what was updated since the last change taken, oldest first; remember the rest."""
+        """Return the updates since the last change taken, oldest first; remember the rest."""
         changes: dict[tuple[datetime, str], Task] = {}
         rest: list[Task] = []
         for key, task in reversed(poll.tasks):
             if not self._is_change(key, task):
                 rest.append(task)
             elif poll.newest is not None and key <= poll.newest:
-                # What is above the first read has come since, and is left to the next poll.
+                # Newer than the first read: left to the next poll.
                 changes[key, task.id] = task
         self._memory.add(rest)
         return sorted(
@@ -221,7 +221,7 @@ class Watching:
     # Which changes to deliver
 
     def take(self) -> TaskChange | None:
-        """Give the next change; None if there is none before the next answer."""
+        """Return the next change; None if the next read has to be answered first."""
         while self._updated:
             key, task = self._updated.popleft()
             change = TaskChange(self._memory.swap(task), task)
@@ -232,13 +232,13 @@ class Watching:
                 return change
         return self._others.popleft() if self._others else None
 
-    # Which tasks are gone
+    # Which tasks were deleted
 
     def _has_to_count(self, poll: Poll) -> bool:
-        """Whether there are fewer tasks than are known, so that all have to be listed once.
+        """Whether there are fewer tasks than are known, so that all must be listed once.
 
-        Every task that there is has been known, or is among those updated now. With one read that
-        is exact; with several, some may have gone unseen in between, which can only hide others.
+        Every existing task is known already or was updated just now. For a poll of one read the
+        comparison is exact. Between several reads tasks may be deleted, which can only hide others.
         """
         if not self._counted:
             return True
@@ -248,7 +248,7 @@ class Watching:
 
     def _count(self, census: Census, tasks: list[Task]) -> None:
         for task in tasks:
-            # What was updated since is left to the next poll, in its order.
+            # A newer update is left to the next poll, in order.
             if not self._is_change(task.updated_at or BEFORE_ALL, task):
                 self._found(task)
         if census.is_over:
@@ -257,7 +257,7 @@ class Watching:
     def _found(self, task: Task) -> None:
         before = self._memory.swap(task)
         if self._counted and (before is None or before.updated_at != task.updated_at):
-            # The platform has shown it late: better out of its order than not at all.
+            # The platform showed it late: deliver it out of order rather than not at all.
             self._deliver(TaskChange(before, task))
 
     def _end_census(self, census: Census) -> None:
@@ -265,7 +265,7 @@ class Watching:
         for id in census.missing:  # noqa: A001
             self._deliver(TaskChange(self._memory.forget(id), None))
         if self._counted:
-            # So many polls could have been made instead: counting at most doubles the requests.
+            # As many polls as the census had reads: it at most doubles the requests.
             self._next_census = self._rested + census.reads * self._plan.min_interval
         self._counted = True
         self._rest(self._interval)

@@ -1,4 +1,4 @@
-"""The handler that an aiohttp.web application takes webhooks with."""
+"""The webhook handler for aiohttp.web applications."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["aiohttp_handler"]
 
 
 def aiohttp_handler(receiver: Receiver) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Give a handler for a route of an aiohttp.web application, such as `add_post` makes.
+    """Return a handler for a route of an aiohttp.web application, as `add_post` takes.
 
-    It answers 200 once the event has been handed over, 4xx to what is refused, and 5xx if the
-    platform is to try again. Nothing before it may read the body.
+    It responds with 200 once the event has been handed over, 4xx to a refused request, and 5xx if
+    the platform should retry. No middleware before it may read the body.
     """
 
     async def handle(request: web.Request) -> web.Response:

@@ -1,6 +1,6 @@
-"""The handler that an ASGI application (FastAPI, Starlette and others) takes webhooks with.
+"""The webhook handler for ASGI applications (FastAPI, Starlette and others).
 
-It is an ASGI application itself, so that a framework can mount it or route to it: it imports none.
+It is an ASGI application itself, which any framework can mount or route to, and imports none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class _AsgiHandler:
-    # An object and no function: a route of Starlette would take a function for an endpoint.
+    # An object, because a route of Starlette would treat a function as an endpoint.
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
 
@@ -51,10 +51,10 @@ class _AsgiHandler:
 
 
 def asgi_handler(receiver: Receiver) -> Callable[[Message, Receive, Send], Awaitable[None]]:
-    """Give an ASGI application, to be mounted, or added as a route, in FastAPI and Starlette.
+    """Return an ASGI application: mount it in FastAPI or Starlette, or add it as a route.
 
-    It answers 200 once the event has been handed over, 4xx to what is refused, and 5xx if the
-    platform is to try again. Nothing before it may read the body.
+    It responds with 200 once the event has been handed over, 4xx to a refused request, and 5xx if
+    the platform should retry. No middleware before it may read the body.
     """
     return _AsgiHandler(receiver)
 

@@ -1,9 +1,9 @@
-"""Which events have been handed over: what tells a retry and a replay from what is new.
+"""Which events have been handed over: distinguishes new events, retries and replays.
 
-Pure. An event is known by its id, and an attempt to deliver it by the time it was signed at. Of
-each event the newest such time is kept: an attempt signed later is the platform's retry, any other
-is a replay. What is forgotten leaves its time behind as a horizon: what was signed no later, and is
-not known, can be a replay, and is refused like one. So nothing signed is handed over twice.
+Pure. An event is identified by its id, and an attempt to deliver it by the time of its signature.
+For each event the newest such time is kept: an attempt signed later is the platform's retry, any
+other is a replay. A forgotten event leaves its time as a horizon: an unknown event signed no later
+than the horizon may be a replay and is refused. So no signed request is handed over twice.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from twelvetasks.webhooks.refusals import refused
 __all__ = ["Deliveries"]
 
 REMEMBERED = 10_000
-"""Events that are remembered at the most."""
+"""Most events that are remembered."""
 
 REMEMBERED_FOR = 86_400.0
-"""Seconds that they are remembered for, unless there are too many: a day."""
+"""Seconds for which an event is remembered, if there are not too many: a day."""
 
 
 @attrs.frozen
@@ -33,11 +33,11 @@ class _Delivery:
 class Deliveries:
     """The events that are being handed over, and those that have been.
 
-    `tolerance`: seconds between the time of signing and now beyond which nothing gets here.
+    `tolerance`: seconds; older signatures were refused before.
     """
 
     def __init__(self, tolerance: float) -> None:
-        # By then, what left the horizon behind is too old for the tolerance anyway.
+        # Long enough that a forgotten event is refused for its age anyway.
         self._kept_for = max(REMEMBERED_FOR, 2 * tolerance)
         self._done: OrderedDict[str, _Delivery] = OrderedDict()
         self._under_way: set[str] = set()
@@ -47,7 +47,7 @@ class Deliveries:
         return len(self._done)
 
     def begin(self, id: str, signed_at: int, now: float) -> bool:  # noqa: A002
-        """Say whether to hand the event over; if not, it has been already and this is a retry.
+        """Return whether to hand the event over; if not, this is a retry of a delivered event.
 
         Raises WebhookError for a replay, and while the event is being handed over.
         """
@@ -59,15 +59,15 @@ class Deliveries:
         if done is not None or signed_at <= self._horizon:
             raise refused(
                 Refusal.REPLAYED,
-                f"what was signed at {signed_at} has been handed over, or may have been",
+                f"the request signed at {signed_at} was, or may have been, received before",
             )
         if id in self._under_way:
-            raise refused(Refusal.BUSY, "its event is being handed over just now")
+            raise refused(Refusal.BUSY, "its event is being handed over by another request")
         self._under_way.add(id)
         return True
 
     def end(self, id: str, signed_at: int, now: float, *, delivered: bool) -> None:  # noqa: A002
-        """Note that the event has been handed over, or that this has failed."""
+        """Note that the event was handed over, or that this failed."""
         self._under_way.discard(id)
         if delivered:
             self._remember(id, signed_at, now)

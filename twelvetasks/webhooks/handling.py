@@ -1,4 +1,4 @@
-"""One webhook request of any framework: read its body, have it received, and say what to answer."""
+"""One webhook request of any framework: read its body, receive it, and choose the response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Reply", "answer"]
 _log = logging.getLogger("twelvetasks")
 
 PATIENCE = 30.0
-"""Seconds in which a body has to arrive: nobody knows yet who sends it."""
+"""Seconds in which a body must arrive, because its sender is not verified yet."""
 
 
 @attrs.frozen
@@ -36,9 +36,9 @@ async def answer(
     header: Callable[[str], str | None],
     chunks: AsyncGenerator[bytes, None],
 ) -> Reply:
-    """Let a request be received, and log why if it is not.
+    """Receive a request and return the response; log why a request is refused.
 
-    `header` gives a header by its name in lower case: several of one name joined by commas.
+    `header` returns a header by its lower-case name, several of one name joined by commas.
     """
     try:
         async with aclosing(chunks):
@@ -47,8 +47,8 @@ async def answer(
     except WebhookError as error:
         _log.warning("a webhook was refused (%s): %s", error.refusal, error)
         return Reply(ANSWERS[error.refusal], error.refusal)
-    except Exception:  # noqa: BLE001 - whatever it was, the platform is to try again
-        _log.exception("a webhook could not be handed over; the platform is told to try again")
+    except Exception:  # noqa: BLE001 - whatever it was, the platform must retry
+        _log.exception("a webhook could not be handed over; the platform is asked to retry")
         return Reply(HTTPStatus.INTERNAL_SERVER_ERROR, "not handed over")
     return Reply(HTTPStatus.OK, "ok")
 

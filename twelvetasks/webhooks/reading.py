@@ -1,4 +1,4 @@
-"""From the body of a webhook to its event, through the converter that reads the API's answers."""
+"""Structure the body of a webhook, by the converter that structures the API's responses."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _KINDS: dict[Any, type[Event]] = {
 def read_event(body: bytes) -> Event:
     """Structure the body of a webhook: a `TaskReady`, a `TaskFailed`, or an `UnknownEvent`.
 
-    It believes whatever it is given: `verify` the body first.
+    It checks no signature: `verify` the body first.
 
-    Raises WebhookError, with the `json_path` of the fault, if it is no event.
+    Raises WebhookError, with the `json_path` of the fault, if the body is no event.
     """
     try:
         sent = read_json(body, cast("type[Any]", AnyData))
@@ -30,5 +30,5 @@ def read_event(body: bytes) -> Event:
         return structure(sent, _KINDS.get(kind if isinstance(kind, str) else None, UnknownEvent))
     except ResponseError as error:
         reason, path = error.reason.replace("the answer", "the event", 1), error.json_path
-    # Out here the decoder's own error, which quotes the body, is not its context.
+    # Raised out here so that the decoder's error, which quotes the body, is not its context.
     raise WebhookError(reason, refusal=Refusal.MALFORMED, json_path=path)

@@ -1,6 +1,6 @@
-"""Why a webhook is refused: one word for programs and logs, and the HTTP status of the answer.
+"""Why a webhook is refused: the HTTP status of the response to each `Refusal`.
 
-Only a status of 5xx asks the platform to try again.
+Only a status of 5xx asks the platform to retry.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ANSWERS = {
     Refusal.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
     Refusal.UNHEARD: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""The status that each is answered with."""
+"""The HTTP status of the response to each refusal."""
 
 
 def refused(refusal: Refusal, reason: str, *, advice: str = "") -> WebhookError:
-    """Make the error of a refused webhook."""
+    """Return the error for a refused webhook."""
     return WebhookError(reason, refusal=refusal, advice=advice)

@@ -1,7 +1,7 @@
-"""Whether the platform has signed a request: the ``TL-Signature`` header over the raw body.
+"""Verify that the platform signed a request: the ``TL-Signature`` header over the raw body.
 
-Pure. The bytes are judged as they arrived, before anything reads them: JSON that is written anew is
-other bytes. A time is believed only once the signature over it is.
+Pure. The signature covers the bytes as they arrived: JSON that is decoded and encoded again may be
+other bytes. The time of signing is trusted only after the signature is verified.
 """
 
 from __future__ import annotations
@@ -34,20 +34,19 @@ def verify(
     *,
     clock: Callable[[], float] = time.time,
 ) -> int:
-    """Check that the platform signed this body, not too long ago, and give the time it did so.
+    """Check that the platform signed this body recently, and return the time of signing.
 
     `body`: the bytes as they arrived. `signature_header`: the request's ``TL-Signature``, or None
-    if it has none; with several signatures in it, one has to be right, and what is not of the
-    scheme ``v1`` is ignored. `secret`: the webhook's secret, or several while it is being changed.
-    `tolerance`: how many seconds the time of signing may be away from now, in either direction.
-    `clock`: gives the seconds since 1970. The time of signing is given in the same, as a whole
-    number.
+    if it has none; of several signatures in it one must be right, and schemes other than ``v1`` are
+    ignored. `secret`: the webhook's secret, or several while it is being changed. `tolerance`: how
+    many seconds the time of signing may differ from now, in either direction. `clock`: returns the
+    seconds since 1970. The time of signing is returned in whole seconds since 1970.
 
-    It takes the same time however much of a signature is right. It does not know what it has seen
-    before: against replays within the tolerance use a `Receiver`.
+    Signatures are compared in constant time. It keeps no state: to refuse replays within the
+    tolerance, use a `Receiver`.
 
-    Raises WebhookError, with its `refusal`, unless all is well; InvalidArgumentError for arguments
-    that make no sense. Neither shows the secret. Source: the platform's guide, "Webhooks".
+    Raises WebhookError, with its `refusal`, if the request is not verified, InvalidArgumentError
+    for a bad argument. Neither shows the secret. Source: the platform's guide, "Webhooks".
     """
     # Rebound before anything is refused: a traceback that shows locals must not show the secret.
     secret, fault = read_secrets(secret)
@@ -62,23 +61,23 @@ def verify(
     if not _is_signed(body, timestamp, signatures, secret):
         raise refused(
             Refusal.FORGED,
-            "no signature in it is right",
-            advice="If it is the platform's, check the secret, and that the body is as it arrived",
+            "none of its signatures matches",
+            advice="If the platform sent it, check the secret, and pass the body unchanged",
         )
     signed_at = int(timestamp)
     age = clock() - signed_at
-    # Written so that a clock that gives no number lets nothing pass.
+    # Written so that a clock that returns NaN lets no request pass.
     if not -tolerance <= age <= tolerance:
         raise refused(
             Refusal.STALE,
             f"it was signed {age:.0f} seconds ago, which is not within {tolerance:g}",
-            advice="If it is the platform's, check the clock of this machine",
+            advice="If the platform sent it, check this machine's clock",
         )
     return signed_at
 
 
 def read_secrets(given: Any) -> tuple[tuple[Secret, ...], str]:
-    """Give the secrets, or what is wrong with them, in words that do not show them."""
+    """Return the secrets, or what is wrong with them, in words that do not show them."""
     if isinstance(given, tuple) and given and all(type(one) is Secret for one in given):
         return given, ""
     if isinstance(given, str):
@@ -94,7 +93,7 @@ def read_secrets(given: Any) -> tuple[tuple[Secret, ...], str]:
         if not one.isprintable():
             return (), "must be text that can be printed"
     if not secrets:
-        return (), "must be there: without one, nothing can be verified"
+        return (), "must not be empty: without a secret, nothing can be verified"
     return tuple(map(Secret, secrets)), ""
 
 
