@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import twelvetasks
 
@@ -37,14 +38,22 @@ def names() -> Iterator[tuple[ModuleType, str]]:
 
 
 def documented() -> Iterator[tuple[str, object]]:
-    """Give every public object by its dotted name, and what its own class defines in public."""
+    """Give every public object by its dotted name, and what its class defines in public.
+
+    What it inherits from a class that is not public itself counts as its own.
+    """
     for module, name in names():
         public = getattr(module, name)
         yield f"{module.__name__}.{name}", public
         if inspect.isclass(public):
-            for member, defined in vars(public).items():
+            for member, defined in _defined(public).items():
                 if not member.startswith("_") and callable(getattr(public, member)):
                     yield (
                         f"{module.__name__}.{name}.{member}",
                         inspect.unwrap(getattr(defined, "__func__", defined)),
                     )
+
+
+def _defined(public: type) -> dict[str, Any]:
+    bases = [base for base in public.__mro__[1:] if base.__module__ == "twelvetasks.lists"]
+    return {name: value for of in (*bases, public) for name, value in vars(of).items()}

@@ -15,15 +15,37 @@ import importlib
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "AnalysisBatch",
+    "AnalysisBatchQuery",
+    "AnalysisError",
+    "AnalysisMode",
+    "AnalysisRequest",
+    "AnalysisResult",
+    "AnalysisStatus",
+    "AnalysisTask",
+    "AnalysisTaskQuery",
+    "AnalysisUsage",
     "ApiError",
+    "AssetMetadata",
     "AuthenticationError",
     "BadRequestError",
+    "BatchStatus",
     "Checkpoint",
     "Consistency",
+    "Embedding",
+    "EmbeddingError",
+    "EmbeddingMetadata",
+    "EmbeddingStatus",
+    "EmbeddingTask",
+    "EmbeddingTaskQuery",
+    "EndpointRemovedError",
     "Gate",
     "GatePolicy",
     "Gatekeeper",
     "HlsStream",
+    "IndexedAsset",
+    "IndexedAssetQuery",
+    "IndexedAssetStatus",
     "InvalidArgumentError",
     "ItemStream",
     "ListQuery",
@@ -31,10 +53,12 @@ __all__ = [
     "ListingDriftError",
     "ListingReport",
     "NotFoundError",
+    "OlderEmbeddingTaskQuery",
     "Page",
     "PageInfo",
     "PageStream",
     "Polling",
+    "Range",
     "RateLimitedError",
     "RequestTimeoutError",
     "Resource",
@@ -63,8 +87,13 @@ __all__ = [
     "TransportError",
     "TwelveTasksError",
     "UploadError",
+    "VideoSource",
     "WaitTimeoutError",
+    "WebhookDelivery",
     "WebhookError",
+    "extra_field",
+    "sent_as",
+    "spelling_field",
     "to_dict",
     "to_json",
 ]
@@ -80,11 +109,34 @@ _HOMES = {
     "transport.gate": ("Gate", "Gatekeeper"),
     "transport.pacer": ("GatePolicy",),
     "transport.retries": ("RetryPolicy",),
+    "values.analysis_batches": ("AnalysisBatch", "AnalysisBatchQuery", "BatchStatus"),
+    "values.analysis_tasks": (
+        "AnalysisError",
+        "AnalysisMode",
+        "AnalysisRequest",
+        "AnalysisResult",
+        "AnalysisStatus",
+        "AnalysisTask",
+        "AnalysisTaskQuery",
+        "AnalysisUsage",
+        "VideoSource",
+        "WebhookDelivery",
+    ),
     "values.checkpoint": ("Checkpoint",),
+    "values.embedding_tasks": (
+        "Embedding",
+        "EmbeddingError",
+        "EmbeddingMetadata",
+        "EmbeddingStatus",
+        "EmbeddingTask",
+        "EmbeddingTaskQuery",
+        "OlderEmbeddingTaskQuery",
+    ),
     "values.errors": (
         "ApiError",
         "AuthenticationError",
         "BadRequestError",
+        "EndpointRemovedError",
         "InvalidArgumentError",
         "ListingDriftError",
         "NotFoundError",
@@ -101,6 +153,13 @@ _HOMES = {
         "WaitTimeoutError",
         "WebhookError",
     ),
+    "values.fields": ("extra_field", "sent_as", "spelling_field"),
+    "values.indexed_assets": (
+        "AssetMetadata",
+        "IndexedAsset",
+        "IndexedAssetQuery",
+        "IndexedAssetStatus",
+    ),
     "values.models": (
         "HlsStream",
         "Page",
@@ -113,6 +172,7 @@ _HOMES = {
         "TaskStatus",
     ),
     "values.query": ("ListQuery", "SortedQuery"),
+    "values.ranges": ("Range",),
     "values.report": ("Consistency", "ListingReport"),
     "values.resources": ("Resource", "SortKey"),
     "values.tasks": ("TaskQuery",),
@@ -140,11 +200,34 @@ if TYPE_CHECKING:
     from twelvetasks.transport.gate import Gate, Gatekeeper
     from twelvetasks.transport.pacer import GatePolicy
     from twelvetasks.transport.retries import RetryPolicy
+    from twelvetasks.values.analysis_batches import AnalysisBatch, AnalysisBatchQuery, BatchStatus
+    from twelvetasks.values.analysis_tasks import (
+        AnalysisError,
+        AnalysisMode,
+        AnalysisRequest,
+        AnalysisResult,
+        AnalysisStatus,
+        AnalysisTask,
+        AnalysisTaskQuery,
+        AnalysisUsage,
+        VideoSource,
+        WebhookDelivery,
+    )
     from twelvetasks.values.checkpoint import Checkpoint
+    from twelvetasks.values.embedding_tasks import (
+        Embedding,
+        EmbeddingError,
+        EmbeddingMetadata,
+        EmbeddingStatus,
+        EmbeddingTask,
+        EmbeddingTaskQuery,
+        OlderEmbeddingTaskQuery,
+    )
     from twelvetasks.values.errors import (
         ApiError,
         AuthenticationError,
         BadRequestError,
+        EndpointRemovedError,
         InvalidArgumentError,
         ListingDriftError,
         NotFoundError,
@@ -161,6 +244,13 @@ if TYPE_CHECKING:
         WaitTimeoutError,
         WebhookError,
     )
+    from twelvetasks.values.fields import extra_field, sent_as, spelling_field
+    from twelvetasks.values.indexed_assets import (
+        AssetMetadata,
+        IndexedAsset,
+        IndexedAssetQuery,
+        IndexedAssetStatus,
+    )
     from twelvetasks.values.models import (
         HlsStream,
         Page,
@@ -173,6 +263,7 @@ if TYPE_CHECKING:
         TaskStatus,
     )
     from twelvetasks.values.query import ListQuery, SortedQuery
+    from twelvetasks.values.ranges import Range
     from twelvetasks.values.report import Consistency, ListingReport
     from twelvetasks.values.resources import Resource, SortKey
     from twelvetasks.values.tasks import TaskQuery

@@ -11,6 +11,8 @@ from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests
 from twelvetasks.streams.streams import BATCH_SIZE, ItemStream, PageStream, TaskStream
+from twelvetasks.tasks.requests import checked_item_id, retrieve
+from twelvetasks.values.checks import whole_number
 from twelvetasks.values.models import Page, Task, TaskPage
 from twelvetasks.values.query import ListQuery
 
@@ -84,6 +86,29 @@ class Listing(Generic[ItemT]):
         """
         return PageStream(self._requests, self._options)
 
+    async def page(self, number: int) -> Page[ItemT]:
+        """Ask for one page of `page_limit` items as the platform has it now: one request.
+
+        For front ends with numbered pages. `number` counts from 1; a page past the end is empty, or
+        BadRequestError, as the platform answers. `max_items` and `resume` do not matter to it, and
+        between two pages the list may change: to read all items, iterate the listing::
+
+            page = await session.tasks(page_limit=20).page(3)
+            print(page.page_info.total_results, page.has_next)
+        """
+        whole_number("number", number, least=1)
+        return await self._requests.read_page(self.query, Read(number, self.query.page_limit))
+
+    async def retrieve(self, item: str | ItemT) -> ItemT:
+        """Fetch one item of the list, given as it is or by its id, with all that there is of it.
+
+        It need not match the filters. Raises NotFoundError if there is none with this id::
+
+            asset = await session.indexed_assets("62a0906d47f5678267ec10a6").retrieve(asset)
+        """
+        item_id = checked_item_id(self.query, item)
+        return await retrieve(self._requests, self.query, item_id)
+
     async def count(self) -> int:
         """Ask how many items match now, up to `max_items`: one small request."""
         page = await self._requests.read_page(self.query, Read(1, 1))
@@ -122,6 +147,18 @@ class TaskListing(Listing[Task]):
 
     async def __aenter__(self) -> TaskStream:
         return cast("TaskStream", await super().__aenter__())
+
+    async def page(self, number: int) -> TaskPage:
+        """Ask for one page of `page_limit` tasks as the platform has it now: one request.
+
+        For front ends with numbered pages. `number` counts from 1; a page past the end is empty, or
+        BadRequestError, as the platform answers. `max_items` and `resume` do not matter to it, and
+        between two pages the list may change: to read all tasks, iterate the listing::
+
+            page = await session.tasks(page_limit=20).page(3)
+            print(page.page_info.total_results, page.has_next)
+        """
+        return cast("TaskPage", await super().page(number))
 
     def pages(self) -> PageStream[TaskPage]:
         """Iterate over the same tasks page by page, with each page's `page_info`.

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NoReturn, Self, SupportsIndex, TypeVar, overload
+from typing import Any, NoReturn, Self, SupportsIndex, TypeVar
 
 import aiohttp
 from yarl import URL
 
 from twelvetasks.conversion.convert import converters
-from twelvetasks.listing import Listing, TaskListing
-from twelvetasks.paging.options import ListingOptions
+from twelvetasks.lists import Lists
 from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks import requests as single
 from twelvetasks.tasks.polling import Polling
@@ -38,9 +37,8 @@ from twelvetasks.transport.transport import Transport
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.errors import SessionClosedError
-from twelvetasks.values.models import SortBy, SortOption, Task
-from twelvetasks.values.query import ListQuery, SortByName, SortOptionName
-from twelvetasks.values.tasks import TASKS, StatusFilter, TaskQuery
+from twelvetasks.values.models import Task
+from twelvetasks.values.tasks import StatusFilter, TaskQuery
 from twelvetasks.watching.plan import WatchPlan
 from twelvetasks.watching.watch import Announcer, TaskWatch
 
@@ -51,7 +49,7 @@ ItemT = TypeVar("ItemT")
 DEFAULT_BASE_URL = URL("https://api.twelvelabs.io/v1.3")
 
 
-class TaskSession:
+class TaskSession(Lists):
     """A connection to one TwelveLabs account, for one event loop. Use it with ``async with``.
 
     Leaving the block, or `aclose`, ends all listings, watches and waits of the session::
@@ -170,122 +168,6 @@ class TaskSession:
         """
         await self._requests.close()
 
-    def tasks(
-        self,
-        *,
-        index_id: str | None = None,
-        status: StatusFilter | None = None,
-        filename: str | None = None,
-        duration: float | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        created_at: datetime | None = None,
-        updated_at: datetime | None = None,
-        sort_by: SortBy | SortByName = SortBy.CREATED_AT,
-        sort_option: SortOption | SortOptionName = SortOption.DESC,
-        page_limit: int = TASKS.max_page_limit,
-        max_items: int | None = None,
-        exact: bool = False,
-        resume: Checkpoint | str | None = None,
-    ) -> TaskListing:
-        """List the tasks that match. Sends no request until the listing is iterated or awaited.
-
-        The listing can be iterated, awaited for a list of all tasks, counted, or read page by page;
-        see `TaskListing`::
-
-            async for task in session.tasks(status=["ready", "failed"], sort_by="updated_at"):
-                print(task.id, task.status)
-            tasks = await session.tasks(max_items=100)
-            count = await session.tasks(status="queued").count()
-
-        Filters. None, the default of each, leaves it out:
-
-        - `index_id`: only the tasks of this index.
-        - `status`: only tasks in this state, or in one of these states: `TaskStatus` or str.
-        - `filename`: only tasks of videos with this file name.
-        - `duration`: only tasks of videos of this length, in seconds.
-        - `width`, `height`: only tasks of videos of this size, in pixels.
-        - `created_at`, `updated_at`: only tasks created, or updated, on this date at or after this
-          time: an aware datetime.
-
-        Order and amount:
-
-        - `sort_by`: ``"created_at"``, the default, or ``"updated_at"``.
-        - `sort_option`: ``"desc"``, the default (newest first), or ``"asc"``.
-        - `page_limit`: tasks on each page, 1 to 50. Default: 50, which makes the fewest requests.
-        - `max_items`: the most tasks to yield. Default: None, for all.
-        - `exact`: whether to prove that nothing is missing between any two pages, whatever changes
-          meanwhile, for about a fifth more requests. Default: False.
-        - `resume`: a checkpoint, or its string, of a listing with the same filters and order: go on
-          after the last task that it yielded. Default: None, to begin at the first.
-
-        Raises InvalidArgumentError, which names the parameter, for a value that the endpoint cannot
-        take. While it is iterated: AuthenticationError, RateLimitedError, ServerError,
-        TransportError, ResponseError and other ApiErrors, each at its place in the order, after
-        every task before it; ListingDriftError if the account changes too fast.
-        """
-        query = TaskQuery(
-            index_id=index_id,
-            status=status,
-            filename=filename,
-            duration=duration,
-            width=width,
-            height=height,
-            created_at=created_at,
-            updated_at=updated_at,
-            sort_by=sort_by,
-            sort_option=sort_option,
-            page_limit=page_limit,
-        )
-        return self.list(query, max_items=max_items, exact=exact, resume=resume)
-
-    @overload
-    def list(
-        self,
-        query: TaskQuery,
-        *,
-        max_items: int | None = None,
-        exact: bool = False,
-        resume: Checkpoint | str | None = None,
-    ) -> TaskListing: ...
-
-    @overload
-    def list(
-        self,
-        query: ListQuery[ItemT],
-        *,
-        max_items: int | None = None,
-        exact: bool = False,
-        resume: Checkpoint | str | None = None,
-    ) -> Listing[ItemT]: ...
-
-    def list(
-        self,
-        query: ListQuery[Any],
-        *,
-        max_items: int | None = None,
-        exact: bool = False,
-        resume: Checkpoint | str | None = None,
-    ) -> Listing[Any]:
-        """List the items that match a query, of any list of the platform.
-
-        `query` is a `TaskQuery`, or a query of another list: a subclass of `ListQuery` that names
-        its `Resource`. `max_items`, `exact` and `resume`, and the errors raised, are those of
-        `tasks`, which is the same with a `TaskQuery`::
-
-            query = TaskQuery(status="failed")
-            async for task in session.list(query, max_items=10):
-                print(task.id)
-
-        Sends no request until the listing is iterated or awaited. Raises InvalidArgumentError for a
-        value out of range, and for a checkpoint of another listing.
-        """
-        if not isinstance(query, ListQuery):
-            refuse("query", query, "must be a TaskQuery, or a query of another list")
-        options = ListingOptions[Any](query=query, max_items=max_items, exact=exact, resume=resume)
-        kind = TaskListing if isinstance(query, TaskQuery) else Listing
-        return kind(self._requests, options)
-
     def watch(
         self,
         *,
@@ -368,8 +250,7 @@ class TaskSession:
 
         Raises InvalidArgumentError for what is no id, NotFoundError if there is no such task.
         """
-        transport, base_url = self._requests.transport, self._base_url
-        return await single.retrieve(transport, base_url, single.checked_id(task_id))
+        return await single.retrieve(self._requests, TaskQuery(), single.checked_id(task_id))
 
     async def delete(self, task: str | Task) -> None:
         """Delete a task, given as it is or by its id.
@@ -383,8 +264,7 @@ class TaskSession:
         is not there, which is also the answer to a retry after the first attempt was carried out
         but its answer got lost.
         """
-        transport, base_url = self._requests.transport, self._base_url
-        await single.delete(transport, base_url, single.checked_id(task))
+        await single.delete(self._requests, single.checked_id(task))
 
     async def create(
         self,
@@ -427,7 +307,7 @@ class TaskSession:
             on_progress=on_progress,
             stall_timeout=self._requests.transport.client.timeout,
         )
-        return await single.create(self._requests.transport, self._base_url, upload)
+        return await single.create(self._requests, upload)
 
     async def wait(
         self,

@@ -44,8 +44,13 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!twelvetasks\b)\w+\..*"),
 ]
 
-ALIASES = ("SortByName", "SortOptionName", "StatusFilter", "StatusName")
-"""Types that signatures name and reference/models.md spells out."""
+ALIASES = (
+    *("SortByName", "SortOptionName", "StatusFilter", "StatusName", "RangeFilter"),
+    *("IndexedAssetStatusName", "IndexedAssetStatusFilter", "EmbeddingStatusName"),
+    *("AnalysisStatusName", "AnalysisModeName", "AnalysisModeFilter"),
+    *("BatchStatusName", "BatchStatusFilter"),
+)
+"""Types that signatures name and the reference spells out."""
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"

@@ -18,7 +18,6 @@ import attrs
 
 from twelvetasks import (
     ListQuery,
-    Page,
     PageInfo,
     Resource,
     SortKey,
@@ -37,7 +36,7 @@ Row = dict[str, Any]
 
 RUNS = Resource[Row](
     path="analyze/tasks",
-    page=Page[Row],
+    item=Row,
     noun="runs",
     id_of=itemgetter("task_id"),
     sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),

@@ -13,7 +13,6 @@ from yarl import URL
 from twelvetasks import (
     InvalidArgumentError,
     ListQuery,
-    Page,
     Resource,
     SortBy,
     SortedQuery,
@@ -25,7 +24,7 @@ from twelvetasks import (
 
 INDEXES = Resource[dict[str, Any]](
     path="indexes",
-    page=Page[dict[str, Any]],
+    item=dict[str, Any],
     sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),
     max_page_limit=20,
 )

@@ -9,6 +9,7 @@ there meanwhile. Pure: no asyncio, no clock, no network.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import attrs
@@ -54,6 +55,7 @@ class ListingProgress(Generic[ItemT]):
         """Set when it cannot be proven, however much more is read, that nothing is missing."""
         self._page_limit = min(query.page_limit, max_items or query.page_limit)
         self._wanted = max_items
+        self._cut = max_items == 0
         self._query = query
         self._precedes = query.precedes
         self._keys_change = query.sort_key.changes
@@ -102,6 +104,11 @@ class ListingProgress(Generic[ItemT]):
     def taken(self) -> int:
         """How many items have been taken."""
         return self._emitted.count
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all that matches has been taken; False if `max_items` may have left some out."""
+        return self.finished and not self._cut
 
     @property
     def head(self) -> Read | None:
@@ -273,6 +280,7 @@ class ListingProgress(Generic[ItemT]):
             self._wanted -= len(kept)
             if not self._wanted:
                 self.finished = True
+                self._cut = not self._ends_with(kept, taken)
                 self._chain.links.clear()
         self._fruitless = 0
         self._barren = 0 if kept else self._barren + 1
@@ -285,6 +293,12 @@ class ListingProgress(Generic[ItemT]):
             return taken.page
         items = taken.page.items
         return attrs.evolve(taken.page, data=tuple(items[at] for at in kept))
+
+    def _ends_with(self, kept: Sequence[int], taken: KeyedPage[ItemT]) -> bool:
+        """Whether the last item kept is the last of the listing, by the page that holds it."""
+        edge = self._chain.edge
+        at_end = edge is not None and edge.at_end and kept[-1] == len(taken.ids) - 1
+        return at_end and not self._looks_back
 
     def _check_count(self) -> None:
         """Refuse to end short of the total by more than unseen changes can explain."""

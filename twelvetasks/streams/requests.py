@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from contextvars import Context
+from http import HTTPStatus
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -22,10 +23,20 @@ from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.retries import Budget
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.transport.transport import Transport
+from twelvetasks.values.errors import (
+    ApiError,
+    BadRequestError,
+    EndpointRemovedError,
+    NotFoundError,
+)
 from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
+from twelvetasks.values.resources import Resource
 
 __all__ = ["Requests", "cancel"]
+
+UPGRADE_REQUIRED = "api_upgrade_required"
+"""The platform's code for an endpoint that it serves no more."""
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -78,9 +89,28 @@ class Requests:
     ) -> Answer:
         """Fetch one page of a query, as it comes."""
         url = query.url(self.base_url, page=read.page, page_limit=read.page_limit)
-        return await self.transport.send(
-            Request(method="GET", url=url, page=read.page, priority=read.start, budget=budget)
-        )
+        request = Request(method="GET", url=url, page=read.page, priority=read.start, budget=budget)
+        return await self.send(request, query.resource)
+
+    async def send(self, request: Request, resource: Resource[Any]) -> Answer:
+        """Send a request to a list, or to one of its items.
+
+        Raises EndpointRemovedError if the platform says that it has removed the list.
+        """
+        try:
+            return await self.transport.send(request)
+        except (BadRequestError, NotFoundError) as error:
+            if not _tells_of_removal(error, resource, listing=request.page is not None):
+                raise
+            removal = EndpointRemovedError(
+                error.reason,
+                advice=f"{resource.successor}. If the list should be there, check `base_url`",
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+                page=error.page,
+            )
+        raise removal
 
     def structure_page(
         self, query: ListQuery[ItemT], read: Read, answer: Answer
@@ -116,6 +146,15 @@ class Requests:
         if not fetch.cancelled():
             # Marks the error as seen: asyncio complains of a task whose error nobody has read.
             fetch.exception()
+
+
+def _tells_of_removal(error: ApiError, resource: Resource[Any], *, listing: bool) -> bool:
+    """Whether a refusal says that a list which was to be removed is gone."""
+    code = error.code or ""
+    gone = error.status == HTTPStatus.GONE or code == UPGRADE_REQUIRED
+    no_list = listing and error.status == HTTPStatus.NOT_FOUND
+    missing = code.startswith("resource_not_exist")
+    return bool(resource.successor) and (gone or (no_list and not missing))
 
 
 def cancel(fetches: Collection[asyncio.Task[Any]]) -> None:

@@ -79,6 +79,15 @@ class _Stream(ResumableGenerator[T_co]):
         """The place after the last item yielded: pass it as `resume` to go on from there."""
         return self._progress.checkpoint(self._unread())
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether every item that matches has been yielded.
+
+        False as long as there may be more: before the end, after an error, and where `max_items`
+        ended the listing. Then go on with ``resume=stream.checkpoint``.
+        """
+        return self._progress.exhausted and not self._unread()
+
     def _unread(self) -> int:
         """Give how many items of the page taken last have not been yielded yet."""
         return 0

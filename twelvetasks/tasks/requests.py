@@ -1,20 +1,20 @@
-"""The requests for a single task: retrieve, delete and create it.
+"""The requests for a single item: retrieve it; if it is a task, delete or create it.
 
 This module knows which answers each accepts, and which errors it raises.
 """
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
+from typing import Any, TypeVar, cast, get_origin
 
-from yarl import URL
+import attrs
 
 from twelvetasks.conversion.convert import read_json
+from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks.uploads import Upload
 from twelvetasks.transport.messages import Answer, Request
-from twelvetasks.transport.transport import Transport
-from twelvetasks.values.checks import refuse
+from twelvetasks.values.checks import is_identifier, refuse
 from twelvetasks.values.errors import (
     REPORT_IT,
     BadRequestError,
@@ -24,10 +24,15 @@ from twelvetasks.values.errors import (
     TransportError,
     TwelveTasksError,
 )
+from twelvetasks.values.fields import json_names
 from twelvetasks.values.models import Task
+from twelvetasks.values.query import ListQuery
+from twelvetasks.values.resources import Resource
 from twelvetasks.values.tasks import TASKS
 
-__all__ = ["checked_id", "create", "delete", "retrieve"]
+__all__ = ["checked_id", "checked_item_id", "create", "delete", "retrieve"]
+
+ItemT = TypeVar("ItemT")
 
 NOT_DELETABLE = "task_cannot_be_deleted"
 """The platform's code for a task that is not ``ready`` or ``failed``."""
@@ -36,30 +41,37 @@ DELETED = frozenset((HTTPStatus.OK.value, HTTPStatus.NO_CONTENT.value))
 CREATED = range(200, 300)
 """The platform was seen to answer 200 and 201; any success means that the task is made."""
 
-_ID = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*", re.ASCII)
-"""Characters that a URL path does not escape; not `.` or `..`."""
-
 
 def checked_id(task: object) -> str:
     """Return the id of a task, or the id given, else raise InvalidArgumentError."""
     task_id = task.id if isinstance(task, Task) else task
-    if not isinstance(task_id, str) or not _ID.fullmatch(task_id):
+    if not is_identifier(task_id):
         refuse("task_id", task_id, "must be a Task or the id of one")
     return task_id
 
 
-async def retrieve(transport: Transport, base_url: URL, task_id: str) -> Task:
-    """Fetch a task with every field that the platform returns."""
-    answer = await transport.send(Request(method="GET", url=base_url / TASKS.path / task_id))
-    return _read(transport, answer, expected=task_id)
+def checked_item_id(query: ListQuery[ItemT], item: object) -> str:
+    """Return the id of an item of a list, or the id given, else raise InvalidArgumentError."""
+    resource = query.resource
+    item_id = resource.id_of(item) if isinstance(item, _class_of(resource)) else item
+    if not is_identifier(item_id):
+        refuse("item", item_id, f"must be one of the {resource.noun}, or the id of one")
+    return item_id
 
 
-async def delete(transport: Transport, base_url: URL, task_id: str) -> None:
+async def retrieve(requests: Requests, query: ListQuery[ItemT], item_id: str) -> ItemT:
+    """Fetch an item of a list with every field that the platform returns."""
+    url = requests.base_url / query.path / item_id
+    answer = await requests.send(Request(method="GET", url=url), query.resource)
+    item: ItemT = _read(requests, query.resource, answer, expected=item_id)
+    return item
+
+
+async def delete(requests: Requests, task_id: str) -> None:
     """Delete a task; raises TaskNotDeletableError unless it is ready or failed."""
     try:
-        await transport.send(
-            Request(method="DELETE", url=base_url / TASKS.path / task_id, accept=DELETED)
-        )
+        url = requests.base_url / TASKS.path / task_id
+        await requests.send(Request(method="DELETE", url=url, accept=DELETED), TASKS)
     except BadRequestError as error:
         if error.code != NOT_DELETABLE:
             raise
@@ -75,19 +87,20 @@ async def delete(transport: Transport, base_url: URL, task_id: str) -> None:
     raise refusal
 
 
-async def create(transport: Transport, base_url: URL, upload: Upload) -> Task:
+async def create(requests: Requests, upload: Upload) -> Task:
     """Upload a video; return the new task, with only its id and its video's id."""
     try:
-        answer = await transport.send(
+        answer = await requests.send(
             Request(
                 method="POST",
-                url=base_url / TASKS.path,
+                url=requests.base_url / TASKS.path,
                 body=upload.form,
                 repeatable=upload.is_repeatable,
                 accept=CREATED,
-            )
+            ),
+            TASKS,
         )
-        return _read(transport, answer)
+        return cast("Task", _read(requests, TASKS, answer))
     except (TransportError, ServerError, ResponseError) as error:
         fault = upload.fault or _may_have_made(error, upload)
         traceback = upload.fault_traceback or error.__traceback__
@@ -108,19 +121,27 @@ def _may_have_made(error: TwelveTasksError, upload: Upload) -> TwelveTasksError:
     return error
 
 
-def _read(transport: Transport, answer: Answer, *, expected: str | None = None) -> Task:
-    def read_task(body: bytes) -> Task:
-        task = read_json(body, Task)
-        if expected is not None and task.id != expected:
-            _refuse_other(expected)
-        return task
+def _read(
+    requests: Requests, resource: Resource[ItemT], answer: Answer, *, expected: str | None = None
+) -> ItemT:
+    def read_item(body: bytes) -> ItemT:
+        item = read_json(body, resource.item)
+        if expected is not None and resource.id_of(item) != expected:
+            _refuse_other(resource, expected)
+        return item
 
-    return transport.client.read(answer, read_task)
+    return requests.transport.client.read(answer, read_item)
 
 
-def _refuse_other(expected: str) -> None:
+def _refuse_other(resource: Resource[Any], expected: str) -> None:
+    class_ = _class_of(resource)
+    path = f"$.{json_names(class_)['id']}" if attrs.has(class_) else "$"
     raise ResponseError(
-        f"the platform returned another task than {expected}, at $._id",
+        f"the platform returned another {resource.singular} than {expected}, at {path}",
         advice=REPORT_IT,
-        json_path="$._id",
+        json_path=path,
     )
+
+
+def _class_of(resource: Resource[Any]) -> type[Any]:
+    return get_origin(resource.item) or resource.item

@@ -203,7 +203,7 @@ class TaskWaiting(ResumableGenerator[Task]):
             self._end_listing(self._listing)
         self._retrieved = self._unseen[: self._requests.concurrency]
         for task_id in self._retrieved:
-            asked = retrieve(self._requests.transport, self._requests.base_url, task_id)
+            asked = retrieve(self._requests, self._plan.query, task_id)
             self._fetches.append(self._requests.spawn(asked))
         return bool(self._retrieved)
 

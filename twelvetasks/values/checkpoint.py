@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -21,6 +24,21 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "Identified"]
 
 VERSION = 1
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+_USUAL = (
+    b"analyze/batches?analyze/tasks?embed/tasks?embed-v2/tasks?indexes//indexed-assets?watch&"
+    b"created_at=updated_at=T00:00:00ZT00%3A00%3A00Zfilename=duration=index_id=status=failed&status="
+    b'ready&status=processing&"since":"202,"since":null},"rank":0,"ids":["],"key":"202","key":null,'
+    b'{"version":1,"query":"tasks?sort_by=updated_at&sort_option=asc'
+    b'{"version":1,"query":"tasks?sort_by=created_at&sort_option=desc","key":"2025-'
+)
+"""What most checkpoints consist of, the most usual last: deflate refers to it from each token. If
+it changes, tokens made before can be read no more, as `VERSION` then says."""
+
+LONGEST = 1 << 20
+"""Characters of a checkpoint that are read from a token, which anybody may have sent."""
 
 
 class Identified(Protocol):
@@ -41,8 +59,8 @@ def _not_negative(_: object, field: attrs.Attribute[Any], value: int) -> None:
 class Checkpoint:
     """Where a listing or a watch stands: pass it as `resume` to go on after the last item.
 
-    ``str(checkpoint)`` is a line of JSON to be stored; `Checkpoint.parse` reads it back, and
-    `resume` takes either. It holds no API key::
+    ``str(checkpoint)`` is a line of JSON to be stored, and `token` is the same, short, for a URL;
+    `Checkpoint.parse` reads both, and `resume` takes either. It holds no API key::
 
         async with session.tasks() as stream:
             await anext(stream)
@@ -75,17 +93,31 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what ``str(checkpoint)`` wrote. Raises ValueError for anything else."""
+        """Read what ``str(checkpoint)`` or `token` gave. Raises ValueError for anything else."""
         try:
-            fields = json.loads(text)
+            fields = json.loads(_inflated(text) if _TOKEN.fullmatch(text) else text)
             if fields.pop("version") == VERSION:
                 return _converter().structure(fields, cls)
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError, zlib.error):
             pass
         raise ValueError(
             "it is not a checkpoint of this version of twelvetasks: "
-            "store str(stream.checkpoint) and pass it unchanged"
+            "store str(stream.checkpoint), or its token, and pass it unchanged"
         )
+
+    @property
+    def token(self) -> str:
+        """The same as ``str(checkpoint)``, of letters, digits, ``-`` and ``_`` alone, and short.
+
+        For the address of the next page of a web front end. It is neither secret nor signed::
+
+            async with session.tasks(max_items=50) as stream:
+                tasks = [task async for task in stream]
+            link = None if stream.exhausted else f"/tasks?after={stream.checkpoint.token}"
+        """
+        deflate = zlib.compressobj(9, zdict=_USUAL)
+        deflated = deflate.compress(str(self).encode()) + deflate.flush()
+        return urlsafe_b64encode(deflated).rstrip(b"=").decode()
 
     def __str__(self) -> str:
         fields = {"version": VERSION} | _converter().unstructure(self)
@@ -119,6 +151,14 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(lambda kind: kind == frozenset[str], _ids)
     converter.register_unstructure_hook_func(lambda kind: kind == frozenset[str], sorted)
     return converter
+
+
+def _inflated(token: str) -> str:
+    inflate = zlib.decompressobj(zdict=_USUAL)
+    text = inflate.decompress(urlsafe_b64decode(token + "=" * (-len(token) % 4)), LONGEST)
+    if not inflate.eof or inflate.unused_data:
+        raise ValueError("it is cut, or too long")
+    return text.decode()
 
 
 def _exactly(value: Any, kind: type) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 import attrs
 
@@ -21,7 +23,10 @@ __all__ = [
     "check_resume",
     "check_seconds",
     "flag",
+    "identifier",
+    "is_identifier",
     "member_of",
+    "members_of",
     "positive_seconds",
     "refuse",
     "text",
@@ -113,6 +118,34 @@ def member_of(kind: type[E], parameter: str, value: object) -> E:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         refuse(parameter, value, f"must be one of {', '.join(members)}{hint}")
     return members[value]
+
+
+def members_of(kind: type[E], parameter: str, value: object) -> tuple[E, ...]:
+    """Return the members of an enum that one value, or each of several, equals.
+
+    In the order of the enum, each once. Raises InvalidArgumentError for any other value, and for
+    none at all.
+    """
+    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if not given:
+        refuse(parameter, value, f"must name at least one, or be None for any {parameter}")
+    wanted = {member_of(kind, parameter, one) for one in given}
+    return tuple(member for member in kind if member in wanted)
+
+
+_ID = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*", re.ASCII)
+"""What stands in a path as it is, and is not a step up."""
+
+
+def is_identifier(value: object) -> TypeGuard[str]:
+    """Whether a value is the id of something, which can stand in a path as it is."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def identifier(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Validate an attrs field that holds an id."""
+    if not is_identifier(value):
+        refuse(field.name, value, "must be an id")
 
 
 def text(_: object, field: attrs.Attribute[Any], value: object) -> None:

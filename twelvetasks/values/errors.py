@@ -13,6 +13,7 @@
     │   ├── BadRequestError          the request was refused
     │   │   └── TaskNotDeletableError
     │   ├── NotFoundError
+    │   │   └── EndpointRemovedError the platform has removed the list
     │   ├── RateLimitedError         the limit is used up for too long
     │   └── ServerError              status 5xx
     ├── ListingDriftError            the account changes faster than it can be listed
@@ -41,6 +42,7 @@ __all__ = [
     "ApiError",
     "AuthenticationError",
     "BadRequestError",
+    "EndpointRemovedError",
     "InvalidArgumentError",
     "Known",
     "ListingDriftError",
@@ -223,6 +225,14 @@ class TaskNotDeletableError(BadRequestError):
 
 class NotFoundError(ApiError):
     """The task, index or page does not exist (status 404), or belongs to another account (403)."""
+
+
+class EndpointRemovedError(NotFoundError):
+    """The platform has no such list any more; the advice says which method to use instead.
+
+    For a list that the platform has marked for removal: status 404 without a code for a missing
+    item, status 410, or the code ``api_upgrade_required``.
+    """
 
 
 class RateLimitedError(ApiError):

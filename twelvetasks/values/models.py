@@ -202,6 +202,11 @@ class Page(Generic[ItemT]):
         return table_html(self.items, caption=f"{place}, {count}")
 
     @property
+    def has_next(self) -> bool:
+        """Whether there was a page after this one when it was read."""
+        return self.page_info.page < self.page_info.total_page
+
+    @property
     def items(self) -> tuple[ItemT, ...]:
         """The items of the page, in order; empty if there are none."""
         return self.data or ()

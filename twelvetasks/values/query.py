@@ -8,21 +8,22 @@ if the list takes ``sort_by`` and ``sort_option``; each field that it adds is a 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import attrs
 from yarl import URL
 
-from twelvetasks.values.checks import member_of, refuse, whole_number
+from twelvetasks.values.checks import identifier, member_of, refuse, whole_number
 from twelvetasks.values.display import brief_repr
 from twelvetasks.values.models import SortBy, SortOption
+from twelvetasks.values.ranges import Range
 from twelvetasks.values.resources import Resource, SortKey
 from twelvetasks.values.timestamps import utc_timestamp
 
-__all__ = ["ListQuery", "SortByName", "SortOptionName", "SortedQuery"]
+__all__ = ["ListQuery", "SortByName", "SortOptionName", "SortedQuery", "filter_field"]
 
 ItemT = TypeVar("ItemT")
 
@@ -31,6 +32,20 @@ SortByName = Literal["created_at", "updated_at"]
 
 SortOptionName = Literal["asc", "desc"]
 """The strings that equal the members of `SortOption`."""
+
+
+def filter_field(validator: Any, converter: Any = None) -> Any:
+    """Make the field of a filter that may be left out, as None."""
+    return attrs.field(
+        default=None,
+        validator=attrs.validators.optional(validator),
+        converter=None if converter is None else attrs.converters.optional(converter),
+    )
+
+
+def _ids_in_the_path(query: ListQuery[Any], _: object, __: object) -> None:
+    for name in query.resource.scope:
+        identifier(query, getattr(attrs.fields(type(query)), name), getattr(query, name))
 
 
 def _page_limit(query: ListQuery[Any], field: attrs.Attribute[Any], value: object) -> None:
@@ -53,7 +68,7 @@ class ListQuery(Generic[ItemT]):
         class RunQuery(ListQuery[dict]):
             resource = Resource(
                 path="analyze/tasks",
-                page=Page[dict],
+                item=dict,
                 id_of=itemgetter("task_id"),
                 sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),
             )
@@ -68,7 +83,8 @@ class ListQuery(Generic[ItemT]):
 
     page_limit: int = attrs.field(
         default=attrs.Factory(lambda query: query.resource.max_page_limit, takes_self=True),
-        validator=_page_limit,
+        # Every query has this field, and validators run when all fields are set.
+        validator=[_page_limit, _ids_in_the_path],
     )
     """Items on each page, from 1 on. The most, which is the default, makes the fewest requests."""
 
@@ -102,8 +118,7 @@ class ListQuery(Generic[ItemT]):
         for field in _filters_of(type(self)):
             value = getattr(self, field.name)
             if value is not None:
-                values = value if isinstance(value, tuple) else (value,)
-                params += ((field.name, _sent(one)) for one in values)
+                params += _sent(field.name, value)
         return params
 
     def params(self, *, page: int = 1, page_limit: int | None = None) -> list[tuple[str, str]]:
@@ -112,15 +127,26 @@ class ListQuery(Generic[ItemT]):
         paging = [("page", str(page)), ("page_limit", str(size))]
         return [*paging, *self.order, *self.filters]
 
+    @property
+    def path(self) -> str:
+        """Where the list is, below the API's base URL."""
+        resource = self.resource
+        return resource.path.format_map({name: getattr(self, name) for name in resource.scope})
+
+    @property
+    def under_way(self) -> Self:
+        """The same query, of what has not ended as far as the list can be asked for that alone."""
+        return attrs.evolve(self, **self.resource.under_way) if self.resource.under_way else self
+
     def url(self, base_url: URL, *, page: int = 1, page_limit: int | None = None) -> URL:
         """Render one page of the query below the API's base URL."""
-        url = base_url / self.resource.path
+        url = base_url / self.path
         return url.with_query(self.params(page=page, page_limit=page_limit))
 
     @property
     def identity(self) -> str:
         """What decides which items are listed, and in which order: all but the paging."""
-        return str(URL(self.resource.path).with_query([*self.order, *self.filters]))
+        return str(URL(self.path).with_query([*self.order, *self.filters]))
 
 
 def _sort_by(value: SortBy | SortByName) -> SortBy:
@@ -175,11 +201,23 @@ OWN = ("sort_by", "sort_option", "page_limit")
 
 
 def _filters_of(query: type[ListQuery[Any]]) -> tuple[attrs.Attribute[Any], ...]:
-    return tuple(field for field in attrs.fields(query) if field.name not in OWN)
+    no_filters = (*OWN, *query.resource.scope)
+    return tuple(field for field in attrs.fields(query) if field.name not in no_filters)
 
 
-def _sent(value: Any) -> str:
-    """Write a value as the platform reads it."""
+def _sent(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Write a filter as the platform reads it."""
+    if isinstance(value, Range):
+        yield from _sent(name, value.bounds)
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _sent(f"{name}[{key}]", value[key])
+    else:
+        values = value if isinstance(value, tuple) else (value,)
+        yield from ((name, _text(one)) for one in values)
+
+
+def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return utc_timestamp(value)
     if isinstance(value, bool):

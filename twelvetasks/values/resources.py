@@ -6,10 +6,11 @@ A `Resource` is all that listings know of a kind of item: a new list of the plat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import string
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -32,6 +33,19 @@ class SortKey(Generic[ItemT]):
     """Whether an item's time can change. It may then only grow."""
 
 
+def _status(item: Any) -> str | None:
+    status: str | None = item.get("status") if isinstance(item, Mapping) else item.status
+    return status
+
+
+def _frozen(statuses: Iterable[str]) -> frozenset[str]:
+    return frozenset(statuses)
+
+
+def _page_of(resource: Resource[Any]) -> Any:
+    return Page[resource.item]  # type: ignore[name-defined]
+
+
 @attrs.frozen(kw_only=True)
 class Resource(Generic[ItemT]):
     """A list of the platform, as a value.
@@ -44,7 +58,7 @@ class Resource(Generic[ItemT]):
 
         runs = Resource(
             path="analyze/tasks",
-            page=Page[dict],
+            item=dict,
             noun="analysis tasks",
             id_of=itemgetter("task_id"),
             sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),
@@ -52,15 +66,40 @@ class Resource(Generic[ItemT]):
     """
 
     path: str
-    """Where the list is, below the API's base URL."""
-    page: type[Page[ItemT]]
-    """What one answer becomes, which says what its items become."""
+    """Where the list is, below the API's base URL. A name in braces is a field of the query, an id
+    of what holds the list: ``indexes/{index_id}/indexed-assets``."""
+    item: type[ItemT]
+    """What an item becomes: an attrs class with `extra_field` and `spelling_field`, or dict."""
     sort_keys: tuple[SortKey[ItemT], ...]
     """What the list can be sorted by. A list that takes no sort parameters has one: its order is
     newest first by that."""
     id_of: Callable[[ItemT], str] = attrgetter("id")
     """Gives an item's id, which no other item of the list has."""
+    status_of: Callable[[ItemT], str | None] = _status
+    """Gives an item's status; None if it has none. By default what is in its `status`."""
+    successes: frozenset[str] = attrs.field(default=(), converter=_frozen)
+    """The final statuses of items that have succeeded."""
+    failures: frozenset[str] = attrs.field(default=(), converter=_frozen)
+    """The final statuses of items that have not succeeded."""
+    under_way: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    """The filters, as fields of the query, that leave out most of what has ended."""
+    page: type[Page[ItemT]] = attrs.field(default=attrs.Factory(_page_of, takes_self=True))
+    """What one answer becomes."""
     noun: str = "items"
     """What the items are called, in messages."""
+    singular: str = "item"
+    """What one of them is called."""
+    successor: str = ""
+    """What to do once the platform has removed the list; empty if nobody has announced that."""
     max_page_limit: int = 50
     """The most items that the platform puts on one page."""
+
+    @property
+    def ended(self) -> frozenset[str]:
+        """The final statuses: those in which an item stays. Empty if items never end."""
+        return self.successes | self.failures
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The fields of the query that stand in the path."""
+        return tuple(name for _, name, _, _ in string.Formatter().parse(self.path) if name)

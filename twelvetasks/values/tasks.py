@@ -16,21 +16,28 @@ import attrs
 from twelvetasks.values.checks import (
     any_seconds,
     aware_moment,
-    member_of,
-    refuse,
+    members_of,
     text,
     whole_number,
 )
 from twelvetasks.values.models import Task, TaskPage, TaskStatus
-from twelvetasks.values.query import SortedQuery
+from twelvetasks.values.query import SortedQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
 __all__ = ["TASKS", "StatusFilter", "StatusName", "TaskQuery"]
 
+_ENDED = (TaskStatus.READY, TaskStatus.FAILED)
+
 TASKS = Resource(
     path="tasks",
+    item=Task,
     page=TaskPage,
     noun="tasks",
+    singular="task",
+    successes=[TaskStatus.READY],
+    failures=[TaskStatus.FAILED],
+    under_way={"status": tuple(one for one in TaskStatus if one not in _ENDED)},
+    successor="List the indexed assets of an index instead: session.indexed_assets(index_id)",
     sort_keys=(
         SortKey(name="created_at", read=attrgetter("created_at")),
         SortKey(name="updated_at", read=attrgetter("updated_at"), changes=True),
@@ -47,21 +54,11 @@ StatusFilter = TaskStatus | StatusName | Iterable[TaskStatus | StatusName]
 
 
 def _statuses(value: StatusFilter | None) -> tuple[TaskStatus, ...] | None:
-    if value is None:
-        return None
-    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
-    if not given:
-        refuse("status", value, "must name at least one status, or be None for any status")
-    wanted = {member_of(TaskStatus, "status", status) for status in given}
-    return tuple(status for status in TaskStatus if status in wanted)
+    return None if value is None else members_of(TaskStatus, "status", value)
 
 
 def _pixels(_: object, field: attrs.Attribute[Any], value: object) -> None:
     whole_number(field.name, value, least=0)
-
-
-def _filter(validator: Any) -> Any:
-    return attrs.field(default=None, validator=attrs.validators.optional(validator))
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -82,17 +79,17 @@ class TaskQuery(SortedQuery[Task]):
 
     status: tuple[TaskStatus, ...] | None = attrs.field(default=None, converter=_statuses)
     """Only tasks in one of these states. Takes one or many, as `TaskStatus` or str."""
-    index_id: str | None = _filter(text)
+    index_id: str | None = filter_field(text)
     """Only the tasks of this index."""
-    filename: str | None = _filter(text)
+    filename: str | None = filter_field(text)
     """Only tasks of videos with this file name."""
-    duration: float | None = _filter(any_seconds)
+    duration: float | None = filter_field(any_seconds)
     """Only tasks of videos of this length, in seconds."""
-    width: int | None = _filter(_pixels)
+    width: int | None = filter_field(_pixels)
     """Only tasks of videos of this width, in pixels."""
-    height: int | None = _filter(_pixels)
+    height: int | None = filter_field(_pixels)
     """Only tasks of videos of this height, in pixels."""
-    created_at: datetime | None = _filter(aware_moment)
+    created_at: datetime | None = filter_field(aware_moment)
     """Created on this date at or after this time. Aware; sent as UTC."""
-    updated_at: datetime | None = _filter(aware_moment)
+    updated_at: datetime | None = filter_field(aware_moment)
     """Updated on this date at or after this time. Aware; sent as UTC."""
