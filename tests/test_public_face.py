@@ -32,7 +32,7 @@ def test_import_twelvetasks_is_enough_for_each_public_module(module: str) -> Non
 
 
 def test_nothing_is_imported_for_modules_that_are_not_used() -> None:
-    heavy = ("cattrs", "pyarrow", "redis", "opentelemetry", "importlib.metadata")
+    heavy = ("cattrs", "stamina", "pyarrow", "redis", "opentelemetry", "importlib.metadata")
     code = f"print([name for name in {heavy!r} if name in sys.modules])"
     assert in_a_fresh_interpreter(code) == "[]"
 

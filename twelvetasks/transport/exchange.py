@@ -21,9 +21,12 @@ _log = logging.getLogger("twelvetasks")
 
 
 class Exchange:
-    """One request. stamina calls `attempt`, and `wait_before_retry` after each failure.
+    """One request and its retries.
 
-    stamina's instrumentation hooks see the name of `attempt`, and no arguments.
+    What came of an attempt is a value, and only a failed one goes through stamina: its machinery
+    costs a request more CPU than everything else here. It calls `attempt`, which raises the error,
+    and then `wait_before_retry`. Its instrumentation hooks see the name of `attempt`, and no
+    arguments.
     """
 
     def __init__(
@@ -44,9 +47,33 @@ class Exchange:
         self._paused = 0
         self._wait: float | None = None
         self._lost = False
+        self._outcome: Outcome | None = None
+        """What came of the first attempt, if stamina is yet to wait for its retry."""
+
+    async def run(self) -> Answer:
+        """Send the request until it succeeds, or raise the error of the last attempt."""
+        outcome = await self._send_once()
+        if isinstance(outcome.result, Answer):
+            return outcome.result
+        if self._wait is None:
+            raise outcome.result
+        import stamina  # noqa: PLC0415 - most programs never retry, and it is slow to import
+
+        self._outcome = outcome
+        # The policy counts attempts, and so knows which one is the last.
+        retry = stamina.retry(on=self.wait_before_retry, attempts=None, timeout=None)
+        return await retry(self.attempt)()
 
     async def attempt(self) -> Answer:
-        """Pass the gate and send the request once; raise the error that came of it."""
+        """Return the answer, or raise the error, of what was sent last; send it if that is done."""
+        outcome = self._outcome or await self._send_once()
+        self._outcome = None
+        if isinstance(outcome.result, Answer):
+            return outcome.result
+        raise outcome.result
+
+    async def _send_once(self) -> Outcome:
+        """Pass the gate and send the request, and decide on a retry if that fails."""
         request = self._request
         passage = self._gate.passage(priority=request.priority, patience=self._retry.longest_wait)
         self._wait = None
@@ -67,12 +94,11 @@ class Exchange:
         except RateLimitedError as refused:
             # Raised by the gate, which knows no page: nothing was sent.
             raise refused.located(page=request.page) from None
-        if isinstance(outcome.result, Answer):
-            return outcome.result
-        self._failures += 1
-        self._lost = outcome.lost
-        self._wait = self._wait_after(outcome, began)
-        raise outcome.result
+        if not isinstance(outcome.result, Answer):
+            self._failures += 1
+            self._lost = outcome.lost
+            self._wait = self._wait_after(outcome, began)
+        return outcome
 
     def wait_before_retry(self, error: Exception) -> bool | float:
         """Return the seconds to wait after a failed attempt, or False if its error is final."""

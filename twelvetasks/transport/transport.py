@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import stamina
-
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.exchange import Exchange
 from twelvetasks.transport.gate import Gatekeeper
@@ -46,15 +44,11 @@ class Transport:
         scope = asyncio.timeout(None)
         if not self.closed:
             exchange = Exchange(self.client, self.gate, self.retry, self.telemetry, request)
-            # The policy counts attempts, and so knows which one is the last.
-            attempt = stamina.retry(on=exchange.wait_before_retry, attempts=None, timeout=None)(
-                exchange.attempt
-            )
             try:
                 async with scope:
                     self._scopes.add(scope)
                     self._idle.clear()
-                    return await attempt()
+                    return await exchange.run()
             except TimeoutError:
                 if not scope.expired():
                     raise
