@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import re
+import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import pexpect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cli.running import AS_SCRIPT, Command, at
+from tests.cli.running import AS_SCRIPT, LONGEST_WAIT, Command, at
 from twelvetasks.cli.option_types import as_moment, as_seconds
 from twelvetasks.cli.program import cli
 from twelvetasks.testing import FakePlatform
@@ -179,18 +182,34 @@ class TestHelp:
         assert max(map(len, shown.splitlines())) <= 80
 
     @pytest.mark.parametrize("name", sorted(cli.commands))
-    def test_each_example_with_the_demo_runs_as_it_stands(self, name: str, tmp_path: Path) -> None:
+    def test_each_example_runs_as_it_stands(self, name: str, tmp_path: Path) -> None:
         shown = cli.commands[name].epilog or ""
-        lines = [line.strip() for line in shown.splitlines() if line.startswith("  twelvetasks ")]
-        demos = [line for line in lines if "--demo" in line]
-        assert demos or name in ("create", "delete", "wait", "watch", "completion")
+        lines = [line.strip() for line in shown.splitlines() if re.match("  [a-z]", line)]
+        assert lines
+        assert all("--demo" in line for line in lines) or name == "completion"
+        (tmp_path / "video.mp4").write_bytes(b"frames")
         place = f"{Path(AS_SCRIPT[0]).parent}{os.pathsep}{os.environ['PATH']}"
-        for line in demos:
-            ended = subprocess.run(
-                ["sh", "-c", line],
-                check=False,
+        environment = {**os.environ, "PATH": place, "HOME": str(tmp_path), "COLUMNS": ""}
+        (tmp_path / ".config/fish/completions").mkdir(parents=True)
+        for line in lines:
+            program = "zsh" if "zsh" in line else "bash"
+            if shutil.which(program) is None:
+                continue
+            shell = pexpect.spawn(
+                program,
+                ["-c", line],
                 cwd=tmp_path,
-                env={**os.environ, "PATH": place},
-                capture_output=True,
+                env=environment,
+                dimensions=(24, 80),
+                timeout=LONGEST_WAIT * 3,
             )
-            assert ended.returncode == 0, (line, ended.stderr)
+            if line.startswith("twelvetasks delete"):
+                shell.expect_exact("[y/N]: ")
+                shell.sendline("y")
+            if name == "watch":
+                shell.expect_exact("polls") if ">>" not in line else time.sleep(2)
+                shell.sendintr()
+            shell.expect_exact(pexpect.EOF)
+            shell.wait()
+            expected = 130 if name == "watch" else 0
+            assert shell.exitstatus == expected, (line, shell.before)

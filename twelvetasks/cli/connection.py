@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,12 +16,16 @@ import click
 import stamina.instrumentation
 from click.core import ParameterSource
 from cloup import option_group
+from yarl import URL
 
 from twelvetasks.cli.api_key import asked_key
 from twelvetasks.cli.command import Decorator, combined, option
-from twelvetasks.cli.option_types import as_positive_seconds, as_seconds
+from twelvetasks.cli.option_types import as_positive_seconds
+from twelvetasks.cli.output.notices import Notices
 from twelvetasks.cli.terminal import settle_encoding
 from twelvetasks.session import DEFAULT_BASE_URL, TaskSession
+from twelvetasks.transport.gate import Gate
+from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.values.secret import ApiKey
 
 if TYPE_CHECKING:
@@ -27,6 +33,12 @@ if TYPE_CHECKING:
 
 
 CONNECTION = "Connection"
+
+_DEMO_NOW = datetime(2025, 6, 30, 17, 42, 11, 348000, tzinfo=UTC)
+"""When the newest task of a demo account that nothing happens to was created."""
+
+_DEMO_INDEXING = 10.0
+"""Seconds until a video of the demo account is ready."""
 
 DEMO_SIZE = 1000
 """Tasks in the made-up account, unless `--demo-size` says otherwise."""
@@ -37,6 +49,9 @@ class Connection:
     """The user's account, or a demo account that exists while the command runs."""
 
     demo: int | None
+    """Tasks in the demo account; None for the user's account."""
+    living: bool = False
+    """Whether tasks of the demo account change while the command runs."""
     base_url: str | None
     options: dict[str, Any]
 
@@ -59,7 +74,7 @@ class Connection:
         settle_encoding()
         api_key = self._key
         # Outside the loop, Ctrl-C ends even a long computation at once.
-        platform = None if self.demo is None else _demo_platform(self.demo)
+        platform = None if self.demo is None else _demo_platform(self.demo, living=self.living)
         with _silent_retries():
             asyncio.run(self._use_session(platform, use, api_key))
 
@@ -74,14 +89,41 @@ class Connection:
             if platform is not None:
                 await opened.enter_async_context(platform)
                 api_key, base_url = platform.api_key, platform.base_url
-            session = TaskSession(api_key, base_url=base_url, **self.options)
-            await use(await opened.enter_async_context(session))
+            gate, retry = Gate(self.options.get("concurrency", 8)), RetryPolicy()
+            notices = Notices(host=_host(base_url), gate=gate, attempts=retry.attempts)
+            session = TaskSession(
+                api_key,
+                base_url=base_url,
+                gate=gate,
+                retry=retry,
+                trace_configs=[notices.trace_config()],
+                **self.options,
+            )
+            await opened.enter_async_context(session)
+            await opened.enter_async_context(notices.shown())
+            await use(session)
 
 
-def _demo_platform(count: int) -> FakePlatform:
+def _host(base_url: str | URL) -> str:
+    """Give the host of an address; the session refuses one that has none."""
+    try:
+        return URL(base_url).host or ""
+    except ValueError:
+        return ""
+
+
+def _demo_platform(count: int, *, living: bool) -> FakePlatform:
+    """Make the demo account. Its tasks have the same ids whether it is living or not."""
     from twelvetasks.testing import FakePlatform  # noqa: PLC0415 - a server only the demo needs
 
-    return FakePlatform.demo(count)
+    if not living:
+        return FakePlatform.demo(count)
+    began = time.monotonic()
+
+    def clock() -> datetime:
+        return _DEMO_NOW + timedelta(seconds=time.monotonic() - began)
+
+    return FakePlatform.demo(count, living=True, clock=clock, indexing_time=_DEMO_INDEXING)
 
 
 @contextmanager
@@ -97,6 +139,7 @@ def _silent_retries() -> Iterator[None]:
 
 def connected(
     *options: Callable[[Any], Any],
+    living_demo: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options that say where and how to connect, as one `Connection`."""
 
@@ -114,7 +157,10 @@ def connected(
             settings = {
                 setting: others.pop(name) for name, setting in _SETTINGS.items() if name in others
             }
-            command(connection=Connection(demo=size, base_url=base_url, options=settings), **others)
+            connection = Connection(
+                demo=size, living=living_demo, base_url=base_url, options=settings
+            )
+            command(connection=connection, **others)
 
         decorated: Callable[..., None] = option_group(CONNECTION, *options, _base_url_option)(
             connected
@@ -162,10 +208,11 @@ concurrency_option: Decorator = option(
 )
 
 
-def _request_timeout(*names: str, type: Any, covers: str) -> Decorator:  # noqa: A002 - click's
+def _request_timeout(covers: str) -> Decorator:
     return option(
-        *names,
-        type=type,
+        "--timeout",
+        "request_timeout",
+        type=as_positive_seconds,
         default="60s",
         show_default=True,
         metavar="DURATION",
@@ -174,21 +221,21 @@ def _request_timeout(*names: str, type: Any, covers: str) -> Decorator:  # noqa:
     )
 
 
-_WHOLE_REQUEST = "For one request, from connecting to the last byte."
-
 timeout_option: Decorator = _request_timeout(
-    "--timeout", "request_timeout", type=as_seconds, covers=_WHOLE_REQUEST
+    "Limit of one request, from connecting to the last byte."
 )
 
 upload_timeout_option: Decorator = _request_timeout(
-    "--timeout",
-    "request_timeout",
-    type=as_seconds,
-    covers="For each piece of the video, and for the answer.",
+    "Limit of one request; while uploading, of each piece of the video."
 )
 
-request_timeout_option: Decorator = _request_timeout(
-    "--request-timeout", type=as_positive_seconds, covers=_WHOLE_REQUEST
+wait_timeout_option: Decorator = option(
+    "--wait-timeout",
+    type=as_positive_seconds,
+    default="1h",
+    show_default=True,
+    metavar="DURATION",
+    help="Limit of the whole wait.",
 )
 
 _base_url_option: Decorator = option(

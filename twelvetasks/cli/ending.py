@@ -14,7 +14,7 @@ import click
 
 from twelvetasks.cli.command import Option
 from twelvetasks.cli.exit_codes import ExitCode
-from twelvetasks.cli.terminal import is_terminal, printable
+from twelvetasks.cli.terminal import is_terminal, print_line, printable
 from twelvetasks.session import API_KEY_VARIABLE
 from twelvetasks.values.errors import AuthenticationError, InvalidArgumentError, TwelveTasksError
 
@@ -40,7 +40,7 @@ def ending(context: click.Context | None = None) -> Iterator[None]:
 
 def say(message: str) -> None:
     """Write one line to stderr."""
-    click.echo(f"twelvetasks: {' '.join(printable(message).split())}", err=True)
+    print_line(f"twelvetasks: {' '.join(printable(message).split())}")
 
 
 def _command_in(context: click.Context | None) -> click.Command | None:
@@ -108,6 +108,7 @@ _OPTION_OF = {
     "video_url": "url",
     "video_file": "file",
     "user_metadata": "metadata",
+    "resume": "place",
 }
 """The options that set a parameter of the library under another name."""
 
@@ -121,10 +122,13 @@ def in_flags(error: TwelveTasksError, command: click.Command | None) -> str:
         return option.flag if isinstance(option, Option) else parameter
 
     if isinstance(error, InvalidArgumentError):
-        return f"{flag(error.parameter)}={error.value!r}: {error.demand}"
+        # A checkpoint is a file here, and its long text says nothing to a user.
+        value = "" if error.parameter == "resume" else f"={error.value!r}"
+        advice = f". {error.advice}" if error.advice else ""
+        return f"{flag(error.parameter)}{value}: {error.demand}{advice}"
     message = str(error)
     for parameter in ("timeout", "concurrency", "base_url"):
         message = message.replace(f"the session's `{parameter}`", flag(parameter))
-    message = message.replace("a longer `timeout`", "a longer `twelvetasks wait --timeout`")
+    message = message.replace("a longer `timeout`", "a longer --wait-timeout")
     message = _NEWEST.sub(r"`twelvetasks list --index-id \1 --max-items 1`", message)
     return message.replace("see TaskSession.wait", "see twelvetasks wait -h")

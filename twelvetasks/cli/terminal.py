@@ -6,13 +6,25 @@ import io
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
+import click
 import rich.console
+from rich.text import Text
 
 from twelvetasks.values.display import printable
 
-__all__ = ["Console", "is_pipe", "is_terminal", "printable", "settle_encoding"]
+__all__ = [
+    "Console",
+    "is_pipe",
+    "is_terminal",
+    "lines_above",
+    "print_line",
+    "printable",
+    "settle_encoding",
+]
 
 
 class Console(rich.console.Console):
@@ -21,6 +33,28 @@ class Console(rich.console.Console):
     def on_broken_pipe(self) -> None:
         """Leave the error to `ending`; rich would exit with a code of its own."""
         raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
+_live: list[Console] = []
+"""The consoles that redraw a bar or a view; a line has to go through them, above it."""
+
+
+@contextmanager
+def lines_above(console: Console) -> Iterator[None]:
+    """Print the lines of `print_line` above what this console redraws, until the context ends."""
+    _live.append(console)
+    try:
+        yield
+    finally:
+        _live.remove(console)
+
+
+def print_line(line: str) -> None:
+    """Print one line to stderr, or above a bar or view that is being redrawn."""
+    if _live:
+        _live[-1].print(Text(line), soft_wrap=True)
+    else:
+        click.echo(line, err=True)
 
 
 def settle_encoding() -> None:

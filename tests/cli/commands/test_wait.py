@@ -58,13 +58,13 @@ class TestWait:
     def test_one_that_does_not_end_in_time_is_named_with_the_flag_to_raise(
         self, command: Command, four: FakePlatform
     ) -> None:
-        waited = command("wait", "q", "r", "--timeout", "1", platform=four)
+        waited = command("wait", "q", "r", "--wait-timeout", "1", platform=four)
         assert waited.code == 1
         assert [task["_id"] for task in waited.tasks] == ["r"]
         assert "not ended within 1 seconds: q (queued)" in waited.complaint
-        assert "twelvetasks wait --timeout" in waited.complaint
+        assert "--wait-timeout" in waited.complaint
 
-    @pytest.mark.parametrize("flag", ["--timeout", "--request-timeout"])
+    @pytest.mark.parametrize("flag", ["--timeout", "--wait-timeout"])
     @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
     def test_what_is_no_time_is_refused(
         self, command: Command, four: FakePlatform, flag: str, value: str

@@ -204,6 +204,7 @@ class TestWatch:
         command(*arguments, platform=one_task)
         refused = command(*arguments, "--width", "1920", platform=one_task)
         assert refused.code == 2
+        assert refused.complaint.startswith("--checkpoint: the checkpoint belongs to another")
         assert "same filters" in refused.complaint
 
     def test_intervals_that_contradict_each_other_are_named(

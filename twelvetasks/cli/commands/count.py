@@ -20,7 +20,7 @@ __all__ = ["count_tasks"]
     "count",
     examples=[
         ("twelvetasks count --demo", "All tasks of a demo account."),
-        ("twelvetasks count --status queued,indexing", "Tasks that are still under way."),
+        ("twelvetasks count --demo --status queued,indexing", "Tasks that are still under way."),
     ],
 )
 @option_group(FILTERS, filter_options)

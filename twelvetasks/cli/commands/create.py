@@ -8,8 +8,14 @@ import click
 from cloup import option_group
 
 from twelvetasks.cli.command import command, option
-from twelvetasks.cli.commands.wait import LONGEST_WAIT, refuse_failures
-from twelvetasks.cli.connection import Connection, connected, demo_option, upload_timeout_option
+from twelvetasks.cli.commands.wait import refuse_failures, say_status
+from twelvetasks.cli.connection import (
+    Connection,
+    connected,
+    demo_option,
+    upload_timeout_option,
+    wait_timeout_option,
+)
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.option_types import as_metadata
 from twelvetasks.cli.options import OUTPUT, progress_option
@@ -27,12 +33,12 @@ VIDEO = "The video"
     "create",
     examples=[
         (
-            "twelvetasks create --index-id 62a0906d47f5678267ec10a6 --file keynote.mp4",
+            "twelvetasks create --demo --index-id 62a0906d47f5678267ec10a6 --file video.mp4",
             "Upload a video and print the id of its task.",
         ),
         (
-            "twelvetasks create --index-id 62a0906d47f5678267ec10a6 --url https://a.org/b",
-            "Let the platform fetch it; --wait waits until it is ready.",
+            "twelvetasks create --demo --index-id 62a0906d --url https://a.org/b.mp4 --wait",
+            "Let the platform fetch a video, and wait until it is ready.",
         ),
     ],
 )
@@ -55,11 +61,12 @@ VIDEO = "The video"
     option(
         "--wait",
         is_flag=True,
-        help="Wait, at most an hour, until the task has finished, and print it.",
+        help="Wait until the task has finished, and print it.",
     ),
+    wait_timeout_option,
     progress_option,
 )
-@connected(demo_option, upload_timeout_option)
+@connected(demo_option, upload_timeout_option, living_demo=True)
 def create_task(
     connection: Connection,
     index_id: str,
@@ -69,6 +76,7 @@ def create_task(
     *,
     no_stream: bool,
     wait: bool,
+    wait_timeout: float,
     progress: bool | None,
 ) -> None:
     """Upload a video and print the id of its task.
@@ -93,7 +101,9 @@ def create_task(
             click.echo(printable(task.id))
             return
         say(f"created task {task.id}, waiting until it has finished")
-        ended = await session.wait(task, timeout=LONGEST_WAIT, raise_on_failure=False)
+        ended = await session.wait(
+            task, timeout=wait_timeout, raise_on_failure=False, on_change=say_status
+        )
         write_task(ended)
         refuse_failures([ended])
 

@@ -23,11 +23,12 @@ __all__ = ["delete_tasks"]
 @command(
     "delete",
     examples=[
-        ("twelvetasks delete 62a17bf847f5678267ec10cc", "Delete one task, after a confirmation."),
         (
-            "twelvetasks list --status failed --format ids | xargs twelvetasks delete --yes",
-            "Delete all failed tasks.",
+            "twelvetasks delete --demo 68625bbe62d82c07cd0003e7",
+            "Delete one task, after a confirmation.",
         ),
+        ("twelvetasks list --demo --status failed --format ids > failed", "Collect ids first,"),
+        ("xargs twelvetasks delete --demo --yes < failed", "and delete all of them."),
     ],
 )
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)

@@ -20,10 +20,9 @@ __all__ = ["get_task"]
 @command(
     "get",
     examples=[
-        ("twelvetasks get 62a17bf847f5678267ec10cc", "All fields of one task."),
         (
-            "twelvetasks get 62a17bf847f5678267ec10cc | jq -r .hls.video_url",
-            "The address of its stream.",
+            "twelvetasks get --demo $(twelvetasks list --demo -n 1 --format ids)",
+            "All fields of the newest task.",
         ),
         (
             "twelvetasks list --demo -n 3 --format ids | xargs twelvetasks get --demo",

@@ -41,7 +41,7 @@ __all__ = ["list_tasks"]
     "list",
     examples=[
         ("twelvetasks list --demo", "Try it without a key, on a made-up account."),
-        ("twelvetasks list --demo --status failed --since 2d", "What failed in two days."),
+        ("twelvetasks list --demo --status failed --since 2025-06-28", "What failed since then."),
         (
             "twelvetasks list --demo --columns id,status --format csv",
             "Two fields of every task, for a spreadsheet.",

@@ -34,10 +34,12 @@ __all__ = ["show_stats"]
 @command(
     "stats",
     examples=[
-        ("twelvetasks stats", "The whole account, as a chart at the width of the terminal."),
-        ("twelvetasks stats --since 7d --html week.html", "A page for the last seven days."),
-        ("twelvetasks stats --status failed --top 50", "The last fifty failed tasks."),
-        ("twelvetasks stats --demo", "Try it without a key, on a made-up account."),
+        ("twelvetasks stats --demo", "The whole account, as a chart at the width of the terminal."),
+        (
+            "twelvetasks stats --demo --since 2025-06-24 --html week.html",
+            "A page for the days since then.",
+        ),
+        ("twelvetasks stats --demo --status failed --top 50", "The last fifty failed tasks."),
     ],
 )
 @option_group(

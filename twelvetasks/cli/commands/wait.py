@@ -2,53 +2,45 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from twelvetasks.cli.command import command, option
+from twelvetasks.cli.command import command
 from twelvetasks.cli.connection import (
     Connection,
     concurrency_option,
     connected,
     demo_option,
-    request_timeout_option,
+    timeout_option,
+    wait_timeout_option,
 )
-from twelvetasks.cli.option_types import as_positive_seconds, as_task_id
+from twelvetasks.cli.ending import say
+from twelvetasks.cli.option_types import as_task_id
 from twelvetasks.cli.options import layout_option
 from twelvetasks.cli.output.formats import chosen_format, task_writer
 from twelvetasks.cli.output.output_file import Target
+from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.session import TaskSession
 from twelvetasks.values.models import Task, TaskStatus
-
-LONGEST_WAIT = 3600.0
-"""Default limit of a wait, in seconds."""
 
 
 @command(
     "wait",
     examples=[
+        ("twelvetasks list --demo --status indexing --format ids > ids", "Collect ids first,"),
         (
-            "twelvetasks wait 62a17bf847f5678267ec10cc --timeout 10m && echo ready",
-            "Continue once the task is ready.",
-        ),
-        (
-            "twelvetasks list --status indexing --format ids | xargs twelvetasks wait",
-            "Wait for all tasks that are being indexed.",
+            "xargs twelvetasks wait --demo --wait-timeout 10m < ids && echo ready",
+            "and continue once all these tasks are ready.",
         ),
     ],
 )
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
-@option(
-    "--timeout",
-    type=as_positive_seconds,
-    default="1h",
-    show_default=True,
-    metavar="DURATION",
-    help="Limit of the whole wait.",
-)
+@wait_timeout_option
 @layout_option
-@connected(demo_option, concurrency_option, request_timeout_option)
+@connected(demo_option, concurrency_option, timeout_option, living_demo=True)
 def wait_for_tasks(
-    connection: Connection, task_ids: tuple[str, ...], timeout: float, layout: str | None
+    connection: Connection, task_ids: tuple[str, ...], wait_timeout: float, layout: str | None
 ) -> None:
     """Wait for tasks, and print each as it finishes.
 
@@ -59,13 +51,21 @@ def wait_for_tasks(
     async def wait_for_them(session: TaskSession) -> None:
         writer = task_writer(chosen_format(layout), Target())
         ended: list[Task] = []
-        async with session.wait_all(task_ids, timeout=timeout) as waiting:
+        async with session.wait_all(
+            task_ids, timeout=wait_timeout, on_change=say_status
+        ) as waiting:
             async for task in waiting:
                 writer.write((task,))
                 ended.append(task)
         refuse_failures(ended)
 
     connection.run(wait_for_them)
+
+
+def say_status(task: Task) -> None:
+    """Report the status of a task that is under way, if stderr is a terminal."""
+    if is_terminal(sys.stderr) and task.status not in (TaskStatus.READY, TaskStatus.FAILED):
+        say(f"{task.id} is {task.status or 'without a status'}")
 
 
 def refuse_failures(ended: list[Task]) -> None:

@@ -17,7 +17,7 @@ from rich.console import OverflowMethod
 from rich.text import Text
 
 from twelvetasks.cli.command import command, option
-from twelvetasks.cli.connection import Connection, connected, timeout_option
+from twelvetasks.cli.connection import Connection, connected, demo_option, timeout_option
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
 from twelvetasks.cli.options import FILTERS, OUTPUT, in_time, watch_options
@@ -43,13 +43,13 @@ TICK = 0.5
 @command(
     "watch",
     examples=[
-        ("twelvetasks watch", "Follow videos being indexed, until Ctrl-C."),
+        ("twelvetasks watch --demo", "Follow videos being indexed, until Ctrl-C."),
         (
-            "twelvetasks watch --since 2d --status failed",
-            "Tasks that failed in the last two days, and those that fail from now on.",
+            "twelvetasks watch --demo --since 2025-06-29 --status failed",
+            "Tasks that failed since that day, and those that fail from now on.",
         ),
         (
-            "twelvetasks watch --checkpoint place >> changes.jsonl",
+            "twelvetasks watch --demo --checkpoint place >> changes.jsonl",
             "A journal that continues where it stopped each time it is started.",
         ),
     ],
@@ -100,7 +100,7 @@ TICK = 0.5
         "else jsonl]",
     ),
 )
-@connected(timeout_option)
+@connected(demo_option, timeout_option, living_demo=True)
 def watch_tasks(
     connection: Connection,
     layout: str | None,

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twelvetasks.cli.output.table_writer import filename, status_colour
-from twelvetasks.cli.terminal import Console, printable
+from twelvetasks.cli.terminal import Console, lines_above, printable
 from twelvetasks.values.models import Task
 from twelvetasks.watching.plan import TaskChange
 
@@ -55,7 +55,7 @@ class LiveView:
             redirect_stderr=False,
             vertical_overflow="ellipsis",
         )
-        with self._live:
+        with self._live, lines_above(self._console):
             yield
 
     def change(self, change: TaskChange) -> None:

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from twelvetasks.cli.terminal import Console, is_pipe, is_terminal
+from twelvetasks.cli.terminal import Console, is_pipe, is_terminal, lines_above
 
 Show = Callable[[int, int | None], None]
 
@@ -49,6 +49,7 @@ def listing_progress(out: Console, *, asked: bool | None, done: int) -> Iterator
                 return
             if bar is None:
                 bar = shown.enter_context(_bar(console, MofNCompleteColumn(), _Rate()))
+                shown.enter_context(lines_above(console))
                 bar.add_task("Listing", completed=begun, total=total)
             bar.update(bar.task_ids[0], completed=done, total=total)
 
@@ -72,6 +73,7 @@ def upload_progress(*, asked: bool | None) -> Iterator[Callable[[int, int | None
                 return
             if bar is None:
                 bar = shown.enter_context(_bar(console, DownloadColumn(), TransferSpeedColumn()))
+                shown.enter_context(lines_above(console))
                 bar.add_task("Uploading")
             bar.update(bar.task_ids[0], completed=sent, total=size)
 

@@ -1,0 +1,78 @@
+"""The notices that break a silence, in a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.cli.running import Command, Terminal, at, spawn
+from twelvetasks.testing import FakePlatform
+
+
+@pytest.fixture
+def unreachable() -> Iterator[str]:
+    """An address that accepts no connection and refuses none: its queue is full."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1.3"
+
+
+def until_said(terminal: Terminal, notice: str, *arguments: str) -> str:
+    """Run the command in a terminal until it says this, and end it by Ctrl-C."""
+    with spawn(arguments, stdout=terminal.stream, stderr=terminal.stream) as process:
+        terminal.wait_for(notice)
+        os.kill(process.pid, signal.SIGINT)
+    assert process.returncode == 130
+    return terminal.close()
+
+
+@pytest.mark.parametrize("command", [["list"], ["count"], ["stats"], ["get", "x"], ["wait", "x"]])
+def test_a_request_without_an_answer_is_told(
+    terminal: Terminal, account: FakePlatform, command: list[str]
+) -> None:
+    account.hold()
+    until_said(terminal, "twelvetasks: waiting for an answer of 127.0.0.1", *command, *at(account))
+
+
+def test_a_connection_that_is_not_accepted_is_told(terminal: Terminal, unreachable: str) -> None:
+    until_said(terminal, "twelvetasks: connecting to 127.0.0.1", "list", "--base-url", unreachable)
+
+
+def test_a_retry_is_told_with_its_number_and_its_reason(
+    terminal: Terminal, account: FakePlatform
+) -> None:
+    account.fail(status=503, times=20)
+    shown = until_said(terminal, "retrying (4/6)", "count", *at(account))
+    assert re.search(r"twelvetasks: retrying \(4/6\) in \d s: .*503", shown)
+
+
+def test_the_end_of_a_rate_limit_is_told(terminal: Terminal, account: FakePlatform) -> None:
+    account.fail(status=429, times=1, headers={"Retry-After": "30"})
+    shown = until_said(terminal, "waiting for the rate limit", "list", *at(account))
+    assert re.search(r"waiting for the rate limit until \d\d:\d\d:\d\d\n", shown)
+
+
+def test_a_bar_stays_below_the_notice(terminal: Terminal, long_account: FakePlatform) -> None:
+    held = long_account.hold(page=4)
+    arguments = ["list", "--format", "csv", "--progress", "--concurrency", "1", *at(long_account)]
+    with spawn(arguments, stdout=terminal.stream, stderr=terminal.stream) as process:
+        terminal.wait_for("waiting for an answer")
+        held.release()
+    assert process.returncode == 0
+    assert "twelvetasks: waiting for an answer of 127.0.0.1\n" in terminal.close()
+
+
+def test_a_log_file_is_spared(command: Command, account: FakePlatform) -> None:
+    account.fail(status=503, times=2)
+    counted = command("count", platform=account)
+    assert (counted.code, counted.err) == (0, "")
