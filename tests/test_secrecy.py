@@ -249,7 +249,7 @@ async def public_objects(platform: FakePlatform) -> dict[str, Any]:
                 await session.tasks().count()
             except TwelveTasksError as error:
                 objects[f"the error of {status}"] = error
-            platform._script = type(platform._script)()
+            platform._script._failures.clear()
         await stream.aclose()
         await pages.aclose()
     return objects

@@ -11,7 +11,7 @@ import pickle
 import traceback
 import warnings
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import aiohttp
 import pytest
@@ -128,6 +128,10 @@ class TestTheKeyIsNotSeen:
             lambda: TaskSession(KEY, concurrency=0),
             lambda: TaskSession(KEY, timeout=0),
             lambda: TaskSession(f"{KEY} "),
+            lambda: TaskSession(cast("str", KEY.encode())),
+            lambda: TaskSession(cast("str", [KEY])),
+            lambda: TaskSession("", base_url=f"https://:{KEY}@h:bad"),
+            lambda: TaskSession("k", base_url=cast("str", f"https://u:{KEY}@h".encode())),
             lambda: TaskSession(KEY).tasks(page_limit=0),
         ],
     )
@@ -147,6 +151,33 @@ class TestTheKeyIsNotSeen:
             with pytest.raises(InvalidArgumentError, match="base_url=") as caught:
                 TaskSession(KEY, base_url=base_url)
             assert KEY not in str(caught.value) + repr(caught.value)
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "https://u:SECRET@h:bad/v1.3",
+            "https://u:SECRET?more@h/",
+            "https://u:SECRET#more@h/",
+            "https://h:bad/?token=SECRET",
+            "https://h:bad/#SECRET",
+            "https://h/v1.3#SECRET",
+            "https://a..b/?token=SECRET",
+            "https:/u:SECRET@h/",
+            "https//u:SECRET@h/",
+            "u:SECRET@h/v1.3",
+            "//u:SECRET@h/v1.3",
+            "h/v1.3?token=SECRET",
+            "http://[SECRET",
+        ],
+    )
+    def test_in_an_address_that_is_refused(self, address: str) -> None:
+        with pytest.raises(InvalidArgumentError, match="base_url=") as caught:
+            TaskSession(KEY, base_url=address)
+        error = caught.value
+        ours = error.__traceback__
+        assert ours is not None
+        shown = traceback.TracebackException(type(error), error, ours.tb_next, capture_locals=True)
+        assert "SECRET" not in "".join(shown.format()) + repr(error) + repr(vars(error))
 
 
 class TestArguments:

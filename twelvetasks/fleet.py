@@ -25,7 +25,7 @@ from twelvetasks.transport.pacer import GatePolicy
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError, TransportError
-from twelvetasks.values.secret import ApiKey
+from twelvetasks.values.secret import Secret
 
 try:
     from redis.asyncio import Redis
@@ -404,7 +404,9 @@ def _check_name(name: Any) -> None:
 
 
 def _hidden(redis: Any) -> Any:
-    return ApiKey(redis) if isinstance(redis, str) else redis
+    if isinstance(redis, Redis):
+        return redis
+    return Secret(redis if isinstance(redis, str) else "")
 
 
 def _opened(redis: Any, timeout: float) -> Redis:

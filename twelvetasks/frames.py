@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.streams.streams import BATCH_SIZE, TaskStream
 from twelvetasks.values.checks import whole_number
+from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import ResponseError, TwelveTasksError
 from twelvetasks.values.models import HlsStream, SystemMetadata, Task, TaskStatus
 
@@ -220,7 +221,8 @@ def _int64(task: Task, metadata: SystemMetadata, name: str) -> int | None:
     if number is None or number in INT64:
         return number
     raise ResponseError(
-        f"the {name} of the task {task.id} is {number:.3g} pixels, which is beyond 64 bits",
+        f"the {name} of the task {excerpt(task.id)} is {number:.3g} pixels, "
+        "which is beyond 64 bits",
         advice="Iterate over the listing itself, which takes any number",
     )
 

@@ -22,12 +22,11 @@ from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way
 from twelvetasks.transport.address import read_base_url
 from twelvetasks.transport.arguments import (
     API_KEY_VARIABLE,
-    check_characters,
     checked_gate,
     checked_policy,
     checked_telemetry,
     checked_trace_configs,
-    found_api_key,
+    read_api_key,
 )
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.gate import Gatekeeper
@@ -92,10 +91,11 @@ class TaskSession(Lists):
         trace_configs: Iterable[aiohttp.TraceConfig] | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
-        # Rebound before anything is refused: a traceback that shows locals must not show the key.
-        api_key = found_api_key(api_key)
-        check_characters(api_key)
+        # Rebound before anything is refused: a traceback that shows locals must not show secrets.
+        api_key, refusal = read_api_key(api_key)
         base_url, fault = read_base_url(base_url)
+        if refusal is not None:
+            raise refusal
         if fault:
             refuse("base_url", base_url, fault)
         self._base_url = URL(base_url)

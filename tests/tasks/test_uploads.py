@@ -216,6 +216,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"video_url": "https:///v.mp4"}, "video_url="),
     ({"video_url": "http://["}, "video_url="),
     ({"video_url": "https://example.com/a b"}, "spaces"),
+    ({"video_url": "https://u:pw@h:bad/v.mp4?sig=abc"}, "video_url='***': must"),
+    ({"video_url": "https://h/v.mp4 ?sig=abc#d"}, "='https://h/v.mp4%20?***#***': must"),
     ({"video_url": "https://example.com/a\nb"}, "video_url="),
     ({"video_url": 7}, "video_url=7"),
     ({"video_url": URL_OF_VIDEO, "filename": "v.mp4"}, "filename='v.mp4'"),

@@ -127,6 +127,13 @@ class TestRedirects:
         assert "answered 302, which is not followed" in str(error)
         assert len(platform.requests) == 1
 
+    async def test_the_host_of_a_redirect_is_shown_in_its_ascii_form(self) -> None:
+        # As the bytes of UTF-8 that are on the wire.
+        location = "https://\u0430pi.tw\u0435lvelabs.io/v1.3".encode().decode("latin-1")
+        async with raw(answer("302 Found", f"Location: {location}")) as server:
+            error = await failure(server.base_url)
+        assert "answered 302 to xn--pi-6kc.xn--twlvelabs-h0h.io," in str(error)
+
     @pytest.mark.parametrize(
         "location",
         ["", "http://[::1", "http://h:99999999/", "\xff\xfe", "http://xn--\xff/", "//", "a" * 8000],

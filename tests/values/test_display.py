@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.conversion.test_convert import pages, tasks
@@ -19,10 +20,14 @@ from twelvetasks import PageInfo, SystemMetadata, Task, TaskPage, TaskSession, T
 from twelvetasks.conversion.convert import structure
 from twelvetasks.testing import FakePlatform
 from twelvetasks.values.display import (
+    LONGEST_EXCERPT,
     duration_text,
+    excerpt,
     fields_html,
     minute_text,
     printable,
+    table_html,
+    terminal_json,
 )
 from twelvetasks.values.timestamps import parse_timestamp
 
@@ -104,7 +109,7 @@ class TestHtml:
     def test_any_task_is_a_table_of_its_own_text(self, sent: dict[str, object]) -> None:
         task = structure(sent, Task)
         rows = {name: value for name, value in Reader(fields_html(task)).rows}  # noqa: C416
-        assert rows["id"].split() == task.id.split()
+        assert rows["id"] == excerpt(task.id)
 
     @given(pages)
     def test_any_page_is_a_table_of_its_tasks(self, sent: dict[str, object]) -> None:
@@ -230,3 +235,29 @@ def test_nothing_is_left_that_a_terminal_would_obey(text: str) -> None:
     assert all(
         after == before for before, after in zip(text, shown, strict=True) if before.isprintable()
     )
+
+
+INVISIBLE = "a\u202eb\u200bc\u2066d\x1b[2Je\x85f\ud800g\U000e0041h\u2028i"
+
+
+@given(st.text())
+def test_an_excerpt_is_one_printable_line_however_long_the_text(text: str) -> None:
+    shown = excerpt(text * 200)
+    assert shown.isprintable()
+    assert len(shown) <= LONGEST_EXCERPT + 3
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+@example(INVISIBLE)
+def test_json_for_a_terminal_is_printable_and_has_the_same_values(text: str) -> None:
+    written = json.dumps({text: [text, 1]}, ensure_ascii=False, indent=2)
+    shown = terminal_json(written)
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert json.loads(shown) == json.loads(written)
+
+
+def test_html_for_a_notebook_hides_and_reorders_nothing() -> None:
+    task = Task(id=INVISIBLE, status=INVISIBLE, extra={INVISIBLE: INVISIBLE * 500})
+    html = fields_html(task) + table_html([task], caption=INVISIBLE)
+    assert html.isprintable()
+    assert len(html) < 10_000

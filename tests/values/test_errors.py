@@ -7,6 +7,7 @@ import pickle
 import re
 from typing import Any
 
+import attrs
 import pytest
 from aiohttp import web
 
@@ -50,6 +51,49 @@ async def refusal(session: TaskSession) -> TwelveTasksError:
     with pytest.raises(TwelveTasksError) as caught:
         await session.tasks().count()
     return caught.value
+
+
+HOSTILE = "\u202e\u200b\x1b[2J\r\nERROR forged\u2066\x85"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TwelveTasksError(HOSTILE),
+        InvalidArgumentError("resume", HOSTILE, HOSTILE),
+        ResponseError(HOSTILE, request_id="r"),
+        TaskFailedError(HOSTILE, task=Task(id="1")),
+        WebhookError(HOSTILE, refusal=Refusal.FORGED),
+    ],
+)
+def test_no_error_hides_or_reorders_what_it_says_or_takes_a_second_line(
+    error: TwelveTasksError,
+) -> None:
+    for said in (str(error), error.reason, *map(str, error.args)):
+        assert said.isprintable()
+
+
+@pytest.mark.parametrize("value", ["a" * 10**6, ["b"] * 10**5, 10**5000], ids=type)
+def test_a_value_that_is_refused_is_shown_in_short(value: object) -> None:
+    error = InvalidArgumentError("size", value, "must be smaller")
+    assert len(str(error)) < 600
+    assert str(error).endswith(": must be smaller")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+async def test_what_the_platform_sends_takes_one_printable_line_in_errors() -> None:
+    hostile = HOSTILE * 100
+    async with FakePlatform() as platform:
+        task = platform.add(status="failed", error_reason=hostile)
+        async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
+            with pytest.raises(TaskFailedError) as failed:
+                await session.wait(task["_id"])
+            resume = attrs.evolve(Checkpoint.start(session.tasks().query), query=hostile)
+            with pytest.raises(InvalidArgumentError) as foreign:
+                session.tasks(resume=resume)
+    for error in (failed.value, foreign.value):
+        assert str(error).isprintable()
+        assert len(str(error)) < 2500
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -24,6 +24,7 @@ import attrs
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
+from twelvetasks.transport.address import shown_address
 from twelvetasks.values.checks import check_flag, refuse, whole_number
 from twelvetasks.values.errors import UploadError
 
@@ -277,11 +278,12 @@ def _checked_url(video_url: object, filename: object, size: object) -> str:
     try:
         url = URL(text)
     except ValueError:
-        refuse("video_url", text, "must be an http(s) address")
+        url = URL()  # Refused below, where the error's context does not quote the address.
     if url.scheme not in ("http", "https") or not url.host:
-        refuse("video_url", text, "must be an http(s) address; for a file there is video_file")
+        demand = "must be an http(s) address; for a file there is video_file"
+        refuse("video_url", shown_address(text), demand)
     if not _is_sendable(text) or " " in text:
-        refuse("video_url", text, "must not hold spaces or line breaks")
+        refuse("video_url", shown_address(text), "must not hold spaces or line breaks")
     return text
 
 

@@ -25,6 +25,7 @@ from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.tasks.polling import Polling, Schedule
 from twelvetasks.tasks.requests import checked_id, retrieve
 from twelvetasks.values.checks import positive_seconds, refuse
+from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import (
     TRANSIENT_FAILURES,
     BadRequestError,
@@ -88,9 +89,10 @@ async def wait_for(
     async with TaskWaiting(requests, [task], plan) as waiting:
         ended = await anext(waiting)
     if raise_on_failure and ended.status == TaskStatus.FAILED:
-        reason = ended.error_reason
+        reason = excerpt(ended.error_reason or "")
         raise TaskFailedError(
-            f"task {ended.id} has failed{f': {reason}' if reason else ', and no reason is given'}",
+            f"task {excerpt(ended.id)} has failed"
+            f"{f': {reason}' if reason else ', and no reason is given'}",
             advice="Check the video against the platform's requirements",
             task=ended,
         )
@@ -330,6 +332,6 @@ def _checked_tasks(tasks: Iterable[str | Task]) -> dict[str, Task | None]:
 
 def _listed(words: Iterable[str]) -> str:
     """Join the first five words, and count the rest."""
-    several = list(words)
+    several = [excerpt(each) for each in words]
     more = len(several) - 5
     return ", ".join(several[:5]) + (f" and {more} more" if more > 0 else "")

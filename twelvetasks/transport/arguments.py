@@ -17,38 +17,34 @@ from twelvetasks.values.secret import ApiKey
 
 __all__ = [
     "API_KEY_VARIABLE",
-    "check_characters",
     "checked_gate",
     "checked_policy",
     "checked_telemetry",
     "checked_trace_configs",
-    "found_api_key",
+    "read_api_key",
 ]
 
 API_KEY_VARIABLE = "TWELVE_LABS_API_KEY"
 """The environment variable that the official SDK reads, too."""
 
 
-def found_api_key(given: Any) -> ApiKey:
-    """Return the key given, or else that of the environment."""
+def read_api_key(given: Any) -> tuple[ApiKey, AuthenticationError | None]:
+    """Give the key, or else that of the environment; or why it cannot be one.
+
+    The error is returned: raised here, its traceback would show `given` where locals are shown.
+    """
     key = os.environ.get(API_KEY_VARIABLE, "") if given is None else given
     if not isinstance(key, str):
-        raise AuthenticationError(f"api_key must be a string, not {type(key).__name__}")
-    if not key:
-        raise AuthenticationError(
-            "there is no API key",
-            advice=f"Pass api_key=... or set the environment variable {API_KEY_VARIABLE}",
-        )
-    return ApiKey(key)
-
-
-def check_characters(api_key: ApiKey) -> None:
-    """Refuse a key that could not be sent in a header."""
-    if not all("!" <= character <= "~" for character in api_key):
-        raise AuthenticationError(
-            "the API key has a character that no key has, perhaps a space or a line break",
-            advice=f"Check api_key or the environment variable {API_KEY_VARIABLE}",
-        )
+        fault, advice = f"api_key must be a string, not {type(key).__name__}", ""
+    elif not key:
+        fault = "there is no API key"
+        advice = f"Pass api_key=... or set the environment variable {API_KEY_VARIABLE}"
+    elif not all("!" <= character <= "~" for character in key):
+        fault = "the API key has a character that no key has, perhaps a space or a line break"
+        advice = f"Check api_key or the environment variable {API_KEY_VARIABLE}"
+    else:
+        return ApiKey(key), None
+    return ApiKey(), AuthenticationError(fault, advice=advice)
 
 
 def checked_gate(gate: Any, concurrency: int) -> Gatekeeper:

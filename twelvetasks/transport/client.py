@@ -20,13 +20,12 @@ from twelvetasks.transport.connections import Connections, LostConnectionError, 
 from twelvetasks.transport.messages import Answer, Outcome, Request
 from twelvetasks.transport.ratelimits import RateReport, read_report
 from twelvetasks.transport.refusals import (
-    LONGEST_QUOTE,
     code_and_message,
     host_of,
     kind_of_refusal,
     read_words,
 )
-from twelvetasks.values.display import wait_text
+from twelvetasks.values.display import excerpt, wait_text
 from twelvetasks.values.errors import (
     RateLimitedError,
     RequestTimeoutError,
@@ -236,13 +235,8 @@ class Client:
         return f"{type(error).__name__}: {said}"
 
     def _quoted(self, text: str | None) -> str | None:
-        """Quote what another machine said: without the key, in one line, shortened."""
-        if text is None:
-            return None
-        words = " ".join(self._api_key.redact(text).split())
-        if not words.isprintable():
-            words = "".join(sign if sign.isprintable() else "\ufffd" for sign in words)
-        return f"{words[:LONGEST_QUOTE]}..." if len(words) > LONGEST_QUOTE else words
+        """Quote what another machine said, without the key."""
+        return None if text is None else excerpt(self._api_key.redact(text))
 
 
 @functools.lru_cache(maxsize=16)

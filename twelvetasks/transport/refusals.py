@@ -21,9 +21,6 @@ from twelvetasks.values.errors import (
 )
 from twelvetasks.values.words import words_in
 
-LONGEST_QUOTE = 500
-"""Characters that an error quotes of what another machine said."""
-
 
 async def read_words(response: aiohttp.ClientResponse) -> bytes:
     """Read the body of a refusal; one that cannot be read is empty, for the status says enough."""
@@ -64,9 +61,12 @@ def kind_of_refusal(
 
 
 def host_of(location: str) -> str | None:
-    """Return the host of a URL, or None if it has none or is not a URL."""
+    """Return the host of a URL in its ASCII form; None if it has none or is not a URL.
+
+    In its Unicode form, a host can look like another one.
+    """
     try:
-        return URL(location).host
+        return URL(location).raw_host
     except ValueError:
         return None
 

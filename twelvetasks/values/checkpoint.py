@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import attrs
 
+from twelvetasks.values.display import excerpt
 from twelvetasks.values.timestamps import parse_timestamp, utc_timestamp
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ class Checkpoint:
         """
         if self.query != query.identity:
             raise ValueError(
-                f"the checkpoint belongs to another listing or watch ({self.query}), "
-                f"not to this one ({query.identity})"
+                f"the checkpoint belongs to another listing or watch ({excerpt(self.query)}), "
+                f"not to this one ({excerpt(query.identity)})"
             )
 
 

@@ -1,7 +1,7 @@
 """How values show themselves to people: `repr`, small HTML tables for notebooks, plain text.
 
-It works on any attrs value and imports no model. Text that another machine sent is escaped in HTML
-and stripped of control characters in terminals; the HTML has no style, script or link.
+It works on any attrs value and imports no model. Text that another machine sent is made printable
+before a terminal, a log or a notebook shows it; the HTML has no style, script or link.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ import attrs
 from twelvetasks.values.timestamps import format_timestamp
 
 __all__ = [
+    "LONGEST_EXCERPT",
     "brief_repr",
     "duration_text",
+    "excerpt",
     "fields_html",
     "minute_text",
     "printable",
     "table_html",
+    "terminal_json",
     "wait_text",
 ]
+
+LONGEST_EXCERPT = 500
+"""Characters that errors, logs and notebooks show of one text that another machine sent."""
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -53,12 +59,33 @@ def table_html(values: Iterable[Any], *, caption: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace control characters, which a terminal would obey instead of showing them."""
+    """Replace each control, bidirectional or zero-width character: it could hide what is said.
+
+    White space becomes a space, anything else U+FFFD, so the length stays the same.
+    """
     if text.isprintable():
         return text
     return "".join(
         each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
         for each in text
+    )
+
+
+def excerpt(text: str, longest: int = LONGEST_EXCERPT) -> str:
+    """Quote another machine's text in an error or a log: one printable line, shortened."""
+    line = " ".join(printable(text).split())
+    return f"{line[:longest]}..." if len(line) > longest else line
+
+
+def terminal_json(text: str) -> str:
+    """Escape, in JSON text, what a terminal would obey, reorder or hide. Its values stay the same.
+
+    Such characters occur inside strings only, where JSON has an escape for each of them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else _json_escape(each) for each in text
     )
 
 
@@ -85,6 +112,11 @@ def wait_text(seconds: float) -> str:
 def minute_text(moment: datetime | None) -> str:
     """Write a time in UTC up to its minute; nothing for None."""
     return moment.astimezone(UTC).isoformat(" ", "minutes")[:16] if moment else ""
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _known_fields(value: Any) -> Iterator[tuple[str, Any]]:
@@ -124,7 +156,7 @@ def _html(
     return "".join(
         (
             "<table>",
-            f"<caption>{escape(caption)}</caption>" if caption else "",
+            f"<caption>{escape(excerpt(caption))}</caption>" if caption else "",
             "" if columns is None else f"<thead>{row(columns, 'th')}</thead>",
             f"<tbody>{''.join(row(cells, 'td') for cells in rows)}</tbody></table>",
         )
@@ -134,4 +166,4 @@ def _html(
 def _plain_text(value: Any) -> str:
     if value is None:
         return ""
-    return format_timestamp(value) if isinstance(value, datetime) else str(value)
+    return format_timestamp(value) if isinstance(value, datetime) else excerpt(str(value))

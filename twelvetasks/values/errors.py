@@ -34,6 +34,7 @@ from enum import StrEnum
 from typing import Any, Self, TypedDict, Unpack
 
 from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.display import excerpt, printable
 from twelvetasks.values.models import Task
 
 __all__ = [
@@ -112,6 +113,8 @@ class TwelveTasksError(Exception):
     late, lost, cut or unreadable: look for the task before you create it again."""
 
     def __init__(self, reason: str, **known: Unpack[Told]) -> None:
+        # It may quote other machines, whose text must not rewrite a log or a terminal.
+        reason = printable(reason)
         super().__init__(reason)
         self.reason = reason
         self.advice = known.get("advice", "")
@@ -150,6 +153,13 @@ class TwelveTasksError(Exception):
         return twin.with_traceback(self.__traceback__)
 
 
+def _brief(value: object) -> str:
+    try:
+        return excerpt(repr(value))
+    except ValueError:  # Python writes no whole number of thousands of digits.
+        return f"{type(value).__name__} that is too long to show"
+
+
 class InvalidArgumentError(TwelveTasksError, ValueError):
     """An argument was refused before any request was sent; the message names it and its value."""
 
@@ -161,7 +171,7 @@ class InvalidArgumentError(TwelveTasksError, ValueError):
     """What the value must be, or what is wrong with it."""
 
     def __init__(self, parameter: str, value: Any, demand: str, *, advice: str = "") -> None:
-        super().__init__(f"{parameter}={value!r}: {demand}", advice=advice)
+        super().__init__(f"{parameter}={_brief(value)}: {demand}", advice=advice)
         self.parameter = parameter
         self.value = value
         self.demand = demand
@@ -170,7 +180,7 @@ class InvalidArgumentError(TwelveTasksError, ValueError):
         rebuild, arguments, data = super().__reduce__()
         # The value may be anything, but the error must survive the way between processes.
         if not isinstance(self.value, (str, int, float, datetime, type(None))):
-            data["value"] = repr(self.value)
+            data["value"] = _brief(self.value)
         return rebuild, arguments, data
 
 

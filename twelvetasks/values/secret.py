@@ -8,7 +8,7 @@ pickled.
 from __future__ import annotations
 
 import re
-from typing import NoReturn, SupportsIndex
+from typing import NoReturn, Self, SupportsIndex
 
 __all__ = ["ApiKey", "Secret"]
 
@@ -20,6 +20,10 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+    def __getitem__(self, place: SupportsIndex | slice, /) -> Self:
+        # rich shows of a long local its first characters.
+        return type(self)(super().__getitem__(place))
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
         raise TypeError("a secret, such as an API key, cannot be pickled")

@@ -9,6 +9,7 @@ import attrs
 from twelvetasks.cli.output.columns import subset
 from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.conversion.convert import to_dict, to_json
+from twelvetasks.values.display import terminal_json
 from twelvetasks.values.models import Task
 
 __all__ = ["JsonArrayWriter", "JsonLinesWriter", "write_json", "write_task"]
@@ -59,9 +60,9 @@ class JsonArrayWriter:
 
 
 def write_json(out: Console, text: str) -> None:
-    """Write JSON; control characters are escaped if it goes to a terminal."""
+    """Write JSON; what a terminal would obey or hide is escaped if it goes to one."""
     if is_terminal(out.file):
-        out.out(text.translate(_ESCAPED), end="", highlight=False)
+        out.out(terminal_json(text), end="", highlight=False)
     else:
         out.file.write(text)
         out.file.flush()
@@ -75,7 +76,3 @@ def write_task(task: Task) -> None:
     else:
         text = to_json(task)
     write_json(out, f"{text}\n")
-
-
-_ESCAPED = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
-"""The control characters that JSON lets through, and a terminal obeys."""
