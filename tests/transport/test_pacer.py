@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +25,7 @@ from tests.transport.simulation import (
 from twelvetasks import GatePolicy, InvalidArgumentError, RetryPolicy
 from twelvetasks.testing.limits import RateLimit, RateWindow
 from twelvetasks.transport.known_rate import KnownRate
-from twelvetasks.transport.pacer import Line, Pacer, Place
+from twelvetasks.transport.pacer import LONGEST_GUESS, Line, Pacer, Place
 from twelvetasks.transport.ratelimits import Allowance, RateReport, read_report
 
 SUCCESS = RateReport(status=200)
@@ -152,15 +154,17 @@ class TestAPause:
             pauses.append(gate.ready_at(now) - now)
             now = gate.ready_at(now)
             gate.finish(gate.start(now), REFUSAL, now)
-        assert pauses == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0]
+        assert pauses == [5.0, 10.0, 20.0, 40.0, LONGEST_GUESS, LONGEST_GUESS]
         now = gate.ready_at(now)
         gate.finish(gate.start(now), SUCCESS, now)
-        gate.finish(gate.start(gate.ready_at(now)), REFUSAL, now)
-        assert now < gate.ready_at(now) <= now + 5.0
+        gate.finish(gate.start(now), REFUSAL, now)
+        assert gate.ready_at(now) == now + 5.0
 
     def test_a_time_of_zero_lets_one_request_probe_at_once(self) -> None:
         gate = pacer(pause=5.0)
         gate.finish(gate.start(0.0), refusal(0.0), 0.0)
+        # 0 is a time that is named, so it is obeyed; only the probe goes before an answer.
+        assert gate.ready_at(0.0) == 0.0
         assert len(start_all(gate, 0.0)) == 1
 
     def test_a_time_of_zero_that_was_not_enough_is_followed_by_a_pause(self) -> None:
@@ -174,6 +178,15 @@ class TestAPause:
         for number, place in enumerate(start_all(gate, 0.0)):
             gate.finish(place, REFUSAL, number / 10)
         assert gate.ready_at(1.0) == 5.0
+
+    def test_a_guess_is_told_in_full_and_kept_for_no_more_than_a_minute(self) -> None:
+        gate = pacer(pause=5.0)
+        now = 0.0
+        for _ in range(6):
+            gate.finish(gate.start(now), REFUSAL, now)
+            told, kept = gate.pause_left(now), gate.ready_at(now) - now
+            now = gate.ready_at(now)
+        assert (told, kept) == (160.0, LONGEST_GUESS)
 
     @pytest.mark.parametrize("asked", [3600.1, 1e9, math.inf])
     def test_an_absurd_one_is_told_but_kept_no_longer_than_the_policy_says(
@@ -225,6 +238,7 @@ class TestHalvingAndGrowth:
         now = 0.0
         limits = []
         for _ in range(5):
+            # After the first refusal requests are paced.
             now = gate.ready_at(now)
             for place in start_all(gate, now):
                 gate.finish(place, refusal(10), now)
@@ -484,6 +498,7 @@ class Judge:
         self.now += self.policy.longest_pause
         self.start(1)
         self.finish(0, SUCCESS)
+        # After a refusal they start at a pace, one after the other, and all of them do.
         for _ in range(self.most):
             assert self.gate.ready_at(self.now) <= self.now + self.policy.longest_pause
             self.step("wait until ready")
@@ -604,6 +619,12 @@ class TestAgainstALimit:
 LATENCIES = st.lists(st.floats(0.001, 0.05), min_size=1, max_size=20)
 
 
+def busy(seed: int) -> Callable[[int], float]:
+    """Return latencies of a busy machine: mostly some milliseconds, sometimes tens of them."""
+    chance = random.Random(seed)
+    return lambda _: 0.002 + chance.expovariate(250) + 0.03 * (chance.random() < 0.01)
+
+
 def latency(choices: list[float]) -> Callable[[int], float]:
     return lambda number: choices[number % len(choices)]
 
@@ -622,10 +643,48 @@ class TestTheRate:
         assert client.finished <= slower * (500 - 11) / 50
         assert world.refused <= refusals
 
-    def test_several_gates_share_a_limit_without_knowing_of_each_other(self) -> None:
-        world = Simulation(TokenBucket(50, 10), clients=4, pages=200)
-        clients = world.run()
-        assert max(client.finished for client in clients) <= 1.4 * (800 - 11) / 50
+    @pytest.mark.parametrize("retry_after", [None, 0.0])
+    @pytest.mark.parametrize("clients", [2, 4])
+    @pytest.mark.parametrize("seed", range(10))
+    def test_several_gates_share_a_limit_without_knowing_of_each_other(
+        self, seed: int, clients: int, retry_after: float | None
+    ) -> None:
+        world = Simulation(
+            TokenBucket(50, 10),
+            clients=clients,
+            pages=200,
+            retry_after=retry_after,
+            latency=busy(seed),
+        )
+        slowest = max(client.finished for client in world.run())
+        assert slowest <= 1.4 * (200 * clients - 11) / 50
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_pauses_of_1_second_that_the_limiter_names_stay_rare(self, seed: int) -> None:
+        world = Simulation(TokenBucket(50, 10), retry_after=1.0, latency=busy(seed))
+        (client,) = world.run()
+        assert client.finished <= 1.3 * (500 - 11) / 50
+        assert world.refused <= 20
+
+    @pytest.mark.parametrize("factor", [0.5, 2.0])
+    @pytest.mark.parametrize("seed", range(10))
+    def test_with_named_pauses_a_change_is_followed_within_10_seconds(
+        self, seed: int, factor: float
+    ) -> None:
+        at = 2.0 + 1.8 * seed
+        bucket = TokenBucket(50, 10)
+        world = Simulation(bucket, pages=10**6, retry_after=1.0, latency=busy(seed))
+        world.later(at, lambda: setattr(bucket, "rate", 50 * factor))
+        world.run(at + 25)
+        start, end = at + 10, at + 20
+        moments = [moment for moment, _ in world.log]
+        # The limiter asks for these pauses, so their time cannot be used.
+        paused = sum(
+            max(min(after, end) - max(before, start), 0.0)
+            for before, after in itertools.pairwise(moments)
+            if after - before >= 1.0
+        )
+        assert world.passed_between(start, end) >= 0.9 * 50 * factor * (end - start - paused)
 
     @pytest.mark.parametrize("retry_after", [None, 0.0])
     @pytest.mark.parametrize("factor", [0.5, 2.0])
@@ -684,7 +743,8 @@ class TestTheRate:
         self, requests: int, latencies: list[float]
     ) -> None:
         world = Simulation(FixedWindow(requests, 86_400.0), latency=latency(latencies))
-        (client,) = world.run(300.0)
+        # A listing ends with the first pause that is told as longer than it may be.
+        (client,) = world.run(160.0)
         assert client.done == requests
         assert client.longest_pause > RetryPolicy().longest_wait
         assert world.refused <= 8 + 12

@@ -19,6 +19,9 @@ __all__ = ["GatePolicy", "Line", "Pacer", "Place"]
 LONGEST_FIRST_PAUSE = 2.0
 """Seconds: longer ones come from doubling, so that a limit which has risen is not slept through."""
 
+LONGEST_GUESS = 60.0
+"""Seconds: the platform's limits are per minute and per day, and no retry outwaits a day."""
+
 SAME_RESET = 1.0
 """Seconds by which two announced resets may differ and be one: they are told in whole seconds."""
 
@@ -178,7 +181,11 @@ class Pacer:
 
     def pause(self, seconds: float, now: float) -> None:
         """Let nothing start for so long; a longer pause in force stays."""
-        resume_at = now + min(seconds, self._policy.longest_pause)
+        self._pause(seconds, now, at_most=math.inf)
+
+    def _pause(self, seconds: float, now: float, *, at_most: float) -> None:
+        """Tell of a pause, and keep it for `at_most` so long."""
+        resume_at = now + min(seconds, at_most, self._policy.longest_pause)
         paused = now < self._resume_at
         self._asked_until = max(now + seconds, self._asked_until if paused else -math.inf)
         if paused and resume_at <= self._resume_at:
@@ -216,7 +223,8 @@ class Pacer:
         if fresh:
             self._named = bool(report.retry_after)
         if report.retry_after or fresh:
-            self.pause(self._pause_after(report, place), now)
+            kept = max(report.retry_after or 0.0, self._policy.pause, LONGEST_GUESS)
+            self._pause(self._pause_after(report, place), now, at_most=kept)
 
     def _pause_after(self, report: RateReport, place: Place) -> float:
         """Return the seconds asked for; a guess if none are, or if they were not enough before."""
@@ -224,7 +232,7 @@ class Pacer:
             return report.retry_after
         first = self._policy.pause
         if self._finder.rate is not None:
-            first = min(2.0 / self._finder.rate, LONGEST_FIRST_PAUSE)
+            first = min(1.0 / self._finder.rate, LONGEST_FIRST_PAUSE)
         guess = first * 2.0 ** min(self._refused_tries, 64)
         return max(report.retry_after or 0.0, guess)
 

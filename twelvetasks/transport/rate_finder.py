@@ -24,7 +24,7 @@ import math
 
 __all__ = ["RateFinder"]
 
-SEARCH_DOUBLING = 0.1
+SEARCH_DOUBLING = 0.15
 """Seconds in which the pace doubles as long as no rate is known."""
 
 SHORTFALL = 0.03
@@ -33,17 +33,26 @@ SHORTFALL = 0.03
 STEEPNESS = 8.0
 """How fast the pace rises after the plateau: half a plateau later it is twice the rate."""
 
-PLATEAU = 4.0
-"""Seconds. With the rise after it, a limit that has doubled is found in less than 10 s."""
+PLATEAU = 1.0
+"""Seconds. Short, so that clients which share a limit soon share it evenly: the fastest of them is
+refused most often, and the others rise meanwhile."""
 
 PAUSES_PER_PLATEAU = 7.0
-"""A refusal that costs a long pause must be rare: less than a tenth of the time is lost."""
+"""A pause that the limiter names is lost time, so it must be rare: less than a tenth is lost. With
+the rise after it, a limit that has doubled is still found in less than 10 s if pauses last 1 s."""
 
 REQUESTS_PER_PLATEAU = 4.0
 """A plateau lasts for at least so many requests; else the pace of a slow limit rises in jumps."""
 
+REFILLED = 0.9
+"""How much of what a named pause has refilled is used at once. The rest is for other clients."""
+
 FEW = 16
-"""Measured by fewer requests, a rate is off by more than a sixteenth: the measurement goes on."""
+"""Measured by fewer requests, a rate is off by more than a sixteenth: the measurement goes on, and
+the pace falls by no more than to `BACKOFF` of what it was."""
+
+BACKOFF = 0.7
+"""The share of the pace that stays after a refusal which measures little; 0.7 as in CUBIC."""
 
 LONGEST_STEP = 60.0
 """Seconds: however slow a limit seems to be, one request a minute is sent to see."""
@@ -145,6 +154,7 @@ class RateFinder:
         if self._ended is None:
             return
         ended, pause = self._ended, started - self._first_refusal
+        cost = pause if named else 0.0
         seconds = max(self._first_refusal - self._began, 0.0)
         if not self._measured_from_refusal and not self._taken:
             # Others have used the limit up: nothing is known of it before the next refusal.
@@ -152,14 +162,14 @@ class RateFinder:
         elif not self._measured_from_refusal:
             self._burst = self._taken
             if seconds >= 1.0 and self._taken >= FEW:
-                self._cruise(self._taken / seconds * 0.9, seconds, pause)
+                self._cruise(self._taken / seconds * 0.9, seconds, cost)
             else:
                 # A limiter that names a time has room then; a guessed time may be just enough.
                 room = self._taken if named else self._taken / 2
                 self._searching = True
                 self._base = max(room, 1.0) / max(pause, 0.01)
         else:
-            self._measure(ended, pause)
+            self._measure(ended, cost)
         if not self._measured_from_refusal or self._taken >= FEW:
             self._began, self._taken, self._idle = ended, 0, 0.0
             self._measured_from_refusal = True
@@ -169,29 +179,27 @@ class RateFinder:
         self._paced = 0.0
         self._last = now
         self._free = 0.0
-        # A pause fills the limiter up again, and what it holds is lost unless it is used.
-        if self.rate is not None:
-            self._free = min(self._burst, self.rate * pause) / 2
-        elif named:
-            self._free = self._burst / 2
+        # A pause that the limiter names is longer than it takes to free one place. What it frees is
+        # lost unless it is used.
+        if named:
+            room = math.inf if self.rate is None else self.rate * pause
+            # The probe has used one place.
+            self._free = max(REFILLED * (min(self._burst, room) - 1), 0.0)
         self._next = now + (0.0 if self._free >= 1 else self._step())
 
-    def _measure(self, ended: float, pause: float) -> None:
+    def _measure(self, ended: float, cost: float) -> None:
         seconds = max(ended - self._began - self._idle, 1e-3)
         rate = max(self._taken, 1) / seconds
-        if self._searching:
+        if cost:
             # A long pause may have filled the limiter up: then what passed beyond a burst counts.
-            active = self._first_refusal - self._resumed
-            if active >= SEARCH_DOUBLING:
-                rate = max(rate, (self._taken - self._burst) / active, self._rate_overrun())
-            rate = min(rate, self._last_pace)
-        else:
-            if self._overrun > 0:
-                rate = max(rate, self._rate_overrun())
-            if self._taken < FEW and self._last_pace < math.inf:
-                rate = max(rate, 0.5 * self._last_pace)
-            rate = min(rate, 0.95 * self._last_pace)
-        self._cruise(rate, seconds, pause)
+            active = max(self._first_refusal - self._resumed, SEARCH_DOUBLING)
+            rate = max(rate, (self._taken - max(self._burst, 1)) / active)
+        if self._searching or self._overrun > 0:
+            rate = max(rate, self._rate_overrun())
+        if not self._searching and self._taken < FEW and self._last_pace < math.inf:
+            rate = max(rate, BACKOFF * self._last_pace)
+        rate = min(rate, (1.0 if self._searching else 0.95) * self._last_pace)
+        self._cruise(rate, seconds, cost)
 
     def _rate_overrun(self) -> float:
         """Return the rate at which the rise would have used up a full burst by the refusal."""
@@ -214,10 +222,10 @@ class RateFinder:
         area = (end**4 - begin**4) / 4 - begin**3 * (end - begin)
         return STEEPNESS * area * self._base * self._plateau
 
-    def _cruise(self, rate: float, seconds: float, pause: float) -> None:
+    def _cruise(self, rate: float, seconds: float, cost: float) -> None:
         self._searching = False
         self.rate = self._base = rate
-        least = max(PAUSES_PER_PLATEAU * pause, REQUESTS_PER_PLATEAU / rate)
+        least = max(PAUSES_PER_PLATEAU * cost, REQUESTS_PER_PLATEAU / rate)
         self._plateau = max(min(2.0 * seconds, PLATEAU), least)
 
     def _step(self) -> float:
