@@ -1,40 +1,29 @@
-"""What is public: the modules that the documents import, and what these name in their ``__all__``.
-
-Nothing has to be added here for a new name or a new module: a document that uses it is enough.
-"""
+"""What is public: the modules that `dir` shows, and what each names in its ``__all__``."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import twelvetasks
 
-ROOT = Path(__file__).parents[1]
-MODULES = {module.name for module in pkgutil.iter_modules(twelvetasks.__path__)}
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples" / "guides").rglob("*.md"))]
-
 
 def modules() -> list[ModuleType]:
-    """Import every module of the package that a document imports or names."""
-    text = "\n".join(document.read_text("utf-8") for document in DOCUMENTS)
-    imported = re.findall(r"^ *(?:from|import) (twelvetasks(?:\.\w+)*)", text, re.MULTILINE)
-    for names in re.findall(r"^ *from twelvetasks import (.+)", text, re.MULTILINE):
-        imported += (f"twelvetasks.{name}" for name in names.split(", ") if name in MODULES)
-    return [importlib.import_module(name) for name in sorted({"twelvetasks", *imported})]
+    """Import every public module: the package, and what ``import twelvetasks`` lets one reach."""
+    reached = sorted(
+        name for name in dir(twelvetasks) if inspect.ismodule(getattr(twelvetasks, name))
+    )
+    return [twelvetasks, *(getattr(twelvetasks, name) for name in reached)]
 
 
 def names() -> Iterator[tuple[ModuleType, str]]:
-    """Give every public name with its module."""
+    """Give every public name with its module; what has two, with the first alone."""
     for module in modules():
         for name in module.__all__:
-            yield module, name
+            if module is twelvetasks or name not in twelvetasks.__all__:
+                yield module, name
 
 
 def documented() -> Iterator[tuple[str, object]]:

@@ -65,6 +65,8 @@ UNTOLD = {
     *("enter", "leave", "pass_through"),  # `Gate.passage`, and the platform of a `Hold`
     *("attach", "detach", "next_disturbance"),  # a watch, and a platform
     *("attempt", "listing"),  # a session
+    "located",  # an error
+    *(f"FakeList.{name}" for name in ("apply_due", "begin", "kind", "load", "page", "read")),
 }
 """What only parts of the package call, which are named beside it."""
 
@@ -80,6 +82,7 @@ def test_every_member_of_a_public_class_is_in_the_reference(described: dict[str,
         for module, name in public.names()
         if inspect.isclass(getattr(module, name))
         for member in members(getattr(module, name)) - UNTOLD
+        if f"{name}.{member}" not in UNTOLD
     }
     assert sorted(expected - described.keys()) == []
 
@@ -106,7 +109,7 @@ def test_every_function_and_method_of_the_reference_occurs_in_an_example(
         for name, kind in described.items()
         if kind in ("function", "method")
     }
-    assert sorted(called - used - {"__call__"}) == []
+    assert sorted(called - used - UNTOLD - {"__call__"}) == []
 
 
 def test_nothing_private_is_shown(built: Path) -> None:

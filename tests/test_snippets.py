@@ -101,7 +101,7 @@ class TestSnippets:
     ) -> None:
         # Where the waits are the point, they take place.
         stamina.set_testing("RateLimit(" not in snippet.source, attempts=5)
-        async with TaskSession() as session:
+        async with asyncio.timeout(60), TaskSession() as session:
             await run_fragment(snippet, asyncio=asyncio, session=session, twelvetasks=twelvetasks)
         assert snippet.promised is not None
         assert_as_promised(capsys.readouterr().out, snippet.promised)
@@ -111,8 +111,12 @@ class TestSnippets:
         self, account: FakePlatform, snippet: Snippet
     ) -> None:
         names: dict[str, Any] = {name: getattr(module, name) for module, name in public.names()}
-        async with TaskSession() as session, session.tasks(max_items=1) as stream:
-            names |= {"asyncio": asyncio, "twelvetasks": twelvetasks}
+        async with (
+            asyncio.timeout(30),
+            TaskSession() as session,
+            session.tasks(max_items=1) as stream,
+        ):
+            names |= {"__name__": "example", "asyncio": asyncio, "twelvetasks": twelvetasks}
             await run_fragment(snippet, **names, session=session, stream=stream)
 
     @snippets("sdk")

@@ -95,7 +95,7 @@ class Statuses(click.ParamType[tuple[str, ...]]):
     """One status or several, separated by commas."""
 
     name = "status"
-    known = tuple(status.value for status in TaskStatus)
+    known: tuple[str, ...] = tuple(status.value for status in TaskStatus)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's
         """Show the statuses in the help."""

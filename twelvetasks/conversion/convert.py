@@ -50,6 +50,7 @@ def to_dict(model: Any) -> dict[str, Any]:
     Takes a task, a page, a webhook event or any value inside one. Timestamps are strings, `Task.id`
     is ``_id``, and what the platform had left out stays out::
 
+        task = await session.tasks().first()
         twelvetasks.to_dict(task)  # {"_id": "62a1...", "status": "ready", ...}
     """
     written: dict[str, Any] = converters().fast.unstructure(model)

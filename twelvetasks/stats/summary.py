@@ -69,6 +69,7 @@ class TimeBin:
     end: float | None
     """Seconds; None if it is the last bin and holds everything longer."""
     count: Count
+    """Tasks whose time lies in it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,7 +99,9 @@ class Period:
     """The tasks of several consecutive days, by UTC."""
 
     start: date
+    """The first day."""
     days: Count
+    """How many days in a row, at least 1."""
     created: Count
     """Tasks created."""
     ready: Count

@@ -50,7 +50,7 @@ class Requests:
         self.base_url = base_url
         self.concurrency = concurrency
         """How many pages a listing may fetch or hold ahead of its reader."""
-        self.closing = asyncio.Event()
+        self.closing: asyncio.Event = asyncio.Event()
         """Set when the session begins to close, for those that wait without a request."""
         self._fetches: set[asyncio.Task[Any]] = set()
         self._observations: WeakSet[ListingObservation] = WeakSet()

@@ -34,8 +34,8 @@ class Window(Generic[ItemT]):
 
     def __init__(self, requests: Requests, options: ListingOptions[ItemT]) -> None:
         self.fetches: dict[Read, asyncio.Task[Answer]] = {}
-        self.progress = ListingProgress(options)
-        self.pages_done = 0
+        self.progress: ListingProgress[ItemT] = ListingProgress(options)
+        self.pages_done: int = 0
         self.unread: Sized = ()
         """Items of the pages given that have not reached the reader yet."""
         self._arrivals: deque[Read] = deque()

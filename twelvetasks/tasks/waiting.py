@@ -106,6 +106,9 @@ class TaskWaiting(ResumableGenerator[Task]):
     `asyncio.wait_for(anext(waiting), 1)` can serve as a heartbeat. Leave it with `async with` or
     `aclose()`, which end its requests. ::
 
+        urls = ["https://example.com/one.mp4", "https://example.com/two.mp4"]
+        index = "62a0906d47f5678267ec10a6"
+        tasks = [await session.create(index_id=index, video_url=url) for url in urls]
         async with session.wait_all(tasks, timeout=600) as waiting:
             async for task in waiting:
                 print(task.id, task.status, len(waiting.remaining))

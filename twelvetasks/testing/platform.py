@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import msgspec
@@ -139,7 +138,7 @@ class FakePlatform(Behaviour):
         self._webhooks = Webhooks(self._clock)
         first = dict(lists or {})
 
-        def fake_list(name: str, kind: Kind) -> FakeList:
+        def served(name: str, kind: Kind) -> FakeList:
             return FakeList(
                 kind,
                 self._clock,
@@ -150,23 +149,24 @@ class FakePlatform(Behaviour):
             )
 
         first["tasks"] = tasks
-        self._tasks = fake_list("tasks", kinds.TASKS)
+        self._tasks: FakeList = served("tasks", kinds.TASKS)
         self._tasks.load()
-        self.indexed_assets = fake_list("indexed_assets", kinds.INDEXED_ASSETS)
+        self.indexed_assets: FakeList = served("indexed_assets", kinds.INDEXED_ASSETS)
         """`GET /indexes/{index_id}/indexed-assets`."""
-        self.embedding_tasks = fake_list("embedding_tasks", kinds.EMBEDDING_TASKS)
+        self.embedding_tasks: FakeList = served("embedding_tasks", kinds.EMBEDDING_TASKS)
         """`GET /embed-v2/tasks`."""
-        self.older_embedding_tasks = fake_list("older_embedding_tasks", kinds.OLDER_EMBEDDING_TASKS)
+        older = served("older_embedding_tasks", kinds.OLDER_EMBEDDING_TASKS)
+        self.older_embedding_tasks: FakeList = older
         """`GET /embed/tasks`."""
-        self.analysis_tasks = fake_list("analysis_tasks", kinds.ANALYSIS_TASKS)
+        self.analysis_tasks: FakeList = served("analysis_tasks", kinds.ANALYSIS_TASKS)
         """`GET /analyze/tasks`."""
-        self.analysis_batches = fake_list("analysis_batches", kinds.ANALYSIS_BATCHES)
+        self.analysis_batches: FakeList = served("analysis_batches", kinds.ANALYSIS_BATCHES)
         """`GET /analyze/batches`."""
-        self.indexes = fake_list("indexes", kinds.INDEXES)
+        self.indexes: FakeList = served("indexes", kinds.INDEXES)
         """`GET /indexes`."""
-        self.assets = fake_list("assets", kinds.ASSETS)
+        self.assets: FakeList = served("assets", kinds.ASSETS)
         """`GET /assets`."""
-        self.entities = fake_list("entities", kinds.ENTITIES)
+        self.entities: FakeList = served("entities", kinds.ENTITIES)
         """`GET /entity-collections/{entity_collection_id}/entities`."""
         self._living: Living | None = None
         if first:
@@ -274,7 +274,12 @@ class FakePlatform(Behaviour):
     async def start(self) -> None:
         """Serve in the running event loop until `stop`, for code where ``async with`` does not fit.
 
-        Raises `RuntimeError` if it serves already.
+        Raises `RuntimeError` if it serves already. ::
+
+            platform = FakePlatform.demo()
+            await platform.start()
+            print(platform.base_url)
+            await platform.stop()
         """
         await self._server.start()
         self._webhooks.start()
@@ -296,12 +301,7 @@ class FakePlatform(Behaviour):
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.stop()
 
     @contextmanager

@@ -41,8 +41,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.requests: list[RecordedRequest] = []
-        self.in_flight = 0
-        self.most_in_flight = 0
+        self.in_flight: int = 0
+        self.most_in_flight: int = 0
         self._lock = threading.Lock()
         self._number = 0
 

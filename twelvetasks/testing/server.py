@@ -29,7 +29,7 @@ class Server:
         self._host = host
         self._port = port
         self._running: _Running | None = None
-        self.connections = Connections()
+        self.connections: Connections = Connections()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:

@@ -16,12 +16,12 @@ class Census:
     """One exact listing of every task, to find which of the known ones were deleted."""
 
     def __init__(self, query: TaskQuery, known: Iterable[str]) -> None:
-        self.missing = dict.fromkeys(known)
+        self.missing: dict[str, None] = dict.fromkeys(known)
         """The known ids that have not been listed yet; at the end, the deleted ones."""
-        self.reads = 0
+        self.reads: int = 0
         self._query = query
         self._progress = ListingProgress(ListingOptions(query=query, exact=True))
-        self.read = self._next_read()
+        self.read: Read = self._next_read()
 
     @property
     def is_over(self) -> bool:

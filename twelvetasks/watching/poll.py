@@ -23,14 +23,14 @@ class Poll:
     """One pass over the latest updates: overlapping reads from the head down past a sort key."""
 
     def __init__(self, query: TaskQuery, page_limit: int, floor: datetime | None) -> None:
-        self.is_over = False
+        self.is_over: bool = False
         self.newest: datetime | None = None
         """The sort key of the first task of the first read; None if there is none."""
         self.tasks: list[tuple[datetime, Task]] = []
         """Every task read, with its sort key: newest first, some of them twice."""
-        self.total = 0
+        self.total: int = 0
         """How many tasks matched at the first read."""
-        self.reads = 0
+        self.reads: int = 0
         self._query = query
         self._floor = floor
         self._totals = Totals(trusted=False)

@@ -51,10 +51,13 @@ class TaskWatch(ResumableGenerator[TaskChange]):
     Leave it with `async with` or `aclose()`, which end its request. A cancelled `anext` loses
     nothing: the next one carries on, with the same request. ::
 
-        async with session.watch(status="failed") as watch:
+        from datetime import UTC, datetime
+
+        async with session.watch(since=datetime(2025, 6, 30, tzinfo=UTC)) as watch:
             async for change in watch:
                 print(change.task.id, change.task.status)
-                store(str(watch.checkpoint))
+                stored = str(watch.checkpoint)
+                break
 
     Transient failures (no connection, no answer in time, status 429 and 5xx) are logged as
     warnings to the logger ``twelvetasks.watch`` and retried. Any other `TwelveTasksError` is raised

@@ -57,7 +57,10 @@ class Receiver:
     synchronous code `receive_sync`. Any thread and any event loop may do so, also beside a watch
     that runs in another one::
 
-        receiver = twelvetasks.webhooks.Receiver(secret, on_event=print)
+        from aiohttp import web
+
+        receiver = twelvetasks.webhooks.Receiver("whsec_...", on_event=print)
+        app = web.Application()
         app.router.add_post("/webhooks", twelvetasks.webhooks.aiohttp_handler(receiver))
 
     An event counts as handed over once `on_event` has returned; if it raises, the platform is asked
@@ -113,6 +116,11 @@ class Receiver:
         """Do what `receive` does, without an event loop; `on_event` must not be async.
 
         In Flask::
+
+            from flask import Flask, request
+
+            app = Flask(__name__)
+            receiver = twelvetasks.webhooks.Receiver("whsec_...", on_event=print)
 
             @app.post("/webhooks")
             def webhook():

@@ -5,13 +5,14 @@ Only a status of 5xx asks the platform to retry.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from twelvetasks.values.errors import Refusal, WebhookError
 
 __all__ = ["ANSWERS", "refused"]
 
-ANSWERS = {
+ANSWERS: Mapping[Refusal, HTTPStatus] = {
     Refusal.WRONG_METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
     Refusal.ENCODED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Refusal.OVERSIZED: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
