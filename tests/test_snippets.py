@@ -39,6 +39,9 @@ from tests.webhooks.servers import by_uvicorn
 from twelvetasks import TaskSession
 from twelvetasks.testing import FakePlatform
 
+INDEX = "62a0906d47f5678267ec10a6"
+"""The index that the documents name."""
+
 DIRECTIVES = {"{eval-rst}", "{toctree}"}
 """What Sphinx makes the pages of; none of them holds code."""
 
@@ -117,7 +120,11 @@ class TestSnippets:
             session.tasks(max_items=1) as stream,
         ):
             names |= {"__name__": "example", "asyncio": asyncio, "twelvetasks": twelvetasks}
-            await run_fragment(snippet, **names, session=session, stream=stream)
+            names |= {"session": session, "stream": stream}
+            names["asset"] = account.indexed_assets.items(index_id=INDEX)[0]["_id"]
+            names["tasks"] = [task["_id"] for task in account.tasks(status="ready")[:2]]
+            names["task"] = names["tasks"][0]
+            await run_fragment(snippet, **names)
 
     @snippets("sdk")
     def test_a_program_of_the_official_sdk_does_what_it_says(
