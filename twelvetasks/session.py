@@ -155,6 +155,7 @@ class TaskSession(Lists):
     async def __aenter__(self) -> Self:
         if self.closed:
             raise SessionClosedError("the session is closed", advice="Make a new TaskSession")
+        self._requests.enter()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -164,7 +165,8 @@ class TaskSession(Lists):
         """Close the session: end all its listings, watches and waits, and close the connection.
 
         When it returns, no request of the session is in flight. Later ones raise
-        SessionClosedError. Closing twice is fine.
+        SessionClosedError. Closing twice is fine. Called in another event loop than the session's,
+        it raises SessionClosedError and closes nothing.
         """
         await self._requests.close()
 

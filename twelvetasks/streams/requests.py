@@ -19,6 +19,7 @@ from twelvetasks.conversion.convert import read_json
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, check_page
 from twelvetasks.paging.reads import Read
+from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.retries import Budget
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
@@ -33,7 +34,7 @@ from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
 
-__all__ = ["Requests", "cancel"]
+__all__ = ["Requests", "cancel", "end"]
 
 UPGRADE_REQUIRED = "api_upgrade_required"
 """The platform's code for an endpoint that it serves no more."""
@@ -59,6 +60,16 @@ class Requests:
     def closed(self) -> bool:
         """Whether the session is closed."""
         return self.transport.closed
+
+    def enter(self, *, to_close: bool = False) -> None:
+        """Raise SessionClosedError unless the caller runs in the session's event loop.
+
+        `to_close`: allow that it was never used or that its loop is closed.
+        """
+        if to_close:
+            self.transport.home.enter_to_close()
+        else:
+            self.transport.home.enter()
 
     def budget(self) -> Budget:
         """Give what one iteration of a listing may lose to failures."""
@@ -127,16 +138,20 @@ class Requests:
         self, fetch: Coroutine[Any, Any, T], context: Context | None = None
     ) -> asyncio.Task[T]:
         """Run a fetch as a task that ends, at the latest, when the session is closed."""
-        task = asyncio.get_running_loop().create_task(fetch, context=context)
+        create_task = asyncio.get_running_loop().create_task
+        # Without the argument `context`, which a task factory of two arguments does not take.
+        task = create_task(fetch) if context is None else context.run(create_task, fetch)
         self._fetches.add(task)
         task.add_done_callback(self._ended)
         return task
 
     async def close(self) -> None:
         """End every fetch, wait until it has ended, and close the connection."""
-        self.closing.set()
+        self.enter(to_close=True)
+        if not self.transport.home.is_over:
+            self.closing.set()
         await self.transport.close()
-        if self._fetches:
+        if self._fetches and not self.transport.home.is_over:
             await asyncio.wait(self._fetches)
         for observation in tuple(self._observations):
             observation.end()
@@ -161,15 +176,16 @@ def cancel(fetches: Collection[asyncio.Task[Any]]) -> None:
     """Cancel fetches; a finalizer may call it in any thread, and after their loop was closed."""
     for fetch in fetches:
         loop = fetch.get_loop()
-        if _runs_here(loop):
+        if running_loop() is loop:
             fetch.cancel()
         else:
             with suppress(RuntimeError):  # a closed loop has nothing left to cancel
                 loop.call_soon_threadsafe(fetch.cancel)
 
 
-def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
+async def end(fetches: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel fetches and wait until they have ended; those of a closed loop never will."""
+    fetches = [fetch for fetch in fetches if not fetch.get_loop().is_closed()]
+    cancel(fetches)
+    if fetches:
+        await asyncio.wait(fetches)

@@ -21,6 +21,7 @@ class ResumableGenerator(AsyncGenerator[T_co, None]):
 
     _running = False
     _over = False
+    _closers = 0
 
     @abstractmethod
     async def _next(self) -> T_co | None:
@@ -31,7 +32,10 @@ class ResumableGenerator(AsyncGenerator[T_co, None]):
         return None
 
     async def _stop(self) -> None:
-        """End what is under way."""
+        """End what is in flight, and wait for that; several may call this at once."""
+
+    def _enter_loop(self, *, to_close: bool) -> None:
+        """Raise SessionClosedError where this generator cannot be used, before it changes."""
 
     def __aiter__(self) -> Self:
         return self
@@ -45,6 +49,7 @@ class ResumableGenerator(AsyncGenerator[T_co, None]):
         """Give the next item. Cancelled, it loses nothing: call it again."""
         self._enter("asend")
         try:
+            self._enter_loop(to_close=False)
             item = None if self._over else await self._next()
             if item is None:
                 self._over = True
@@ -60,7 +65,10 @@ class ResumableGenerator(AsyncGenerator[T_co, None]):
         raise error.with_traceback(tb) if tb is not None else error
 
     async def aclose(self) -> None:
-        """End it: when this returns, no request of it is under way."""
+        """End it: when this returns, no request of it is in flight.
+
+        Several may call it at once; each waits until the requests have ended.
+        """
         await self._end("aclose")
 
     async def __aenter__(self) -> Self:
@@ -70,12 +78,17 @@ class ResumableGenerator(AsyncGenerator[T_co, None]):
         await self.aclose()
 
     async def _end(self, method: str) -> None:
-        self._enter(method)
+        if not self._closers:
+            self._enter(method)
+        self._closers += 1
         try:
+            self._enter_loop(to_close=True)
             self._over = True
             await self._stop()
         finally:
-            self._running = False
+            self._closers -= 1
+            if not self._closers:
+                self._running = False
 
     def _enter(self, method: str) -> None:
         if self._running:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from abc import abstractmethod
 from collections import deque
+from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from twelvetasks.paging.options import ListingOptions
@@ -44,6 +45,7 @@ class _Stream(ResumableGenerator[T_co]):
         self._window: Window[Any] = Window(requests, options)
         self._progress = self._window.progress
         self._failure: Exception | None = None
+        self._traceback: TracebackType | None = None
         backstop = weakref.finalize(self, self._window.abandon)
         backstop.atexit = False
 
@@ -98,7 +100,8 @@ class _Stream(ResumableGenerator[T_co]):
 
     async def _next(self) -> T_co | None:
         if self._failure is not None:
-            raise self._failure
+            # With its first traceback: to raise an error again makes its traceback longer.
+            raise self._failure.with_traceback(self._traceback)
         if self._requests.closed:
             raise SessionClosedError(
                 "the session was closed during the listing",
@@ -110,8 +113,12 @@ class _Stream(ResumableGenerator[T_co]):
             self._failure = error.located(checkpoint=self.checkpoint)
         except Exception as error:  # noqa: BLE001 - raised below, and again from then on
             self._failure = error
+        self._traceback = self._failure.__traceback__
         await self._window.close(self._failure)
         raise self._failure
+
+    def _enter_loop(self, *, to_close: bool) -> None:
+        self._requests.enter(to_close=to_close)
 
     async def _stop(self) -> None:
         await self._window.close()

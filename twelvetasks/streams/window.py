@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
-from twelvetasks.streams.requests import Requests, cancel
+from twelvetasks.streams.requests import Requests, cancel, end
 from twelvetasks.transport.messages import Answer
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.values.errors import BadRequestError, SessionClosedError
@@ -85,17 +85,16 @@ class Window(Generic[ItemT]):
         await self._arrived.wait()
 
     async def close(self, error: Exception | None = None) -> None:
-        """End every fetch and wait until it has ended."""
-        fetches = tuple(self.fetches.values())
-        self.abandon(error)
-        if fetches:
-            await asyncio.wait(fetches)
+        """End every fetch and wait until it has ended; several may call this at once."""
+        self._end_observation(error=error)
+        await end(self.fetches.values())
+        self.fetches.clear()
 
-    def abandon(self, error: Exception | None = None) -> None:
-        """End every fetch; done, too, when a stream is collected."""
+    def abandon(self) -> None:
+        """End every fetch without waiting: called in any thread when a stream is collected."""
         cancel(self.fetches.values())
         self.fetches.clear()
-        self._end_observation(error=error)
+        self._end_observation()
 
     def _end_observation(self, *, complete: bool = False, error: Exception | None = None) -> None:
         if self._observation is not None:
@@ -130,6 +129,11 @@ class Window(Generic[ItemT]):
             self._fail(read, SessionClosedError("the request was cancelled", page=read.page))
         except Exception as error:  # noqa: BLE001 - raised again at its place in the order
             self._fail(read, error)
+        except BaseException as error:
+            # A KeyboardInterrupt ends the program now; whoever goes on must not wait for this read.
+            words = f"the request was interrupted by {type(error).__name__}"
+            self._fail(read, SessionClosedError(words, page=read.page))
+            raise
 
     def _hand_over(self, read: Read, fetch: asyncio.Task[Answer]) -> None:
         try:

@@ -20,7 +20,7 @@ from typing import Any
 import attrs
 
 from twelvetasks.paging.reads import Read
-from twelvetasks.streams.requests import Requests, cancel
+from twelvetasks.streams.requests import Requests, cancel, end
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.tasks.polling import Polling, Schedule
 from twelvetasks.tasks.requests import checked_id, retrieve
@@ -260,11 +260,11 @@ class TaskWaiting(ResumableGenerator[Task]):
             raise faults[0]
 
     async def _stop(self) -> None:
-        fetches = tuple(self._fetches)
+        await end(self._fetches)
         self._fetches.clear()
-        cancel(fetches)
-        if fetches:
-            await asyncio.wait(fetches)
+
+    def _enter_loop(self, *, to_close: bool) -> None:
+        self._requests.enter(to_close=to_close)
 
     def _see(self, task: Task) -> None:
         """Note the current state of a task."""
@@ -288,7 +288,8 @@ class TaskWaiting(ResumableGenerator[Task]):
         """Return the error for tasks that do not exist; the platform's own if it is one task."""
         first = next(iter(self._gone.values()))
         if len(self._gone) == 1:
-            return first
+            # To raise an error again makes its traceback longer.
+            return first.with_traceback(None)
         return NotFoundError(
             f"{len(self._gone)} of the tasks do not exist: {_listed(self._gone)}",
             advice=first.advice,

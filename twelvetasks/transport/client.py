@@ -72,7 +72,6 @@ class Client:
         self._callers = client_session
         self._trace_configs = list(trace_configs)
         self._connections: Connections | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def close(self) -> None:
         """Close the aiohttp sessions that are our own."""
@@ -157,18 +156,17 @@ class Client:
                     advice="Keep it open for as long as the TaskSession",
                     page=page,
                 )
+            # aiohttp has no public way to ask for it.
+            if getattr(self._callers, "_loop", None) not in (None, asyncio.get_running_loop()):
+                raise SessionClosedError(
+                    "the `client_session` was opened in another event loop",
+                    advice="Make the aiohttp.ClientSession in the loop that uses the TaskSession",
+                    page=page,
+                )
             return self._callers
-        loop = asyncio.get_running_loop()
         if self._connections is None:
-            self._loop = loop
             self._connections = Connections(
                 user_agent=_user_agent(), trace_configs=self._trace_configs
-            )
-        if self._loop is not loop:
-            raise SessionClosedError(
-                "the session was opened in another event loop",
-                advice="Make a TaskSession in each event loop, such as in each asyncio.run()",
-                page=page,
             )
         return self._connections.session(fresh=fresh)
 

@@ -7,6 +7,7 @@ import asyncio
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.exchange import Exchange
 from twelvetasks.transport.gate import Gatekeeper
+from twelvetasks.transport.home_loop import HomeLoop
 from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
@@ -30,6 +31,7 @@ class Transport:
         self.gate = gate
         self.retry = retry
         self.telemetry = telemetry
+        self.home = HomeLoop()
         self._scopes: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -38,9 +40,11 @@ class Transport:
     async def send(self, request: Request) -> Answer:
         """Send a request until it succeeds, or raise the error of its last attempt.
 
-        Raises SessionClosedError if the transport is, or meanwhile gets, closed. Closing ends a
+        Raises SessionClosedError if the transport is, or meanwhile gets, closed, and in another
+        event loop than the one that it was first used in. Closing ends a
         timeout scope instead of cancelling the task, because the task may be the caller's own.
         """
+        self.home.enter(page=request.page)
         scope = asyncio.timeout(None)
         if not self.closed:
             exchange = Exchange(self.client, self.gate, self.retry, self.telemetry, request)
@@ -63,8 +67,16 @@ class Transport:
         )
 
     async def close(self) -> None:
-        """End every request, refuse later ones, and close the aiohttp session if it is our own."""
+        """End every request, refuse later ones, and close the aiohttp session if it is our own.
+
+        Raises SessionClosedError, and changes nothing, in another event loop, unless the
+        transport's own loop is closed.
+        """
+        self.home.enter_to_close()
         self.closed = True
+        if self.home.is_over:
+            self._scopes.clear()
+            self._idle.set()
         for scope in self._scopes:
             if not scope.expired():
                 scope.reschedule(asyncio.get_running_loop().time())

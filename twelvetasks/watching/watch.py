@@ -12,10 +12,12 @@ import weakref
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twelvetasks.streams.requests import Requests, cancel
+from twelvetasks.streams.requests import Requests, cancel, end
 from twelvetasks.streams.resumable import ResumableGenerator
+from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
@@ -76,6 +78,7 @@ class TaskWatch(ResumableGenerator[TaskChange]):
         self._resting: asyncio.Timeout | None = None
         self._fetches: list[asyncio.Task[Page[Task]]] = []
         self._failure: Exception | None = None
+        self._traceback: TracebackType | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._announced: deque[tuple[str, TaskStatus]] = deque(maxlen=MOST)
         backstop = weakref.finalize(self, cancel, self._fetches)
@@ -114,7 +117,7 @@ class TaskWatch(ResumableGenerator[TaskChange]):
             self._announced.append((event.data.id, TaskStatus.FAILED))
         if self._loop is None:
             return  # the first `anext` reads what was announced before it
-        if _running_loop() is self._loop:
+        if running_loop() is self._loop:
             self._read_announced()
         else:
             with suppress(RuntimeError):  # its loop has closed, so the watch has ended
@@ -129,7 +132,8 @@ class TaskWatch(ResumableGenerator[TaskChange]):
 
     async def _next(self) -> TaskChange:
         if self._failure is not None:
-            raise self._failure
+            # With its first traceback: to raise an error again makes its traceback longer.
+            raise self._failure.with_traceback(self._traceback)
         # Set before it is read what was announced: an event of another thread meets one of both.
         self._loop = asyncio.get_running_loop()
         self._read_announced()
@@ -139,6 +143,7 @@ class TaskWatch(ResumableGenerator[TaskChange]):
             self._failure = error.located(checkpoint=self.checkpoint)
         except Exception as error:  # noqa: BLE001 - raised below, and again from then on
             self._failure = error
+        self._traceback = self._failure.__traceback__
         self._detach()
         raise self._failure
 
@@ -200,11 +205,11 @@ class TaskWatch(ResumableGenerator[TaskChange]):
 
     async def _stop(self) -> None:
         self._detach()
-        fetches = tuple(self._fetches)
-        cancel(fetches)
+        await end(self._fetches)
         self._fetches.clear()
-        if fetches:
-            await asyncio.wait(fetches)
+
+    def _enter_loop(self, *, to_close: bool) -> None:
+        self._requests.enter(to_close=to_close)
 
 
 def _checked(webhooks: Any) -> Announcer | None:
@@ -212,13 +217,6 @@ def _checked(webhooks: Any) -> Announcer | None:
         refuse("webhooks", webhooks, "must be a twelvetasks.webhooks.Receiver, or None")
     announcer: Announcer | None = webhooks
     return announcer
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _closed() -> SessionClosedError:

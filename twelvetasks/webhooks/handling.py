@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 
 import attrs
@@ -67,7 +67,7 @@ async def _read(
     body = bytearray()
     is_over = length.isdecimal() and (len(length) > 15 or int(length) > max_bytes)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with _time_limit(PATIENCE):
             while not is_over and (chunk := await anext(chunks, None)) is not None:
                 body += chunk
                 is_over = len(body) > max_bytes
@@ -78,3 +78,20 @@ async def _read(
     if is_over:
         raise refused(Refusal.OVERSIZED, f"its body has more than {max_bytes} bytes")
     return bytes(body)
+
+
+@asynccontextmanager
+async def _time_limit(seconds: float) -> AsyncIterator[None]:
+    """Raise TimeoutError in the block after so long, under asyncio or trio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        import trio  # noqa: PLC0415 - without an asyncio loop, the server runs under trio
+
+        with trio.move_on_after(seconds) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise TimeoutError from None
+    else:
+        async with asyncio.timeout(seconds):
+            yield

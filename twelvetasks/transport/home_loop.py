@@ -1,0 +1,60 @@
+"""The one event loop that a session's connections, events and tasks belong to.
+
+asyncio itself notices a use from another loop late, or hangs; so every entry asks here first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from twelvetasks.values.errors import SessionClosedError
+
+__all__ = ["HomeLoop", "running_loop"]
+
+
+class HomeLoop:
+    """The event loop in which a session was first used."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the loop is closed, so that nothing of the session can run any more."""
+        return self._loop is not None and self._loop.is_closed()
+
+    def enter(self, *, page: int | None = None) -> None:
+        """Check that the caller runs in this loop; the first caller's loop becomes it.
+
+        Raises SessionClosedError in another loop, and where no asyncio loop is running.
+        """
+        loop = running_loop()
+        if loop is None:
+            raise SessionClosedError(
+                "no asyncio event loop is running here",
+                advice="twelvetasks needs asyncio: use asyncio.run(), or anyio.run() with the "
+                "backend asyncio; it does not run under trio",
+                page=page,
+            )
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise SessionClosedError(
+                "the session was opened in another event loop",
+                advice="Make a TaskSession in each event loop, such as in each asyncio.run(); to "
+                "use this one, call asyncio.run_coroutine_threadsafe with its loop",
+                page=page,
+            )
+
+    def enter_to_close(self) -> None:
+        """Check like `enter`, but allow a session that was never used, or whose loop is closed."""
+        if self._loop is not None and not self.is_over:
+            self.enter()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the running asyncio loop, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
