@@ -1,8 +1,8 @@
 """What has been emitted: each item at most once, and never one whose place has been passed.
 
 Sorted by a key that never changes, the last key and the ids that share it are all the memory this
-takes. Sorted by a key that changes, an item may come again under a new key, so every id is kept.
-Pure.
+takes. Sorted by a key that changes, an item may come again under a new key, so every id is kept,
+in at most 32 bytes each if it is of the platform's usual form (see `compact_ids`). Pure.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from twelvetasks.paging.compact_ids import CompactIds
 from twelvetasks.values.query import ListQuery
 
 __all__ = ["Emitted"]
@@ -38,7 +39,7 @@ class Emitted:
         self._shared: set[str] = set()
         self._ids: Sequence[str] = ()
         self._keys: Sequence[datetime] = ()
-        self._all: set[str] | None = set() if query.sort_key.changes else None
+        self._all = CompactIds() if query.sort_key.changes else None
         self._recent: deque[set[str]] = deque(maxlen=REMEMBERED)
 
     def go_on_from(self, key: datetime | None, ids: frozenset[str]) -> None:
@@ -47,7 +48,8 @@ class Emitted:
         self._ids, self._keys = (), ()
         self._recent.append(set(ids))
         if self._all is not None:
-            self._all |= ids
+            for id in ids:  # noqa: A001
+                self._all.add(id)
 
     def place(self, unread: int = 0) -> Place:
         """Give the place after all items but the last `unread`, of those emitted last."""
@@ -84,11 +86,8 @@ class Emitted:
             ids, keys = [ids[at] for at in kept], [keys[at] for at in kept]
         self._ids, self._keys = ids, keys
         self.count += len(ids)
-        if ids:
-            given = set(ids)
-            self._recent.append(given)
-            if self._all is not None:
-                self._all |= given
+        if ids and self._all is None:
+            self._recent.append(set(ids))
         return kept
 
     def _sifted(self, ids: list[str], keys: list[datetime], last: datetime | None) -> Sequence[int]:
@@ -100,15 +99,17 @@ class Emitted:
         kept: list[int] = []
         for at in range(doubtful):
             id, key = ids[at], keys[at]  # noqa: A001
-            if id in self._shared or self._is_known(id):
+            in_order = last is None or key == last or self._precedes(last, key)
+            if id in self._shared or self._is_known(id, is_given=in_order):
                 self.duplicates += 1
-            elif last is None or key == last or self._precedes(last, key):
+            elif in_order:
                 kept.append(at)
             else:
                 self.late += 1
         return [*kept, *range(doubtful, len(ids))]
 
-    def _is_known(self, id: str) -> bool:  # noqa: A002
+    def _is_known(self, id: str, *, is_given: bool) -> bool:  # noqa: A002
+        """Whether an item was emitted before. If it is given now, it is remembered."""
         if self._all is not None:
-            return id in self._all
+            return not self._all.add(id) if is_given else id in self._all
         return any(id in ids for ids in self._recent)
