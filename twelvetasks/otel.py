@@ -18,6 +18,7 @@ import attrs
 from yarl import URL
 
 from twelvetasks.transport.telemetry import AttemptObservation, ListingFacts, ListingObservation
+from twelvetasks.values.checks import content
 from twelvetasks.values.errors import TwelveTasksError
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.timestamps import utc_timestamp
@@ -232,5 +233,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc_timestamp(value)
     if isinstance(value, str):
-        return str(value)
-    return tuple(map(str, value)) if isinstance(value, tuple) else value
+        return content(value)
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value

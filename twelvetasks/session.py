@@ -22,6 +22,7 @@ from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way
 from twelvetasks.transport.address import read_base_url
 from twelvetasks.transport.arguments import (
     API_KEY_VARIABLE,
+    checked_client_session,
     checked_gate,
     checked_policy,
     checked_telemetry,
@@ -104,7 +105,7 @@ class TaskSession(Lists):
         client = Client(
             api_key=api_key,
             timeout=float(timeout),
-            client_session=client_session,
+            client_session=checked_client_session(client_session),
             trace_configs=checked_trace_configs(trace_configs, client_session),
         )
         transport = Transport(

@@ -14,7 +14,7 @@ from twelvetasks.conversion.convert import read_json
 from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks.uploads import Upload
 from twelvetasks.transport.messages import Answer, Request
-from twelvetasks.values.checks import is_identifier, refuse
+from twelvetasks.values.checks import content, is_identifier, refuse
 from twelvetasks.values.errors import (
     REPORT_IT,
     BadRequestError,
@@ -47,7 +47,7 @@ def checked_id(task: object) -> str:
     task_id = task.id if isinstance(task, Task) else task
     if not is_identifier(task_id):
         refuse("task_id", task_id, "must be a Task or the id of one")
-    return task_id
+    return content(task_id)
 
 
 def checked_item_id(query: ListQuery[ItemT], item: object) -> str:
@@ -56,7 +56,7 @@ def checked_item_id(query: ListQuery[ItemT], item: object) -> str:
     item_id = resource.id_of(item) if isinstance(item, _class_of(resource)) else item
     if not is_identifier(item_id):
         refuse("item", item_id, f"must be one of the {resource.noun}, or the id of one")
-    return item_id
+    return content(item_id)
 
 
 async def retrieve(requests: Requests, query: ListQuery[ItemT], item_id: str) -> ItemT:

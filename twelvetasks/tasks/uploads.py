@@ -25,7 +25,7 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from twelvetasks.transport.address import shown_address
-from twelvetasks.values.checks import check_flag, refuse, whole_number
+from twelvetasks.values.checks import check_flag, content, refuse, whole_number
 from twelvetasks.values.errors import UploadError
 
 __all__ = ["MAX_FILESIZE", "OnProgress", "Upload", "VideoFile", "checked_upload"]
@@ -256,7 +256,7 @@ async def checked_upload(
     ):
         refuse("on_progress", on_progress, "must be a plain function, not an async one")
     return Upload(
-        index_id=index_id,
+        index_id=content(index_id),
         video_url=None if video_url is None else _checked_url(video_url, filename, size),
         enable_video_stream=check_flag("enable_video_stream", enable_video_stream),
         user_metadata=None if user_metadata is None else _json_of(user_metadata),
@@ -274,7 +274,7 @@ def _checked_url(video_url: object, filename: object, size: object) -> str:
     if not isinstance(video_url, (str, URL)):
         refuse("video_url", video_url, "must be an http(s) address")
     # Sent unchanged: normalizing it may invalidate a signature in it.
-    text = str(video_url)
+    text = content(video_url) if isinstance(video_url, str) else str(video_url)
     try:
         url = URL(text)
     except ValueError:
@@ -323,7 +323,7 @@ def _checked_size_of(path: Path) -> int:
 def _checked_filename(filename: object) -> str:
     if not isinstance(filename, str) or not filename or not _is_sendable(filename):
         refuse("filename", filename, "must be a file name of one line, which UTF-8 can encode")
-    return filename
+    return content(filename)
 
 
 def _is_sendable(text: str) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 from yarl import URL
 
+from twelvetasks.values.checks import content
+
 __all__ = ["read_base_url", "shown_address"]
 
 HIDDEN = "***"
@@ -17,7 +19,7 @@ def read_base_url(base_url: Any) -> tuple[Any, str]:
     if not isinstance(base_url, (str, URL)):
         return type(base_url), "must be a URL"
     try:
-        url = URL(base_url)
+        url = URL(content(base_url)) if isinstance(base_url, str) else base_url
         # As the name lookup will: a label may be empty or too long for it.
         (url.raw_host or "").encode("idna")
     except ValueError:

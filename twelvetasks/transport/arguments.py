@@ -17,6 +17,7 @@ from twelvetasks.values.secret import ApiKey
 
 __all__ = [
     "API_KEY_VARIABLE",
+    "checked_client_session",
     "checked_gate",
     "checked_policy",
     "checked_telemetry",
@@ -54,6 +55,13 @@ def checked_gate(gate: Any, concurrency: int) -> Gatekeeper:
     if not isinstance(gate, Gatekeeper) or isinstance(gate, type):
         refuse("gate", gate, "must be a Gate, or have its methods `passage` and `pause_left`")
     return gate
+
+
+def checked_client_session(given: Any) -> aiohttp.ClientSession | None:
+    """Return the aiohttp session given."""
+    if given is not None and not isinstance(given, aiohttp.ClientSession):
+        refuse("client_session", given, "must be an aiohttp.ClientSession, or of a subclass")
+    return given
 
 
 def checked_trace_configs(given: Any, client_session: object) -> list[aiohttp.TraceConfig]:

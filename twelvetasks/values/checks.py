@@ -22,6 +22,7 @@ __all__ = [
     "check_flag",
     "check_resume",
     "check_seconds",
+    "content",
     "flag",
     "identifier",
     "is_identifier",
@@ -66,6 +67,14 @@ def check_resume(resume: Checkpoint | None, query: Identified) -> None:
     raise InvalidArgumentError(
         "resume", str(resume), fault, advice="Resume with the same filters and the same order"
     )
+
+
+def content(text: str) -> str:
+    """Return a string of any subclass as a plain one.
+
+    ``str()`` of a member of ``class Index(str, Enum)`` is its name, not its content.
+    """
+    return str.__str__(text)
 
 
 def whole_number(parameter: str, value: object, *, least: int, most: int | None = None) -> int:
@@ -113,6 +122,7 @@ def flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
 def member_of(kind: type[E], parameter: str, value: object) -> E:
     """Return the member of an enum that equals `value`, else raise InvalidArgumentError."""
     members = {member.value: member for member in kind}
+    value = content(value) if isinstance(value, str) else value
     if not isinstance(value, str) or value not in members:
         close = get_close_matches(value, members, n=1) if isinstance(value, str) else ()
         hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -162,6 +172,8 @@ def aware_moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Validate an attrs field that holds a datetime with a time zone."""
     if not isinstance(value, datetime):
         refuse(field.name, value, "must be a datetime with a time zone")
+    if value != value:  # pandas.NaT, an instance of datetime that is no moment
+        refuse(field.name, value, "must be a moment, not NaT")
     if value.utcoffset() is None:
         refuse(
             field.name,

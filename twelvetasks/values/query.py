@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 import attrs
 from yarl import URL
 
-from twelvetasks.values.checks import identifier, member_of, refuse, whole_number
+from twelvetasks.values.checks import content, identifier, member_of, refuse, whole_number
 from twelvetasks.values.display import brief_repr
 from twelvetasks.values.models import SortBy, SortOption
 from twelvetasks.values.ranges import Range
@@ -131,7 +131,9 @@ class ListQuery(Generic[ItemT]):
     def path(self) -> str:
         """Where the list is, below the API's base URL."""
         resource = self.resource
-        return resource.path.format_map({name: getattr(self, name) for name in resource.scope})
+        return resource.path.format_map(
+            {name: content(getattr(self, name)) for name in resource.scope}
+        )
 
     @property
     def under_way(self) -> Self:
@@ -222,10 +224,12 @@ def _text(value: Any) -> str:
         return utc_timestamp(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str) else _plain_number(value)
+    return content(value) if isinstance(value, str) else _plain_number(value)
 
 
 def _plain_number(value: float) -> str:
     """Write a number without exponent and without a fraction of zero."""
-    written = format(Decimal(repr(value)), "f")
+    # numpy's floats and the members of enums have a repr of their own.
+    exact = int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
+    written = format(Decimal(exact), "f")
     return written.rstrip("0").rstrip(".") if "." in written else written

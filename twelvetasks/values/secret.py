@@ -18,8 +18,19 @@ class Secret(str):
 
     __slots__ = ()
 
+    def __new__(cls, text: str = "") -> Self:
+        """Keep the content of a string of any subclass, such as an enum's member."""
+        return super().__new__(cls, str.__str__(text))
+
     def __repr__(self) -> str:
         return "'***'"
+
+    def __copy__(self) -> Self:
+        """Return itself: who copies a request's headers, such as vcrpy, copies a secret, too."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __getitem__(self, place: SupportsIndex | slice, /) -> Self:
         # rich shows of a long local its first characters.

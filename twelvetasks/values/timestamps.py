@@ -89,7 +89,9 @@ def format_timestamp(value: datetime) -> str:
 
 def utc_timestamp(value: datetime) -> str:
     """Write an aware datetime as the API filters want it: UTC, and a fraction only if needed."""
-    moment = value.astimezone(UTC).replace(tzinfo=None)
+    # As a plain datetime: subclasses, such as pandas.Timestamp, write themselves in their own way.
+    plain = datetime.combine(value.date(), value.timetz())
+    moment = plain.astimezone(UTC).replace(tzinfo=None)
     if not moment.microsecond:
         return f"{moment.isoformat(timespec='seconds')}Z"
     return f"{moment.isoformat(timespec='microseconds').rstrip('0')}Z"
