@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,8 @@ class TestInABrowser:
             for _, attributes in demo_visit.document.elements
             if attributes.get("aria-roledescription") == "bar"
         ]
-        # 7 statuses, 14 bins, 28 weeks, and 12 parts of the bars of 4 indexes.
-        assert len(bars) == 7 + 14 + 28 + 12
+        # 7 statuses, 14 bins, 2 bars of 28 weeks, and 12 parts of the bars of 4 indexes.
+        assert len(bars) == 7 + 14 + 2 * 28 + 12
         assert all(re.fullmatch(r"M[\d.,MLhvHVZAaC -]+", each["d"] or "") for each in bars)
 
     def test_the_numbers_are_there_to_read(self, demo_visit: Visit) -> None:
@@ -73,7 +74,13 @@ class TestInABrowser:
         assert {"1,000", "900", "40", "60", "4.3% of the ended"} <= {*text}
         assert {"median 5m 5s", "p95 12m 56s", "Throughput by week"} <= {*text}
         assert {"ready: 900 tasks, 90.0%", "failed: 40 tasks, 4.0%"} <= {*text}
-        assert "2025-06-23: 36 created, 32 ready" in text
+        assert {"2025-06-23: 36 created", "2025-06-23: 32 became ready"} <= {*text}
+        assert "Data from 2024-12-24 to 2025-06-30 (UTC)" in text
+        assert "4.3% failed" in text
+        assert any("The last week is pale, because the data ends on 2025-06-30." in t for t in text)
+        # Weeks begin on a Monday, and the year stands where it changes.
+        assert {"Dec 23, 2024", "Feb 10, 2025", "Mar 31"} <= {*text}
+        assert "\N{EN DASH}" in text
         assert demo_visit.document.count("tbody") == 4 + 2
         # Of each table its heading and its rows; the last two are the slowest and the failed.
         assert demo_visit.document.count("tr") == 6 + 7 + 14 + 28 + 4 + 10 + 10
@@ -129,6 +136,24 @@ class TestThePage:
         page = " ".join(Document(stats_page(stats)).texts)
         assert "of 2 ready tasks; 5s to 7s. It is not known of 1 ready tasks." in page
         assert "1 tasks have no time of creation." in page
+
+    def test_a_time_that_cannot_be_makes_no_weeks(self) -> None:
+        zero = datetime(1, 1, 1, tzinfo=UTC)
+        stats = TaskStats.of([ready(5), task("ready", created_at=zero, updated_at=NEW_YEAR)])
+        texts = Document(stats_page(stats)).texts
+        assert "Data of 2025-01-01 (UTC)" in texts
+        assert "Throughput by day" in texts
+        assert any("1 tasks have no time of creation." in text for text in texts)
+
+    def test_the_open_bin_is_drawn_as_open(self) -> None:
+        stats = TaskStats.of([*(ready(s) for s in range(60, 260)), ready(10**6)])
+        bars = [
+            attributes
+            for _, attributes in Document(stats_page(stats)).elements
+            if "and longer" in (attributes.get("aria-label") or "")
+            and attributes.get("aria-roledescription") == "bar"
+        ]
+        assert [(bar["stroke-dasharray"], bar["fill-opacity"]) for bar in bars] == [("3,3", "0.45")]
 
     def test_many_names_are_put_together(self) -> None:
         stats = TaskStats.of(task(f"state {n:03}", index_id=f"index {n:03}") for n in range(100))

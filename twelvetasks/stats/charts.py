@@ -7,11 +7,19 @@ A chart is described as data here and drawn by vl-convert, which this module alo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from twelvetasks.stats.rows import FAILED, READY, UNDER_WAY, IndexRow, kind_of, time_names
+from twelvetasks.stats.rows import (
+    FAILED,
+    READY,
+    UNDER_WAY,
+    IndexRow,
+    is_partial,
+    kind_of,
+    time_names,
+)
 from twelvetasks.stats.summary import IndexingTimes, Period
 from twelvetasks.values.display import duration_text
 
@@ -26,8 +34,13 @@ except ModuleNotFoundError as _missing:
 __all__ = ["draw_days", "draw_indexes", "draw_indexing_times", "draw_statuses"]
 
 _KINDS = {READY: "var(--ready)", UNDER_WAY: "var(--under-way)", FAILED: "var(--failed)"}
-_MILLISECONDS_A_DAY = 86_400_000
-_EPOCH = date(1970, 1, 1).toordinal()
+_WIDTH = 460
+"""Pixels of a chart: a page has two side by side, and a narrow one can show it as it is."""
+
+_MOST_DATES = 4
+_BAR_SHARE = 0.45
+"""The part of a period that each of its two bars takes."""
+
 _BAR_WITH_LABEL = re.compile(
     r'(<path aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="bar"[^>]*)/>'
 )
@@ -82,7 +95,7 @@ def draw_statuses(counts: Sequence[tuple[str, int]]) -> str:
         },
     ]
     chart = {"encoding": {"y": y}, "layer": layers}
-    return _drawn("Tasks by status", rows, chart, step=28, width=520)
+    return _drawn("Tasks by status", rows, chart, step=28)
 
 
 def draw_indexes(indexes: Sequence[IndexRow]) -> str:
@@ -103,9 +116,27 @@ def draw_indexes(indexes: Sequence[IndexRow]) -> str:
     ]
     y = {"field": "index", "type": "nominal", "sort": [row.name for row in indexes]}
     most = max(row.total for row in indexes)
-    x = {"field": "tasks", "type": "quantitative", "stack": "zero", "axis": _axis(most)}
-    bars = _bars(x=x, y=y, color=_by_kind(legend={}), order={"field": "order"})
-    return _drawn("Tasks by index", rows, bars, step=26, width=1040)
+    x = {
+        "field": "tasks",
+        "type": "quantitative",
+        "stack": "zero",
+        "axis": _axis(most, ticks=3),
+    }
+    bars = _bars(x=x, color=_by_kind(legend={}), order={"field": "order"})
+    rates = {
+        "data": {
+            "values": [
+                {"index": row.name, "all": row.total, "label": row.failure_rate} for row in indexes
+            ]
+        },
+        "mark": {"type": "text", "align": "left", "dx": 4},
+        "encoding": {
+            "x": {"field": "all", "type": "quantitative"},
+            "text": {"field": "label"},
+        },
+    }
+    chart = {"encoding": {"y": y}, "layer": [bars, rates]}
+    return _drawn("Tasks by index", rows, chart, step=26)
 
 
 def draw_indexing_times(times: IndexingTimes) -> str:
@@ -114,12 +145,15 @@ def draw_indexing_times(times: IndexingTimes) -> str:
     width = (times.histogram[0].end or start + 1) - start
     edges = [duration_text(each.start) for each in times.histogram]
     last = times.histogram[-1].end
-    edges.append("longer" if last is None else duration_text(last))
+    edges.append("" if last is None else duration_text(last))
     rows = [
         {
             "from": number,
             "to": number + 1,
             "tasks": each.count,
+            "opacity": 1 if each.end is not None else 0.45,
+            "dash": [3, 3],
+            "stroke": None if each.end is not None else "var(--ready)",
             "said": f"{name}: {each.count:,} tasks",
         }
         for number, (name, each) in enumerate(zip(time_names(times), times.histogram, strict=True))
@@ -155,7 +189,10 @@ def draw_indexing_times(times: IndexingTimes) -> str:
             x2={"field": "to"},
             y=y,
             y2={"datum": 0},
-            color={"value": "var(--ready)"},
+            fill={"value": "var(--ready)"},
+            stroke={"field": "stroke", "type": "nominal", "scale": None, "legend": None},
+            strokeDash={"field": "dash", "type": "nominal", "scale": None, "legend": None},
+            fillOpacity={"field": "opacity", "type": "quantitative", "scale": None, "legend": None},
         ),
         {
             "data": {"values": marks},
@@ -173,65 +210,81 @@ def draw_indexing_times(times: IndexingTimes) -> str:
             "encoding": {"x": at, "text": {"field": "label"}},
         },
     ]
-    return _drawn("Indexing times", rows, {"layer": layers}, height=190, width=520)
-
-
-def draw_days(periods: Iterable[Period]) -> str:
-    """Draw the tasks created in each period as bars, and those that became ready as a line."""
-    rows: list[dict[str, Any]] = []
-    for period in periods:
-        start = (period.start.toordinal() - _EPOCH) * _MILLISECONDS_A_DAY
-        rows.append(
+    if last is None:
+        open_bin = {"at": len(rows), "label": rows[-1]["said"]}
+        layers.append(
             {
-                "from": start,
-                "middle": start + period.days * _MILLISECONDS_A_DAY / 2,
-                "to": start + period.days * _MILLISECONDS_A_DAY,
-                "created": period.created,
-                "ready": period.ready,
-                "said": f"{period.start}: {period.created:,} created, {period.ready:,} ready",
+                "data": {"values": [open_bin]},
+                "mark": {"type": "text", "align": "right", "y": 24},
+                "encoding": {"x": at, "text": {"field": "label"}},
             }
         )
-    end = rows[-1]["to"]
-    # Fewer days than two weeks stay as narrow as days are, and are not parted into hours.
-    start = min(rows[0]["from"], end - 14 * _MILLISECONDS_A_DAY)
-    ticks = {"tickCount": "day", "format": "%b %d"} if rows[0]["from"] > start else {}
-    time = {
-        "type": "temporal",
-        "scale": {"type": "utc", "domain": [start, end]},
-        "axis": {"grid": False, **ticks},
-    }
-    most = max(max(row["created"], row["ready"]) for row in rows)
-    count = {"type": "quantitative", "axis": _axis(most)}
-    colours = {"domain": ["created", "became ready"], "range": ["var(--created)", "var(--ready)"]}
-    layers: list[dict[str, Any]] = [
-        _bars(
-            x={"field": "from", **time},
-            x2={"field": "to"},
-            y={"field": "created", **count},
-            y2={"datum": 0},
-            color={"datum": "created", "scale": colours},
-        ),
+    return _drawn("Indexing times", rows, {"layer": layers}, height=190)
+
+
+def draw_days(periods: Sequence[Period], last_day: date) -> str:
+    """Draw two bars for each period: what was created and what became ready.
+
+    A last period that goes beyond the `last_day` of the data is drawn pale.
+    """
+    rows = [
         {
-            "mark": {
-                "type": "line",
-                "strokeWidth": 2,
-                "interpolate": "monotone",
-                "point": len(rows) < 40,
-            },
-            "encoding": {
-                "x": {"field": "middle", **time},
-                "y": {"field": "ready", **count},
-                "color": {"datum": "became ready"},
-                "description": {"value": "Tasks that became ready, as a line"},
-            },
-        },
+            "from": start + part * period.days * _BAR_SHARE,
+            "to": start + (part + 1) * period.days * _BAR_SHARE,
+            "tasks": count,
+            "kind": kind,
+            "opacity": 0.45 if is_partial(period, last_day) else 1,
+            "said": f"{period.start}: {count:,} {kind}",
+        }
+        for period in periods
+        for start in [period.start.toordinal()]
+        for part, (kind, count) in enumerate(
+            (("created", period.created), ("became ready", period.ready))
+        )
     ]
-    return _drawn("Tasks by day", rows, {"layer": layers}, height=200, width=1040)
+    days = periods[0].days
+    end = periods[-1].start.toordinal() + days
+    # Fewer days than two weeks stay as narrow as days are.
+    start = min(periods[0].start.toordinal(), end - 14)
+    labels = _date_labels([period.start for period in periods])
+    x = {
+        "type": "quantitative",
+        "scale": {"domain": [start, end], "nice": False, "zero": False},
+        "axis": {
+            "grid": False,
+            "values": [day.toordinal() for day in labels],
+            "labelExpr": f"{ {day.toordinal(): label for day, label in labels.items()} }"
+            "[datum.value]",
+            "labelAlign": "left",
+            "labelOverlap": False,
+        },
+    }
+    most = max(max(period.created, period.ready) for period in periods)
+    scale = {"domain": ["created", "became ready"], "range": ["var(--created)", "var(--ready)"]}
+    bars = _bars(
+        x={"field": "from", **x},
+        x2={"field": "to"},
+        y={"field": "tasks", "type": "quantitative", "axis": _axis(most)},
+        y2={"datum": 0},
+        color={"field": "kind", "type": "nominal", "scale": scale, "legend": {}},
+        opacity={"field": "opacity", "type": "quantitative", "scale": None, "legend": None},
+    )
+    return _drawn("Tasks by day", rows, bars, height=200)
 
 
-def _axis(most: int) -> dict[str, Any]:
+def _date_labels(days: Sequence[date]) -> dict[date, str]:
+    """Label some of the days, evenly; with the year at the first and where it changes."""
+    labels: dict[date, str] = {}
+    year = 0
+    for day in days[:: -(-len(days) // _MOST_DATES)]:
+        labels[day] = f"{day:%b} {day.day}" + (f", {day.year}" if day.year != year else "")
+        year = day.year
+    return labels
+
+
+def _axis(most: int, *, ticks: int = 5) -> dict[str, Any]:
     """Tick whole tasks only, however few there are."""
-    return {"format": ",d", "tickCount": min(most, 5)}
+    return {"format": ",d", "tickCount": min(most, ticks)}
 
 
 def _bars(**encoding: Any) -> dict[str, Any]:
@@ -251,13 +304,12 @@ def _drawn(
     rows: list[dict[str, Any]],
     chart: dict[str, Any],
     *,
-    width: int,
     height: int | None = None,
     step: int = 0,
 ) -> str:
     spec = {
         "data": {"values": rows},
-        "width": width,
+        "width": _WIDTH,
         "height": height or {"step": step},
         "config": _STYLE,
         **chart,

@@ -13,14 +13,24 @@ import html
 from collections.abc import Iterable, Sequence
 
 from twelvetasks.stats.charts import draw_days, draw_indexes, draw_indexing_times, draw_statuses
-from twelvetasks.stats.rows import index_rows, period_name, status_rows, time_names
+from twelvetasks.stats.rows import (
+    DASH,
+    EPOCH,
+    covered_days,
+    index_rows,
+    is_partial,
+    period_name,
+    status_rows,
+    time_names,
+    undated_note,
+)
 from twelvetasks.stats.summary import TaskStats, indexing_time
 from twelvetasks.values.display import duration_text, minute_text, printable
 from twelvetasks.values.models import Task
 
 __all__ = ["stats_page"]
 
-MOST_PERIODS = 92
+MOST_PERIODS = 53
 """Most bars of the chart by day; more days are merged into weeks or longer periods."""
 
 MOST_NAMES = 20
@@ -46,7 +56,11 @@ body {
 h1 { font-size: 1.6rem; margin: 0; }
 h2 { font-size: 1.1rem; margin: 0; }
 p { margin: 0 0 .75rem; color: var(--muted); }
-main { display: grid; gap: 1rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
+header p { margin: 0; }
+main {
+  display: grid; gap: 1rem; grid-template-columns: repeat(2, minmax(0, 1fr));
+  margin-top: .75rem;
+}
 section, .tile {
   background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem;
 }
@@ -56,18 +70,18 @@ section, .tile {
 .tile dt { color: var(--muted); }
 .tile dd { margin: 0; font-size: 1.6rem; font-weight: 600; }
 .tile dd small { display: block; font-size: .85rem; font-weight: 400; color: var(--muted); }
-figure { margin: 0; overflow-x: auto; }
-svg { display: block; width: 100%; height: auto; min-width: 24rem; overflow: visible; }
-.wide svg { min-width: 46rem; }
+figure { margin: 0; }
+svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { font-family: system-ui, sans-serif; font-variant-numeric: tabular-nums; }
 svg path[aria-label]:hover { opacity: .75; }
 details { margin-top: .5rem; overflow-x: auto; }
 summary { color: var(--muted); cursor: pointer; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem 1.25rem .25rem 0; text-align: left; border-top: 1px solid var(--line); }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem 1rem .25rem 0; text-align: left; border-top: 1px solid var(--line); }
 th { color: var(--muted); font-weight: 500; border-top: 0; white-space: nowrap; }
-td:last-child { min-width: 10rem; overflow-wrap: anywhere; }
-td:not(:last-child) { white-space: nowrap; }
+td { white-space: nowrap; }
+.rows td:nth-child(n+5) { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
+.rows td:nth-child(6) { min-width: 12rem; }
 .rows { overflow-x: auto; }
 @media (max-width: 48rem) { main { grid-template-columns: minmax(0, 1fr); } }
 @media print { details { display: none; } section { break-inside: avoid; } }
@@ -82,7 +96,8 @@ def stats_page(stats: TaskStats, *, title: str = "Video indexing tasks", subtitl
     """
     style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{style}'"
-    said = f"<p>{_text(subtitle)}</p>\n" if subtitle else ""
+    lines = [line for line in (subtitle, _range(stats)) if line]
+    said = "".join(f"<p>{_text(line)}</p>\n" for line in lines)
     sections = [
         _tiles(stats),
         _statuses(stats),
@@ -112,6 +127,15 @@ def stats_page(stats: TaskStats, *, title: str = "Video indexing tasks", subtitl
 """
 
 
+def _range(stats: TaskStats) -> str:
+    """Say which days the data covers."""
+    days = covered_days(stats)
+    if days is None:
+        return ""
+    first, last = days
+    return f"Data from {first} to {last} (UTC)" if first < last else f"Data of {first} (UTC)"
+
+
 def _tiles(stats: TaskStats) -> str:
     counts, times = stats.by_status, stats.indexing_times
     failed = counts.get("failed", 0)
@@ -122,8 +146,8 @@ def _tiles(stats: TaskStats) -> str:
         ("Ready", f"{counts.get('ready', 0):,}", ""),
         ("Failed", f"{failed:,}", rate),
         ("Under way", f"{stats.total - ended:,}", ""),
-        ("Median time", duration_text(times.median) if times else "-", ""),
-        ("95 % within", duration_text(times.p95) if times else "-", ""),
+        ("Median time", duration_text(times.median) if times else DASH, ""),
+        ("95 % within", duration_text(times.p95) if times else DASH, ""),
     ]
     shown = "".join(
         f'<div class="tile"><dt>{name}</dt><dd>{value}{more}</dd></div>'
@@ -156,20 +180,20 @@ def _indexing_times(stats: TaskStats) -> str:
 
 
 def _days(stats: TaskStats) -> str:
-    periods = stats.by_period(MOST_PERIODS)
-    if not periods:
+    periods, days = stats.by_period(MOST_PERIODS, since=EPOCH), covered_days(stats)
+    if not periods or days is None:
         return ""
     each = period_name(periods[0].days)
-    undated = f" {stats.undated:,} tasks have no time of creation." if stats.undated else ""
+    partial = is_partial(periods[-1], days[1])
+    pale = f" The last {each} is pale, because the data ends on {days[1]}." if partial else ""
     rows = (
         (period.start.isoformat(), f"{period.created:,}", f"{period.ready:,}") for period in periods
     )
     return _section(
         f"Throughput by {each}",
-        f"Tasks created and tasks become ready in each {each}, by UTC.{undated}",
-        _figure(draw_days(periods)),
+        f"Tasks created and tasks become ready in each {each}, by UTC.{pale}{undated_note(stats)}",
+        _figure(draw_days(periods, days[1])),
         _numbers(_table(("From", "Created", "Became ready"), rows)),
-        wide=True,
     )
 
 
@@ -178,13 +202,18 @@ def _indexes(stats: TaskStats) -> str:
     if not rows:
         return ""
     table = _table(
-        ("Index", "Tasks", "Ready", "Under way", "Failed"),
+        ("Index", "Tasks", "Ready", "Under way", "Failed", "Failure rate"),
         (
-            (row.name, *(f"{n:,}" for n in (row.total, row.ready, row.under_way, row.failed)))
+            (
+                row.name,
+                *(f"{n:,}" for n in (row.total, row.ready, row.under_way, row.failed)),
+                row.failure_rate,
+            )
             for row in rows
         ),
     )
-    return _section("Index", "", _figure(draw_indexes(rows)), _numbers(table), wide=True)
+    note = "At the end of each bar: the share of failed tasks among those that have ended."
+    return _section("Index", note, _figure(draw_indexes(rows)), _numbers(table))
 
 
 def _slowest(stats: TaskStats) -> str:
@@ -201,7 +230,7 @@ def _failed(stats: TaskStats) -> str:
     count = stats.by_status["failed"]
     note = f"The last {len(stats.latest_failed):,} of {count:,}."
     rows = (
-        (minute_text(task.updated_at), *_about(task), task.error_reason or "")
+        (minute_text(task.updated_at), *_about(task), task.error_reason or DASH)
         for task in stats.latest_failed
     )
     table = _table(("Failed (UTC)", "Task", "Created (UTC)", "Index", "File", "Reason"), rows)
@@ -209,8 +238,8 @@ def _failed(stats: TaskStats) -> str:
 
 
 def _about(task: Task) -> tuple[str, str, str, str]:
-    file = (task.system_metadata and task.system_metadata.filename) or ""
-    return task.id, minute_text(task.created_at), task.index_id or "", file
+    file = (task.system_metadata and task.system_metadata.filename) or DASH
+    return task.id, minute_text(task.created_at) or DASH, task.index_id or DASH, file
 
 
 def _section(heading: str, note: str, *parts: str, wide: bool = False) -> str:

@@ -6,15 +6,34 @@ The terminal and the page draw a row differently, but its text is the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 import attrs
 
-from twelvetasks.stats.summary import IndexingTimes
+from twelvetasks.stats.summary import IndexingTimes, Period, TaskStats
 from twelvetasks.values.display import duration_text, printable
 from twelvetasks.values.fields import Count
 from twelvetasks.values.models import TaskStatus
 
-__all__ = ["IndexRow", "index_rows", "kind_of", "period_name", "status_rows", "time_names"]
+__all__ = [
+    "DASH",
+    "EPOCH",
+    "IndexRow",
+    "covered_days",
+    "index_rows",
+    "is_partial",
+    "kind_of",
+    "period_name",
+    "status_rows",
+    "time_names",
+    "undated_note",
+]
+
+EPOCH = date(1970, 1, 1)
+"""Earlier times are the zero of a program, such as 0001-01-01, and no times of tasks."""
+
+DASH = "\N{EN DASH}"
+"""Written where a value is not known."""
 
 NAMELESS = "(none)"
 """Shown for a task without a status or an index."""
@@ -50,6 +69,12 @@ class IndexRow:
         """All its tasks."""
         return self.ready + self.under_way + self.failed
 
+    @property
+    def failure_rate(self) -> str:
+        """The share of failed tasks among those that have ended; a dash if none has."""
+        ended = self.ready + self.failed
+        return f"{self.failed / ended:.1%} failed" if ended else DASH
+
 
 def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[IndexRow]:
     """Count ready, running and failed tasks of each index in at most `most` rows."""
@@ -82,6 +107,24 @@ def time_names(times: IndexingTimes) -> list[str]:
         else f"{duration_text(each.start)} to {duration_text(each.end)}"
         for each in times.histogram
     ]
+
+
+def is_partial(period: Period, last_day: date) -> bool:
+    """Tell whether a period goes beyond the last day of the data."""
+    return last_day.toordinal() < period.start.toordinal() + period.days - 1
+
+
+def covered_days(stats: TaskStats) -> tuple[date, date] | None:
+    """Give the first and the last day of the data; None if no day is known."""
+    days = [period.start for period in stats.by_day if period.start >= EPOCH]
+    return (days[0], days[-1]) if days else None
+
+
+def undated_note(stats: TaskStats) -> str:
+    """Say how many tasks belong to no day that is shown; empty if there are none."""
+    before = sum(period.created for period in stats.by_day if period.start < EPOCH)
+    count = stats.undated + before
+    return f" {count:,} tasks have no time of creation." if count else ""
 
 
 def period_name(days: int) -> str:

@@ -39,6 +39,7 @@ _BIN_WIDTHS = (
 """Seconds, in round numbers of a unit. Above the last, bins are whole years of 364 days."""
 _PERIOD_DAYS = (1, 7, 14, 28, 91)
 _YEAR_DAYS = 364
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -47,7 +48,8 @@ def indexing_time(task: Task) -> float | None:
 
     The API does not say when a task became ready. Its ``updated_at`` changes with every status, and
     ready is the last: so this is the time until the task was ready, unless it has been changed
-    since. None, too, if the task lacks one of the two times, or was updated before it was created.
+    since. None, too, if the task lacks one of the two times, was updated before it was created, or
+    was created before 1970: that is the zero of a program, not a time.
     """
     duration = _microseconds(task)
     return None if duration is None else duration / _PER_SECOND
@@ -55,6 +57,8 @@ def indexing_time(task: Task) -> float | None:
 
 def _microseconds(task: Task) -> int | None:
     if task.status != TaskStatus.READY or task.created_at is None or task.updated_at is None:
+        return None
+    if task.created_at < _EPOCH:
         return None
     duration = (task.updated_at - task.created_at) // _MICROSECOND
     return duration if duration >= 0 else None
@@ -225,14 +229,15 @@ class TaskStats:
             for day in sorted(self._created.keys() | self._ready.keys())
         )
 
-    def by_period(self, at_most: int) -> tuple[Period, ...]:
+    def by_period(self, at_most: int, *, since: date = date.min) -> tuple[Period, ...]:
         """Return equal periods without gaps from the first day to the last, oldest first.
 
         They are as short as `at_most` allows: one day, 1, 2, 4, 13 or 52 weeks that begin on
-        Monday, or a multiple of 52 weeks. Raises InvalidArgumentError if `at_most` is less than 2.
+        Monday, or a multiple of 52 weeks. Days before `since` are left out. Raises
+        InvalidArgumentError if `at_most` is less than 2.
         """
         whole_number("at_most", at_most, least=2)
-        days = sorted(self._created.keys() | self._ready.keys())
+        days = sorted(day for day in self._created.keys() | self._ready.keys() if day >= since)
         if not days:
             return ()
         first, last = days[0].toordinal(), days[-1].toordinal()
@@ -246,8 +251,8 @@ class TaskStats:
             start, length = monday, _YEAR_DAYS * years
         created, ready = [0] * ((last - start) // length + 1), [0] * ((last - start) // length + 1)
         for counts, happened in ((created, self._created), (ready, self._ready)):
-            for day, count in happened.items():
-                counts[(day.toordinal() - start) // length] += count
+            for day in days:
+                counts[(day.toordinal() - start) // length] += happened[day]
         return tuple(
             Period(
                 start=date.fromordinal(start + number * length),

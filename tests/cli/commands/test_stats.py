@@ -292,6 +292,17 @@ class TestThePage:
         assert (process.returncode, err.count(b"\n")) == (0, 1)
         assert out.endswith(b"</html>\n")
 
+    def test_a_link_in_dev_stays_where_it_leads_to_a_file(
+        self, account: FakePlatform, tmp_path: Path
+    ) -> None:
+        before = Path("/dev/stdout").readlink()
+        arguments = ["stats", "--html", "/dev/stdout", *at(account)]
+        with (tmp_path / "page").open("w") as file, spawn(arguments, stdout=file) as process:
+            process.communicate()
+        assert process.returncode == 0
+        assert (tmp_path / "page").read_text("utf-8").endswith("</html>\n")
+        assert Path("/dev/stdout").readlink() == before
+
     def test_what_cannot_be_written_is_found_before_the_listing(
         self, command: Command, account: FakePlatform, tmp_path: Path
     ) -> None:

@@ -152,13 +152,14 @@ def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
             f"A page needs an extra: pip install 'twelvetasks[cli,html]' ({error.name} is missing)"
         ) from None
     # Resolve a link, so that it stays one.
-    target = place if _is_device(place) else place.resolve()
+    device = _is_device(place)
+    target = place if device else place.resolve()
     if not target.parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(place.parent)!r}", param_hint="--html")
 
     def write(stats: TaskStats, about: str) -> None:
         text = stats_page(stats, subtitle=about)
-        if _is_device(target):
+        if device:
             target.write_text(text, encoding="utf-8")
         else:
             replace_text(target, text)
@@ -169,7 +170,8 @@ def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
 
 def _is_device(place: Path) -> bool:
     """Tell whether this can be written to but not replaced: a pipe, a terminal."""
-    return place.exists() and not place.is_file()
+    # Not even root may replace /dev/stdout, whatever it leads to.
+    return Path("/dev") in place.absolute().parents or (place.exists() and not place.is_file())
 
 
 def _about(connection: Connection, *, since: Moment | None, **filters: Any) -> str:

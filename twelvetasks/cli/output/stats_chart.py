@@ -13,14 +13,17 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from twelvetasks.stats.rows import (
+    EPOCH,
     FAILED,
     READY,
     UNDER_WAY,
+    covered_days,
     index_rows,
     kind_of,
     period_name,
     status_rows,
     time_names,
+    undated_note,
 )
 from twelvetasks.stats.summary import IndexingTimes, TaskStats, TimeBin, indexing_time
 from twelvetasks.values.display import duration_text, minute_text, printable
@@ -71,10 +74,10 @@ def drawn_stats(stats: TaskStats, *, width: int, ink: Ink) -> Iterator[Text]:
 
 def _summary(stats: TaskStats) -> Text:
     said = Text(f"{stats.total:,} task{'' if stats.total == 1 else 's'}", "bold")
-    days = stats.by_day
-    if not days:
+    days = covered_days(stats)
+    if days is None:
         return said
-    first, last = days[0].start, days[-1].start
+    first, last = days
     span = f"{first} to {last}" if last > first else f"{first}"
     return Text.assemble(said, f", {span} by UTC")
 
@@ -196,8 +199,8 @@ def _stacked(kinds: dict[str, int], most: int, room: int, ink: Ink) -> Text:
 
 def _days(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
     most_columns = max(min(width - _SCALE_WIDTH, _MOST_COLUMNS), 2)
-    periods = stats.by_period(most_columns)
-    undated = f" {stats.undated:,} tasks have no time of creation." if stats.undated else ""
+    periods = stats.by_period(most_columns, since=EPOCH)
+    undated = undated_note(stats)
     if not periods:
         yield from _heading("THROUGHPUT", undated.strip())
         return
