@@ -3,6 +3,8 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import tracemalloc
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -267,3 +269,43 @@ def test_a_malformed_page_is_refused_with_the_path_of_the_fault(sent: Any, path:
 def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(ResponseError, match=r"page 2: the body is not JSON .*\(request id r-2\)"):
         read_json(body, TaskPage, request_id="r-2", page=2)
+
+
+def page_sending(extra: bytes) -> bytes:
+    info = b'{"limit_per_page": 50, "page": 1, "total_page": 1, "total_results": 1}'
+    return b'{"data": [{"_id": "1", "new": %s}], "page_info": %s}' % (extra, info)
+
+
+@pytest.mark.parametrize("small", [b"[]", b"{}", b"0", b'""', b"[0]", b'{"a":{}}'])
+def test_a_body_of_many_small_values_is_refused_before_anything_is_made_of_it(small: bytes) -> None:
+    body = page_sending(b"[%s]" % b",".join([small] * 500_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ResponseError, match="the body has more than 100,000 values"):
+            read_json(body, TaskPage)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(body) / 2
+
+
+def test_as_many_values_as_are_allowed_are_read_and_text_full_of_commas_too() -> None:
+    read_json(page_sending(b"[%s]" % b",".join([b"0"] * 99_900)), TaskPage)
+    commas = b',[{"' * 100_000
+    text = commas.replace(b'"', b'\\"')
+    page = read_json(page_sending(b'"%s"' % text), TaskPage)
+    assert page.tasks[0].extra["new"] == commas.decode()
+
+
+@pytest.mark.parametrize("name", ["width", "height", "duration"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_that_no_float_holds_is_refused_with_its_place(name: str, sign: int) -> None:
+    sent = {"_id": "1", "system_metadata": {name: sign * 10**400}}
+    readers: tuple[Callable[[], Task], ...] = (
+        lambda: structure(sent, Task),
+        lambda: read_json(json.dumps(sent).encode(), Task),
+    )
+    for read in readers:
+        with pytest.raises(ResponseError, match="at most 308 digits") as caught:
+            read()
+        assert caught.value.json_path == f"$.system_metadata.{name}"

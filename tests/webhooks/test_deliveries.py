@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def outcome(
         return error.refusal
     if not is_new:
         return "a retry"
-    remembered.end(event, signed_at, now, delivered=delivered)
+    remembered.end(event, signed_at, delivered=delivered)
     return "handed over" if delivered else "failed"
 
 
@@ -47,7 +49,7 @@ def test_what_is_being_handed_over_is_busy() -> None:
     assert remembered.begin("a", NOW, NOW)
     assert outcome(remembered, "a", NOW, NOW) == Refusal.BUSY
     assert outcome(remembered, "a", NOW + 9, NOW + 9) == Refusal.BUSY
-    remembered.end("a", NOW, NOW, delivered=True)
+    remembered.end("a", NOW, delivered=True)
     assert outcome(remembered, "a", NOW + 9, NOW + 9) == "a retry"
 
 
@@ -100,3 +102,37 @@ def test_whatever_the_clock_says_nothing_signed_is_handed_over_twice(
             if became in {"handed over", "a retry"}:
                 done.add((event, signed_at))
             assert len(remembered) <= 3
+
+
+def test_a_burst_of_one_second_turns_no_event_of_that_second_away() -> None:
+    remembered = Deliveries(300)
+    for number in range(30_000):
+        assert outcome(remembered, str(number), NOW, NOW) == "handed over"
+    assert outcome(remembered, "0", NOW, NOW) == Refusal.REPLAYED
+
+
+def test_an_event_signed_far_ahead_turns_no_other_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "REMEMBERED", 100)
+    remembered = Deliveries(300)
+    assert outcome(remembered, "ahead", NOW + 300, NOW) == "handed over"
+    for number in range(1000):
+        time = NOW + number // 50
+        assert outcome(remembered, str(number), time, time) == "handed over"
+    assert outcome(remembered, "ahead", NOW + 300, NOW + 20) == Refusal.REPLAYED
+
+
+def test_what_is_remembered_is_bounded_in_bytes_however_long_the_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deliveries, "REMEMBERED", 1000)
+    remembered = Deliveries(300)
+    tracemalloc.start()
+    try:
+        for number in range(5000):
+            event, time = f"{number}" + "a" * 10_000, NOW + 2 * number
+            assert outcome(remembered, event, time, NOW) == "handed over"
+            assert outcome(remembered, event, time + 1, NOW) == "a retry"
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1000 * 500

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 import reprlib
 import types
 from collections.abc import Callable
@@ -29,6 +30,12 @@ from twelvetasks.values.timestamps import format_timestamp, parse_timestamp
 __all__ = ["DEEPEST", "Converters", "make_converters", "make_general_converter"]
 
 T = TypeVar("T")
+
+MOST_VALUES = 100_000
+"""Values of a body: a page of 50 tasks has fewer than 2,000. Each takes up to 240 bytes."""
+
+LARGEST = 10**308
+"""The largest whole number: a larger one fits no float, so a decimal number cannot be larger."""
 
 DEEPEST = 64
 """Levels of lists and objects in an unknown field: more could be neither shown nor written."""
@@ -52,7 +59,7 @@ def _flag(value: Any, _: Any = None) -> bool:
 
 def _whole_number(value: Any, _: Any = None) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return _bounded(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     raise TypeError(f"expected a whole number, not {_shown(value)}")
@@ -67,8 +74,14 @@ def _count(value: Any, _: Any = None) -> int:
 
 def _number(value: Any, _: Any = None) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
+        return _bounded(value) if isinstance(value, int) else value
     raise TypeError(f"expected a number, not {_shown(value)}")
+
+
+def _bounded(value: int) -> int:
+    if -LARGEST <= value <= LARGEST:
+        return value
+    raise ValueError("expected a number of at most 308 digits")
 
 
 def _moment(value: Any, _: Any = None) -> datetime:
@@ -269,6 +282,9 @@ class Converters:
 
     def read(self, body: bytes, kind: type[T], **known: Unpack[Known]) -> T:
         """Structure a body; raise ResponseError if it is not JSON, or not of its kind."""
+        if is_too_many_values(body):
+            fault = f"the body has more than {MOST_VALUES:,} values"
+            raise ResponseError(fault, advice=REPORT_IT, **known)
         try:
             return self.fast.structure(self.fast_hooks.decode(body, kind), kind)
         except (RecursionError, ValueError):
@@ -297,6 +313,30 @@ class Converters:
             json_path=path,
             **known,
         )
+
+
+def is_too_many_values(body: bytes) -> bool:
+    """Whether a body has more values than `MOST_VALUES`; nothing is made of it to find out.
+
+    Each value but the first follows a comma, or a bracket that opens the list or object it is in.
+    """
+    if len(body) <= MOST_VALUES or _count_openings(body, 0, len(body)) <= MOST_VALUES:
+        return False
+    # Text may be full of commas. Nearly each string comes after one of its own, so this ends soon.
+    count = begin = 0
+    for string in _STRING.finditer(body):
+        count += _count_openings(body, begin, string.start())
+        if count > MOST_VALUES:
+            return True
+        begin = string.end()
+    return count + _count_openings(body, begin, len(body)) > MOST_VALUES
+
+
+def _count_openings(body: bytes, begin: int, end: int) -> int:
+    return sum(body.count(sign, begin, end) for sign in (b",", b"[", b"{"))
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 def _first_fault(error: Exception, sent: Any) -> tuple[str, str]:

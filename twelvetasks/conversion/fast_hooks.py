@@ -63,15 +63,15 @@ _KINDS: dict[Any, _Kind] = {
     bool: _Kind(wire=bool, check="type(value) is not bool"),
     int: _Kind(
         wire=Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)],
-        check="type(value) is not int",
+        check=f"type(value) is not int or abs(value) > {LARGEST}",
     ),
     Count: _Kind(
         wire=Annotated[int, msgspec.Meta(ge=0, le=LARGEST)],
-        check="type(value) is not int or value < 0",
+        check=f"type(value) is not int or not 0 <= value <= {LARGEST}",
     ),
     float: _Kind(
-        wire=int | float,
-        check="type(value) is not float and type(value) is not int",
+        wire=Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)] | float,
+        check=f"type(value) is not float and (type(value) is not int or abs(value) > {LARGEST})",
     ),
     datetime: _Kind(
         wire=str,

@@ -21,6 +21,9 @@ from twelvetasks.values.errors import (
 )
 from twelvetasks.values.words import words_in
 
+LONGEST_REFUSAL = 64 * 1024
+"""Bytes of a body in which words are looked for: a refusal is short, and JSON large in memory."""
+
 
 async def read_words(response: aiohttp.ClientResponse) -> bytes:
     """Read the body of a refusal; one that cannot be read is empty, for the status says enough."""
@@ -77,6 +80,8 @@ def code_and_message(body: bytes) -> tuple[str | None, str | None]:
     The platform's own form is ``{"code", "message"}``, on some endpoints under ``error``. Gateways
     and proxies answer in forms of their own, or in plain text. What is missing is None.
     """
+    if len(body) > LONGEST_REFUSAL:
+        return None, None
     try:
         said = msgspec.json.decode(body)
     except (RecursionError, ValueError):

@@ -13,6 +13,7 @@ import attrs
 from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.refusals import ANSWERS, refused
+from twelvetasks.webhooks.signature import check_header
 
 __all__ = ["Reply", "answer"]
 
@@ -42,10 +43,11 @@ async def answer(
     """
     try:
         async with aclosing(chunks):
-            body = await _read(receiver.max_bytes, method, header, chunks)
+            body = await _read(receiver, method, header, chunks)
         await receiver.receive(body, header("tl-signature"))
     except WebhookError as error:
-        _log.warning("a webhook was refused (%s): %s", error.refusal, error)
+        # As text: the traceback of an error that a log handler keeps would keep the body.
+        _log.warning("a webhook was refused (%s): %s", error.refusal, str(error))
         return Reply(ANSWERS[error.refusal], error.refusal)
     except Exception:  # noqa: BLE001 - whatever it was, the platform must retry
         _log.exception("a webhook could not be handed over; the platform is asked to retry")
@@ -54,7 +56,7 @@ async def answer(
 
 
 async def _read(
-    max_bytes: int,
+    receiver: Receiver,
     method: str,
     header: Callable[[str], str | None],
     chunks: AsyncGenerator[bytes, None],
@@ -63,21 +65,32 @@ async def _read(
         raise refused(Refusal.WRONG_METHOD, "it is not sent by POST")
     if (header("content-encoding") or "identity").strip().lower() != "identity":
         raise refused(Refusal.ENCODED, "its body has a Content-Encoding, which no webhook has")
+    # Before the body is read: an unsigned request takes no memory.
+    check_header(header("tl-signature"))
     length = header("content-length") or ""
     body = bytearray()
-    is_over = length.isdecimal() and (len(length) > 15 or int(length) > max_bytes)
+    is_over = length.isdecimal() and (len(length) > 15 or int(length) > receiver.max_bytes)
     try:
         async with _time_limit(PATIENCE):
             while not is_over and (chunk := await anext(chunks, None)) is not None:
+                is_over = len(body) + len(chunk) > receiver.max_bytes
+                if is_over:
+                    break
+                if not receiver.unverified.take(len(body), len(body) + len(chunk)):
+                    raise refused(
+                        Refusal.BUSY, "other large bodies, not verified either, take the memory"
+                    )
                 body += chunk
-                is_over = len(body) > max_bytes
+        if is_over:
+            raise refused(Refusal.OVERSIZED, f"its body has more than {receiver.max_bytes} bytes")
+        return bytes(body)
     except TimeoutError:
         raise refused(
             Refusal.TRUNCATED, f"its body has not arrived within {PATIENCE:g} seconds"
         ) from None
-    if is_over:
-        raise refused(Refusal.OVERSIZED, f"its body has more than {max_bytes} bytes")
-    return bytes(body)
+    finally:
+        receiver.unverified.give_back(len(body))
+        body.clear()  # Else it lives as long as the traceback of a refusal.
 
 
 @asynccontextmanager

@@ -11,6 +11,9 @@ from twelvetasks.values.fields import AnyData
 
 __all__ = ["read_event"]
 
+LONGEST_ID = 256
+"""Characters of an id: some ten times what the platform's have. Watches remember them."""
+
 _KINDS: dict[Any, type[Event]] = {
     "index.task.ready": TaskReady,
     "index.task.failed": TaskFailed,
@@ -27,8 +30,16 @@ def read_event(body: bytes) -> Event:
     try:
         sent = read_json(body, cast("type[Any]", AnyData))
         kind = sent.get("type") if isinstance(sent, dict) else None
-        return structure(sent, _KINDS.get(kind if isinstance(kind, str) else None, UnknownEvent))
+        event = structure(sent, _KINDS.get(kind if isinstance(kind, str) else None, UnknownEvent))
     except ResponseError as error:
         reason, path = error.reason.replace("the answer", "the event", 1), error.json_path
+    else:
+        ids = {"$.id": event.id}
+        if isinstance(event, (TaskReady, TaskFailed)):
+            ids["$.data.id"] = event.data.id
+        path = next((path for path, id_ in ids.items() if len(id_) > LONGEST_ID), None)
+        if path is None:
+            return event
+        reason = f"the event is malformed at {path}: it has more than {LONGEST_ID} characters"
     # Raised out here so that the decoder's error, which quotes the body, is not its context.
     raise WebhookError(reason, refusal=Refusal.MALFORMED, json_path=path)

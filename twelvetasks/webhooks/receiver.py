@@ -19,6 +19,7 @@ from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.errors import Refusal
 from twelvetasks.values.events import Event
 from twelvetasks.values.secret import Secret
+from twelvetasks.webhooks.allowance import Allowance
 from twelvetasks.webhooks.deliveries import Deliveries
 from twelvetasks.webhooks.reading import read_event
 from twelvetasks.webhooks.refusals import refused
@@ -66,7 +67,7 @@ class Receiver:
     An event counts as handed over once `on_event` has returned; if it raises, the platform is asked
     to try again. A retry of an event that has been handed over is accepted and not handed over
     again; a later time of signing identifies it. The same signed bytes once more are a replay and
-    are refused. For this the receiver remembers up to 10,000 events of the last day, in this
+    are refused. For this the receiver remembers up to 50,000 events of the last day, in this
     process: a replay to another process, or after a restart, is recognised by its age alone.
 
     Raises InvalidArgumentError, which does not show the secret, for a bad argument.
@@ -95,6 +96,7 @@ class Receiver:
         self._clock = clock
         self._deliveries = Deliveries(tolerance)
         self._lock = threading.Lock()
+        self.unverified: Allowance = Allowance()
         self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
 
     async def receive(self, body: bytes, signature_header: str | None) -> Event:
@@ -171,7 +173,7 @@ class Receiver:
         finally:
             if is_new:
                 with self._lock:
-                    self._deliveries.end(event.id, signed_at, now, delivered=delivered)
+                    self._deliveries.end(event.id, signed_at, delivered=delivered)
 
     def _hand_over(self, event: Event) -> Awaitable[None] | None:
         with self._lock:

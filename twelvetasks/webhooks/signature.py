@@ -13,16 +13,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from twelvetasks.values.checks import check_seconds, refuse
-from twelvetasks.values.errors import Refusal
+from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.values.secret import Secret
 from twelvetasks.webhooks.refusals import refused
 
-__all__ = ["TOLERANCE", "read_secrets", "verify"]
+__all__ = ["TOLERANCE", "check_header", "read_secrets", "verify"]
 
 TOLERANCE = 300.0
 """Seconds; what the platform's documentation suggests."""
 
 _TIMESTAMP = re.compile(r"[0-9]{1,15}")
+_SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _BLANKS = " \t"
 
 
@@ -55,15 +56,9 @@ def verify(
     if not isinstance(body, bytes):
         refuse("body", type(body), "must be the bytes as they arrived")
     check_seconds("tolerance", tolerance)
-    if signature_header is None:
-        raise refused(Refusal.UNSIGNED, "it has no header TL-Signature")
     timestamp, signatures = _read(signature_header)
     if not _is_signed(body, timestamp, signatures, secret):
-        raise refused(
-            Refusal.FORGED,
-            "none of its signatures matches",
-            advice="If the platform sent it, check the secret, and pass the body unchanged",
-        )
+        raise _forged()
     signed_at = int(timestamp)
     age = clock() - signed_at
     # Written so that a clock that returns NaN lets no request pass.
@@ -74,6 +69,16 @@ def verify(
             advice="If the platform sent it, check this machine's clock",
         )
     return signed_at
+
+
+def check_header(signature_header: str | None) -> None:
+    """Refuse a header that is missing, or that no body can match for its form.
+
+    Raises WebhookError, as `verify` does, but needs no body.
+    """
+    _, signatures = _read(signature_header)
+    if not any(map(_SIGNATURE.fullmatch, signatures)):
+        raise _forged()
 
 
 def read_secrets(given: Any) -> tuple[tuple[Secret, ...], str]:
@@ -97,7 +102,17 @@ def read_secrets(given: Any) -> tuple[tuple[Secret, ...], str]:
     return tuple(map(Secret, secrets)), ""
 
 
-def _read(header: str) -> tuple[str, list[str]]:
+def _forged() -> WebhookError:
+    return refused(
+        Refusal.FORGED,
+        "none of its signatures matches",
+        advice="If the platform sent it, check the secret, and pass the body unchanged",
+    )
+
+
+def _read(header: str | None) -> tuple[str, list[str]]:
+    if header is None:
+        raise refused(Refusal.UNSIGNED, "it has no header TL-Signature")
     times: list[str] = []
     signatures: list[str] = []
     for item in header.split(","):
