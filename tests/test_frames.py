@@ -32,10 +32,12 @@ from twelvetasks import (
     TaskSession,
     TaskStatus,
 )
-from twelvetasks.conversion.convert import structure
+from twelvetasks.conversion.convert import read_json, structure
+from twelvetasks.conversion.fast_hooks import AsRow
 from twelvetasks.frames import SCHEMA, BatchStream, record_batch
 from twelvetasks.testing import FakePlatform, Hold
 from twelvetasks.testing.fixtures import FakePlatformFactory
+from twelvetasks.values.models import Page, TaskPage
 
 STATUSES = {status.value: status for status in TaskStatus}
 
@@ -92,6 +94,29 @@ def fits(sent: dict[str, Any]) -> bool:
     return all(size is None or -(2**63) <= size < 2**63 for size in sizes)
 
 
+FIELDS = ("_id", "status", "created_at", "system_metadata", "hls", "error_reason", "colour")
+
+ANYTHING: st.SearchStrategy[Any] = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["ready", "2025-01-01T00:00:00Z", "2025-01-01T24:00:00.000Z", "soon"])
+    | st.lists(st.integers(), max_size=2)
+    | st.fixed_dictionaries({}, optional={"width": st.integers() | st.text(), "fps": st.none()})
+)
+
+
+def columns_of(body: bytes, kind: type[Page[Any]]) -> Any:
+    """Give the columns of a page, or what is wrong with it and where."""
+    try:
+        batch = record_batch(read_json(body, kind, page=7).items)
+    except ResponseError as error:
+        return str(error), error.json_path, error.page
+    batch.validate(full=True)
+    return batch.to_pylist(), batch.schema
+
+
 class TestColumns:
     @given(st.lists(test_convert.tasks.filter(fits), max_size=4))
     def test_any_tasks_come_back_as_they_were(self, sent: list[dict[str, Any]]) -> None:
@@ -111,6 +136,26 @@ class TestColumns:
         read = pq.read_table(file)
         assert read.schema == SCHEMA
         assert models(read.to_pylist()) == tasks
+
+    @given(st.lists(test_convert.tasks.filter(fits), max_size=4), st.data())
+    def test_rows_and_models_of_any_page_make_equal_columns(
+        self, sent: list[dict[str, Any]], data: st.DataObject
+    ) -> None:
+        if data.draw(st.booleans()) and sent:
+            broken = data.draw(st.sampled_from(sent))
+            broken[data.draw(st.sampled_from([*FIELDS, *broken]))] = data.draw(ANYTHING)
+        info = {"page": 1, "limit_per_page": 50, "total_page": 1, "total_results": len(sent)}
+        body = json.dumps({"data": sent, "page_info": info}).encode()
+        assert columns_of(body, Page[AsRow[Task]]) == columns_of(body, TaskPage)
+
+    def test_usual_tasks_stay_rows(self) -> None:
+        info = {"page": 1, "limit_per_page": 50, "total_page": 1, "total_results": 1}
+        usual = {"_id": "a", "status": None, "error_reason": "too short"}
+        for task, is_model in [(usual, False), (usual | {"colour": "red"}, True)]:
+            body = json.dumps({"data": [task], "page_info": info}).encode()
+            (item,) = read_json(body, Page[AsRow[Task]]).items
+            assert isinstance(item, Task) == is_model
+            assert item.extra["error_reason"] == "too short"
 
     def test_the_columns_are_the_fields_of_a_task(self) -> None:
         for kind, names in [
@@ -319,7 +364,9 @@ class TestBatches:
     async def test_a_long_listing_holds_few_tasks_at_a_time(
         self, fake_platform_factory: FakePlatformFactory
     ) -> None:
-        platform = fake_platform_factory(5000)
+        # An unknown field, so that each is a model, which can be counted.
+        odd = [task | {"colour": "red"} for task in FakePlatform.demo(5000).tasks()]
+        platform = fake_platform_factory(odd)
         size, concurrency = 200, 4
         most = rows = 0
         of_others = tasks_held()
@@ -383,7 +430,7 @@ class TestExtras:
         assert platform.requests == []
 
     def test_none_is_imported_with_the_package(self) -> None:
-        program = "import sys, twelvetasks; print(*sys.modules)"
+        program = "import sys, twelvetasks; twelvetasks.TaskSession; print(*sys.modules)"
         run = [sys.executable, "-c", program]
         ended = subprocess.run(run, check=True, capture_output=True, encoding="utf-8", timeout=60)
         loaded = set(ended.stdout.split())

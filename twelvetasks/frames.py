@@ -1,6 +1,7 @@
 """Tasks as Arrow record batches, and what pandas and polars make of these.
 
 The schema is one and the same whatever the data: a field that no task has is a column of nulls.
+Tasks of the usual shape never become models: the rows that the JSON is read into become columns.
 This module alone imports pyarrow; the rest of the package imports it only when it is asked for.
 """
 
@@ -10,12 +11,18 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from twelvetasks.conversion.fast_hooks import AsRow
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.streams.requests import Requests
 from twelvetasks.streams.resumable import ResumableGenerator
-from twelvetasks.streams.streams import BATCH_SIZE, TaskStream
+from twelvetasks.streams.streams import BATCH_SIZE, ItemStream
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import ResponseError, TwelveTasksError
-from twelvetasks.values.models import HlsStream, SystemMetadata, Task, TaskStatus
+from twelvetasks.values.models import HlsStream, Page, Task, TaskStatus
+from twelvetasks.values.tasks import TASKS, TaskQuery
 
 try:
     import pyarrow as pa
@@ -80,6 +87,23 @@ What the platform left out and what it sent as null are null alike.
 
 INT64 = range(-(2**63), 2**63)
 
+ROWS_A_TURN = 2_500
+"""Tasks that become columns in one turn of the event loop, which takes about 3 ms."""
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class _RowQuery(TaskQuery):
+    """A query whose tasks stay rows where they can."""
+
+    resource = attrs.evolve(TASKS, page=Page[AsRow[Task]])
+
+
+def row_stream(requests: Requests, options: ListingOptions[Task]) -> ItemStream[Task]:
+    """Begin the listing that the options describe, for `BatchStream` to read."""
+    query = options.query
+    given = {field.name: getattr(query, field.name) for field in attrs.fields(type(query))}
+    return ItemStream(requests, attrs.evolve(options, query=_RowQuery(**given)))
+
 
 def record_batch(tasks: Iterable[Task]) -> pa.RecordBatch:
     """Make a record batch with the columns of `SCHEMA` out of tasks, in their order.
@@ -96,9 +120,9 @@ def record_batch(tasks: Iterable[Task]) -> pa.RecordBatch:
             pa.array([task.created_at for task in rows], _MOMENT),
             pa.array([task.updated_at for task in rows], _MOMENT),
             pa.array([task.estimated_time for task in rows], _MOMENT),
-            pa.array([_metadata_row(task) for task in rows], _SYSTEM_METADATA),
-            pa.array([_hls_row(task.hls) for task in rows], _HLS),
-            pa.array([_json_text(task.extra) for task in rows], pa.string()),
+            _metadata(rows),
+            _hls([task.hls for task in rows]),
+            _extras(rows),
         ],
         schema=SCHEMA,
     )
@@ -111,7 +135,7 @@ class BatchStream(ResumableGenerator[pa.RecordBatch]):
     tasks before it come first, in a batch of their own, and then its `TwelveTasksError` is raised.
     """
 
-    def __init__(self, stream: TaskStream, size: int) -> None:
+    def __init__(self, stream: ItemStream[Task], size: int) -> None:
         self.size: int = whole_number("size", size, least=1)
         """The most tasks in a batch."""
         self._stream = stream
@@ -136,15 +160,15 @@ class BatchStream(ResumableGenerator[pa.RecordBatch]):
     async def _next(self) -> pa.RecordBatch | None:
         while len(self._tasks) < self.size:
             try:
-                task = await anext(self._stream, None)
+                tasks = await self._stream.next_items(self.size - len(self._tasks))
             except TwelveTasksError:
                 # The stream raises it again when it is asked again.
                 if self._tasks:
                     break
                 raise
-            if task is None:
+            if not tasks:
                 break
-            self._tasks.append(task)
+            self._tasks += tasks
         if not self._tasks:
             return None
         batch = record_batch(self._tasks)
@@ -156,14 +180,14 @@ class BatchStream(ResumableGenerator[pa.RecordBatch]):
         await self._stream.aclose()
 
 
-async def to_arrow(stream: TaskStream) -> pa.Table:
+async def to_arrow(stream: ItemStream[Task]) -> pa.Table:
     """Read a stream to its end, and close it."""
-    async with BatchStream(stream, BATCH_SIZE) as batches:
+    async with BatchStream(stream, min(BATCH_SIZE, ROWS_A_TURN)) as batches:
         held = [batch async for batch in batches] or [record_batch([])]
     return pa.Table.from_batches(held, schema=SCHEMA).unify_dictionaries()
 
 
-async def to_pandas(stream: TaskStream) -> pd.DataFrame:
+async def to_pandas(stream: ItemStream[Task]) -> pd.DataFrame:
     """Do the same for pandas."""
     try:
         import pandas as pd  # noqa: PLC0415 - an extra
@@ -176,7 +200,7 @@ async def to_pandas(stream: TaskStream) -> pd.DataFrame:
     return (await to_arrow(stream)).to_pandas(types_mapper=keeps_its_type)
 
 
-async def to_polars(stream: TaskStream) -> pl.DataFrame:
+async def to_polars(stream: ItemStream[Task]) -> pl.DataFrame:
     """Do the same for polars."""
     try:
         import polars as pl  # noqa: PLC0415 - an extra
@@ -203,28 +227,44 @@ def _statuses(tasks: list[Task]) -> pa.DictionaryArray[Any, Any]:
     )
 
 
-def _metadata_row(task: Task) -> dict[str, Any] | None:
-    metadata = task.system_metadata
-    if metadata is None:
-        return None
-    return {
-        "filename": metadata.filename,
-        "duration": None if metadata.duration is None else float(metadata.duration),
-        "width": _int64(task, metadata, "width"),
-        "height": _int64(task, metadata, "height"),
-        "extra": _json_text(metadata.extra),
-    }
+def _metadata(tasks: list[Task]) -> pa.StructArray:
+    held = [task.system_metadata for task in tasks]
+    durations = [None if one is None else one.duration for one in held]
+    return pa.StructArray.from_arrays(
+        [
+            pa.array([None if one is None else one.filename for one in held], pa.string()),
+            pa.array([None if one is None else float(one) for one in durations], pa.float64()),
+            _pixels(tasks, "width"),
+            _pixels(tasks, "height"),
+            _extras(held),
+        ],
+        fields=list(_SYSTEM_METADATA),
+        mask=pa.array([one is None for one in held], pa.bool_()),
+    )
 
 
-def _int64(task: Task, metadata: SystemMetadata, name: str) -> int | None:
-    number: int | None = getattr(metadata, name)
-    if number is None or number in INT64:
-        return number
+def _pixels(tasks: list[Task], name: str) -> pa.Array[Any]:
+    numbers = [task.system_metadata and getattr(task.system_metadata, name) for task in tasks]
+    try:
+        return pa.array(numbers, pa.int64())
+    except (OverflowError, pa.ArrowInvalid):
+        large = next(at for at, one in enumerate(numbers) if one is not None and one not in INT64)
     raise ResponseError(
-        f"the {name} of the task {excerpt(task.id)} is {number:.3g} pixels, "
+        f"the {name} of the task {excerpt(tasks[large].id)} is {numbers[large]:.3g} pixels, "
         "which is beyond 64 bits",
         advice="Iterate over the listing itself, which takes any number",
     )
+
+
+def _hls(held: list[HlsStream | None]) -> pa.Array[Any]:
+    if not any(held):
+        return pa.nulls(len(held), _HLS)
+    return pa.array([_hls_row(one) for one in held], _HLS)
+
+
+def _extras(held: Iterable[Any]) -> pa.Array[Any]:
+    texts = [_json_text(one.extra) if one is not None and one.extra else None for one in held]
+    return pa.array(texts, pa.string())
 
 
 def _hls_row(hls: HlsStream | None) -> dict[str, Any] | None:
@@ -235,11 +275,9 @@ def _hls_row(hls: HlsStream | None) -> dict[str, Any] | None:
         "thumbnail_urls": hls.thumbnail_urls,
         "status": hls.status,
         "updated_at": hls.updated_at,
-        "extra": _json_text(hls.extra),
+        "extra": _json_text(hls.extra) if hls.extra else None,
     }
 
 
-def _json_text(extra: Mapping[str, Any]) -> str | None:
-    if not extra:
-        return None
+def _json_text(extra: Mapping[str, Any]) -> str:
     return json.dumps(dict(extra), ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -176,7 +176,7 @@ class TaskListing(Listing[Task]):
         """
         from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
 
-        return await frames.to_arrow(aiter(self))
+        return await frames.to_arrow(frames.row_stream(self._requests, self._options))
 
     async def to_pandas(self) -> pd.DataFrame:
         """Read all tasks into a pandas data frame.
@@ -186,7 +186,7 @@ class TaskListing(Listing[Task]):
         """
         from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
 
-        return await frames.to_pandas(aiter(self))
+        return await frames.to_pandas(frames.row_stream(self._requests, self._options))
 
     async def to_polars(self) -> pl.DataFrame:
         """Read all tasks into a polars data frame.
@@ -195,7 +195,7 @@ class TaskListing(Listing[Task]):
         """
         from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
 
-        return await frames.to_polars(aiter(self))
+        return await frames.to_polars(frames.row_stream(self._requests, self._options))
 
     def arrow_batches(self, *, size: int = BATCH_SIZE) -> BatchStream:
         """Iterate over the same tasks in Arrow record batches of `size` tasks, the last of fewer.
@@ -205,4 +205,4 @@ class TaskListing(Listing[Task]):
         """
         from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
 
-        return frames.BatchStream(aiter(self), size)
+        return frames.BatchStream(frames.row_stream(self._requests, self._options), size)

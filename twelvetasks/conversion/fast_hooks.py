@@ -10,6 +10,9 @@ percent more (`python -m tests.benchmarks structure`). Here three things are dif
 - They are set on a *draft*, a subclass of the same layout that is not frozen. It becomes the model
   when it is whole.
 
+Who needs no models, as data frames do, asks for a page of `AsRow[Task]`: objects of the usual shape
+then stay rows, in which only the times are read, and all others become models.
+
 The hooks are registered with cattrs like any other. They refuse nothing: what is not usual goes to
 the general hook of the model, and what they take they read as that does.
 """
@@ -29,9 +32,15 @@ import msgspec
 from twelvetasks.values.fields import NO_EXTRA, AnyData, Count, Extra, json_names, older_names
 from twelvetasks.values.timestamps import parse_timestamp
 
-__all__ = ["FastHooks", "Hook", "field_types", "is_model", "status_of"]
+__all__ = ["AsRow", "FastHooks", "Hook", "field_types", "is_model", "status_of"]
 
 Hook = Callable[[Any, Any], Any]
+
+ModelT = TypeVar("ModelT")
+
+AsRow = Annotated[ModelT, "as a row"]
+"""A model, or a msgspec struct with attributes of the same names. A status in a struct is a plain
+string, and a list of values a list."""
 
 LARGEST = 2**63 - 1
 """The largest whole number that msgspec compares with a bound; a larger one is not usual."""
@@ -42,6 +51,7 @@ _USUAL_TIME = (
     "len(value) == 24 and value[10] == 'T' and value[19] == '.' and value[23] == 'Z'"
     " and value[7] == '-' and (value[12] != '4' or value[11] != '2')"
 )
+_READ_TIME = f"read_usual_time(value) if {_USUAL_TIME} else parse_timestamp(value)"
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +66,10 @@ class _Kind:
     """The expression that makes of a value what the model holds; empty if it is that already."""
     read_row: str | None = None
     """The same for a value of a row, if it is another."""
+    keep: str = ""
+    """The statement that checks and reads a value of a row that is kept; empty if none does."""
+    wire_kept: Any = None
+    """The type that msgspec checks in a row that is kept, if it is another."""
 
 
 _KINDS: dict[Any, _Kind] = {
@@ -76,9 +90,10 @@ _KINDS: dict[Any, _Kind] = {
     datetime: _Kind(
         wire=str,
         check="type(value) is not str",
-        read=f"read_usual_time(value) if {_USUAL_TIME} else parse_timestamp(value)",
+        read=_READ_TIME,
+        keep=f"sent.{{field}} = {_READ_TIME}",
     ),
-    AnyData: _Kind(wire=Any, read="any_data(value, None)"),
+    AnyData: _Kind(wire=Any, read="any_data(value, None)", keep="any_data(value, None)"),
     tuple[str, ...]: _Kind(
         wire=list[str],
         check="type(value) is not list or not strings.issuperset(map(type, value))",
@@ -89,9 +104,12 @@ _KINDS: dict[Any, _Kind] = {
 
 @attrs.frozen(kw_only=True)
 class _Functions:
-    """The two generated functions of a model, and the rows that the first of them reads."""
+    """The generated functions of a model, and the rows that they read."""
 
     row: type[msgspec.Struct]
+    kept_row: type[msgspec.Struct]
+    """A row that is not made a model: what was not sent is None in it."""
+    keep_row: Callable[[Any], Any]
     from_row: Callable[[Any], Any]
     from_dict: Callable[[Any], Any]
 
@@ -149,7 +167,11 @@ class FastHooks:
             "strings": frozenset((str,)),
             "tell_names": _name_teller(names),
         }
-        wires = []
+        # Undocumented fields that come often enough for their objects to be usual all the same.
+        beside: tuple[str, ...] = getattr(scope["model"], "_often_beside", ())
+        scope["keep_beside"] = _beside_keeper(beside, self._any_data)
+        wires, kept_wires = [], []
+        keep_row = ["def keep_row(sent):"]
         from_row = ["def from_row(sent):", " draft, nulls = new(Draft), False"]
         from_dict = [
             "def from_dict(sent):",
@@ -162,6 +184,11 @@ class FastHooks:
             kind = self._kind_of(bare, field, scope)
             wire = kind.wire | None | msgspec.UnsetType if optional else kind.wire
             wires.append((field, wire, msgspec.UNSET) if optional else (field, wire))
+            kept = kind.wire if kind.wire_kept is None else kind.wire_kept
+            kept_wires.append((field, kept | None, None) if optional else (field, kept))
+            if kind.keep:
+                keep_row.append(f" value = sent.{field}")
+                keep_row.append(f" if value is not None: {kind.keep.format(field=field)}")
             read_row = kind.read if kind.read_row is None else kind.read_row
             from_row += [
                 f" value = sent.{field}",
@@ -172,8 +199,10 @@ class FastHooks:
                 *_setting(field, kind.check, kind.read, optional=optional),
             ]
         end = [" draft.__class__ = model", " return draft"]
+        there = " or ".join(["nulls", *(f"sent.{name} is not UNSET" for name in beside)])
         from_row += [
-            " draft.extra, draft._spelling = NO_EXTRA, tell_names(sent) if nulls else None",
+            f" if {there}: draft.extra, draft._spelling = keep_beside(sent), tell_names(sent)",
+            " else: draft.extra, draft._spelling = NO_EXTRA, None",
             *end,
         ]
         from_dict += [
@@ -183,16 +212,27 @@ class FastHooks:
             " else: draft.extra, draft._spelling = NO_EXTRA, None",
             *end,
         ]
-        exec("\n".join(from_row + from_dict), scope)  # noqa: S102 - made of the models' own names only
-        row = msgspec.defstruct(
-            f"{scope['model'].__name__}Row",
-            wires,
-            kw_only=True,
-            rename=names,
-            forbid_unknown_fields=True,
-            gc=False,
+        keep_row += [" if sent.extra: keep_beside(sent)"] * bool(beside) + [" return sent"]
+        exec("\n".join(from_row + from_dict + keep_row), scope)  # noqa: S102 - made of the models' own names only
+
+        def struct(kind: str, fields: list[Any]) -> type[msgspec.Struct]:
+            return msgspec.defstruct(
+                f"{scope['model'].__name__}{kind}",
+                [*fields, *((name, Any, msgspec.UNSET) for name in beside)],
+                namespace={"extra": property(_beside_keeper(beside)) if beside else NO_EXTRA},
+                kw_only=True,
+                rename=names,
+                forbid_unknown_fields=True,
+                gc=False,
+            )
+
+        return _Functions(
+            row=struct("Row", wires),
+            kept_row=struct("KeptRow", kept_wires),
+            keep_row=scope["keep_row"],
+            from_row=scope["from_row"],
+            from_dict=scope["from_dict"],
         )
-        return _Functions(row=row, from_row=scope["from_row"], from_dict=scope["from_dict"])
 
     def _kind_of(self, type_: Any, field: str, scope: dict[str, Any]) -> _Kind:
         """Give how a field is read: as one of the kinds above, a status, a model, or models."""
@@ -202,16 +242,28 @@ class FastHooks:
             scope[f"{field}_names"] = {member.value: member for member in status}
             return attrs.evolve(_KINDS[str], read=f"{field}_names.get(value, value)")
         is_list = get_origin(type_) is tuple
-        inner = self._of(get_args(type_)[0] if is_list else type_)
-        scope[f"{field}_row"], scope[f"{field}_dict"] = inner.from_row, inner.from_dict
+        member = get_args(type_)[0] if is_list else type_
+        stays_row = get_origin(member) is Annotated
+        inner = self._of(get_args(member)[0] if stays_row else member)
+        scope[f"{field}_row"] = inner.keep_row if stays_row else inner.from_row
+        scope[f"{field}_dict"], scope[f"{field}_keep"] = inner.from_dict, inner.keep_row
         if is_list:
+            row: Any = inner.kept_row if stays_row else inner.row
             return _Kind(
-                wire=list[inner.row],  # type: ignore[name-defined]
+                wire=list[row],
                 check="type(value) is not list",
                 read=f"tuple([{field}_dict(one) for one in value])",
                 read_row=f"tuple([{field}_row(one) for one in value])",
+                keep=f"[{field}_keep(one) for one in value]",
+                wire_kept=list[inner.kept_row],  # type: ignore[name-defined]
             )
-        return _Kind(wire=inner.row, read=f"{field}_dict(value)", read_row=f"{field}_row(value)")
+        return _Kind(
+            wire=inner.row,
+            read=f"{field}_dict(value)",
+            read_row=f"{field}_row(value)",
+            keep=f"{field}_keep(value)",
+            wire_kept=inner.kept_row,
+        )
 
 
 def is_model(kind: Any) -> bool:
@@ -272,6 +324,22 @@ def _rest_keeper(
         return Extra(unknown) if unknown else NO_EXTRA, _spelling(*filter(known.__contains__, sent))
 
     return keep_rest
+
+
+def _beside_keeper(
+    beside: tuple[str, ...], any_data: Hook = lambda value, _: value
+) -> Callable[[Any], Extra]:
+    """Make the function that gives what of these fields a row has, as a model's `extra`."""
+
+    def keep_beside(row: msgspec.Struct) -> Extra:
+        there = {
+            name: any_data(value, None)
+            for name in beside
+            if (value := getattr(row, name)) is not msgspec.UNSET
+        }
+        return Extra(there) if there else NO_EXTRA
+
+    return keep_beside
 
 
 def _name_teller(names: Mapping[str, str]) -> Callable[[msgspec.Struct], frozenset[str]]:

@@ -165,6 +165,13 @@ class ItemStream(_Stream[ItemT]):
             return self._items.popleft()
         return None
 
+    async def next_items(self, most: int) -> list[ItemT]:
+        """Give the next items that have come, `most` at the most; none after the last."""
+        items = [item] if (item := await anext(self, None)) is not None else []
+        while self._items and len(items) < most:
+            items.append(self._items.popleft())
+        return items
+
     async def _item(self) -> ItemT | None:
         while not self._items:
             if (page := await self._window.next_page()) is None:

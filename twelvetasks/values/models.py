@@ -136,6 +136,7 @@ class Task:
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
+    _often_beside: ClassVar = ("error_reason",)
 
     @property
     def error_reason(self) -> str | None:
