@@ -7,10 +7,12 @@ import gc
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -36,14 +38,14 @@ class Heard:
     def __init__(self) -> None:
         self._exporter = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
-        self._meters = MeterProvider([self._reader])
-        tracers = TracerProvider()
+        self.meters = MeterProvider([self._reader])
+        self.tracers = tracers = TracerProvider()
         tracers.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.begun = 0
         """Spans that have begun."""
         tracers.add_span_processor(Counting(self))
         self.tracer = tracers.get_tracer("reader")
-        self.telemetry = Telemetry(tracer_provider=tracers, meter_provider=self._meters)
+        self.telemetry = Telemetry(tracer_provider=tracers, meter_provider=self.meters)
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -77,7 +79,7 @@ class Heard:
         return "\n".join([*(span.to_json() for span in self.spans), data.to_json() if data else ""])
 
     def close(self) -> None:
-        self._meters.shutdown()
+        self.meters.shutdown()
 
 
 class Counting(SimpleSpanProcessor):
@@ -441,3 +443,23 @@ class TestTheParameter:
         monkeypatch.delattr(twelvetasks, "otel")
         with pytest.raises(ImportError, match=r"pip install 'twelvetasks\[otel\]'"):
             import twelvetasks.otel
+
+
+async def test_beside_the_instrumentation_of_aiohttp_a_request_has_one_span_and_counts_once(
+    heard: Heard, platform: FakePlatform
+) -> None:
+    instrumentor = AioHttpClientInstrumentor()
+    instrumentor.instrument(tracer_provider=heard.tracers, meter_provider=heard.meters)
+    try:
+        async with TaskSession(
+            platform.api_key, base_url=platform.base_url, telemetry=heard.telemetry
+        ) as session:
+            await session.tasks().count()
+    finally:
+        instrumentor.uninstrument()
+    (span,) = heard.spans
+    scope = span.instrumentation_scope
+    assert scope is not None
+    assert (scope.name, scope.version) == ("twelvetasks", version("twelvetasks"))
+    assert sum(point.count for point in heard.metric("http.client.request.duration")) == 1
+    assert "traceparent" not in platform.requests[0].headers

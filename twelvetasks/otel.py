@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import attrs
@@ -25,6 +26,10 @@ from twelvetasks.values.timestamps import utc_timestamp
 
 try:
     from opentelemetry import context, metrics, trace
+
+    # By this key the instrumentations of HTTP clients leave a request alone; see
+    # `opentelemetry.instrumentation.utils.is_http_instrumentation_enabled`.
+    from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as SUPPRESSED
     from opentelemetry.trace import Span, SpanKind, StatusCode
 except ModuleNotFoundError as _missing:
     raise ImportError(
@@ -52,7 +57,9 @@ class Telemetry:
     global providers. Several sessions may share one Telemetry.
 
     Spans: ``twelvetasks.listing`` for each iteration over a listing, with its filters, order and
-    result, and below it a client span for each attempt of a request.
+    result, and below it a client span for each attempt of a request. Beside
+    OpenTelemetry's own instrumentation of aiohttp, each attempt still has one span and is counted
+    once, and no trace header is sent.
     Metrics: ``http.client.request.duration``, ``twelvetasks.tasks`` (yielded),
     ``twelvetasks.requests.resent`` and ``twelvetasks.gate.wait.duration``.
     """
@@ -64,9 +71,11 @@ class Telemetry:
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
         self._tracer = trace.get_tracer(
-            SCOPE, tracer_provider=tracer_provider, schema_url=SCHEMA_URL
+            SCOPE, _version(), tracer_provider=tracer_provider, schema_url=SCHEMA_URL
         )
-        meter = metrics.get_meter(SCOPE, meter_provider=meter_provider, schema_url=SCHEMA_URL)
+        meter = metrics.get_meter(
+            SCOPE, _version(), meter_provider=meter_provider, schema_url=SCHEMA_URL
+        )
         self._duration = meter.create_histogram(
             "http.client.request.duration",
             unit="s",
@@ -124,13 +133,16 @@ class Telemetry:
         told["http.request.resend_count"] = resends or None
         attempt = _Attempt()
         began = time.perf_counter()
-        with self._tracer.start_as_current_span(
-            method,
-            kind=SpanKind.CLIENT,
-            attributes=measured | _present(told),
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        with (
+            self._tracer.start_as_current_span(
+                method,
+                kind=SpanKind.CLIENT,
+                attributes=measured | _present(told),
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span,
+            _only_instrumentation(),
+        ):
             try:
                 yield attempt
             finally:
@@ -210,6 +222,23 @@ class _Listing:
             self._span.set_attribute("error.type", type(error).__name__)
             self._span.set_status(StatusCode.ERROR, _reason(error))
         self._span.end()
+
+
+@contextmanager
+def _only_instrumentation() -> Iterator[None]:
+    """Tell OpenTelemetry's instrumentation of aiohttp that the request has its span already."""
+    token = context.attach(context.set_value(SUPPRESSED, True))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def _version() -> str:
+    try:
+        return version("twelvetasks")
+    except PackageNotFoundError:
+        return ""  # bundled into an application without its metadata
 
 
 def _reason(error: Exception) -> str:
