@@ -64,6 +64,19 @@ class TestDelete:
         assert "--yes" in refused.complaint
         assert account.requests == []
 
+    @pytest.mark.parametrize("variable", ["TWELVETASKS_DELETE_YES", "TWELVETASKS_YES"])
+    def test_a_variable_does_not_confirm(
+        self,
+        command: Command,
+        account: FakePlatform,
+        chosen: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        variable: str,
+    ) -> None:
+        monkeypatch.setenv(variable, "1")
+        assert command("delete", *chosen, platform=account).code == 2
+        assert account.requests == []
+
     def test_what_cannot_be_deleted_is_named_and_ends_it(
         self, command: Command, account: FakePlatform, chosen: list[str]
     ) -> None:

@@ -44,6 +44,33 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
+class TestSpreadsheet:
+    def test_ids_are_text_and_formulas_are_not_computed(
+        self, command: Command, fake_platform_factory: FakePlatformFactory
+    ) -> None:
+        platform = fake_platform_factory(
+            [{"_id": "62e109", "index_id": "64ab", "system_metadata": {"filename": "=1+1.mp4"}}],
+            api_key=KEY,
+        )
+        arguments = ("--spreadsheet", "--columns", "id,index_id,system_metadata.filename")
+        listed = command("list", "--format", "csv", *arguments, platform=platform)
+        assert listed.out.splitlines() == [
+            "\ufeffid,index_id,system_metadata.filename",
+            "'62e109,64ab,'=1+1.mp4",
+        ]
+
+    def test_it_is_for_csv_and_cannot_be_resumed(
+        self, command: Command, account: FakePlatform, tmp_path: Path
+    ) -> None:
+        refused = command("list", "--spreadsheet", "--format", "json", platform=account)
+        assert (refused.code, account.requests) == (2, [])
+        assert "--spreadsheet is for --format csv" in refused.complaint
+        output = ("--output", str(tmp_path / "out.csv"))
+        refused = command("list", "--spreadsheet", *output, "--resume", platform=account)
+        assert (refused.code, account.requests) == (2, [])
+        assert "--spreadsheet cannot be resumed" in refused.complaint
+
+
 class TestCsv:
     def test_it_has_a_heading_and_a_row_for_every_task(
         self, command: Command, account: FakePlatform

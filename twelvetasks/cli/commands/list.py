@@ -84,6 +84,11 @@ __all__ = ["list_tasks"]
     columns_option,
     wide_option,
     option(
+        "--spreadsheet",
+        is_flag=True,
+        help="Make a csv safe to open in a spreadsheet: marked as UTF-8, no formulas, ids as text.",
+    ),
+    option(
         "-o",
         "--output",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -122,6 +127,7 @@ def list_tasks(
     layout: str | None,
     columns: tuple[str, ...] | None,
     wide: bool,
+    spreadsheet: bool,
     output: Path | None,
     resume: bool,
     report: bool,
@@ -140,6 +146,7 @@ def list_tasks(
         layout=layout,
         columns=columns,
         wide=wide,
+        spreadsheet=spreadsheet,
         output=output,
         resume=resume,
     )

@@ -33,6 +33,7 @@ class ListingPlan:
     layout: str
     columns: tuple[str, ...] | None
     wide: bool
+    spreadsheet: bool
     output: Path | None
     filters: Mapping[str, Any]
     """The arguments of `TaskSession.tasks` that decide which tasks there are."""
@@ -76,6 +77,7 @@ class ListingPlan:
             sort_by=SortBy(self.filters["sort_by"]),
             wide=self.wide,
             begun=self.part is not None,
+            spreadsheet=self.spreadsheet,
         )
         done = 0 if self.part is None else self.part.tasks
         most = self.filters["max_items"]
@@ -119,6 +121,7 @@ def planned(
     layout: str | None,
     columns: tuple[str, ...] | None,
     wide: bool,
+    spreadsheet: bool,
     output: Path | None,
     resume: bool,
 ) -> ListingPlan:
@@ -132,7 +135,9 @@ def planned(
         )
     if layout == "parquet" and output is None and is_terminal(sys.stdout):
         raise click.UsageError("Parquet is not for a terminal: give --output, or redirect it")
-    obstacle = _obstacle(layout, columns, filters["sort_by"], output)
+    if spreadsheet and layout != "csv":
+        raise click.UsageError("--spreadsheet is for --format csv")
+    obstacle = _obstacle(layout, columns, filters["sort_by"], output, spreadsheet=spreadsheet)
     part = None
     if resume:
         if output is None:
@@ -152,6 +157,7 @@ def planned(
         layout=layout,
         columns=columns,
         wide=wide,
+        spreadsheet=spreadsheet,
         output=output,
         since=times.pop("since"),
         filters=times,
@@ -162,7 +168,12 @@ def planned(
 
 
 def _obstacle(
-    layout: str, columns: tuple[str, ...] | None, sort_by: str, output: Path | None
+    layout: str,
+    columns: tuple[str, ...] | None,
+    sort_by: str,
+    output: Path | None,
+    *,
+    spreadsheet: bool,
 ) -> str | None:
     """Say why such a listing cannot be resumed; None if it can be."""
     if layout not in RESUMABLE:
@@ -170,6 +181,8 @@ def _obstacle(
             f"--format {layout} cannot be resumed, because nothing can be appended to it: "
             f"{' and '.join(RESUMABLE)} can"
         )
+    if spreadsheet:
+        return "--spreadsheet cannot be resumed, because it changes what the cells hold"
     if output is not None and output.suffix.lower() == COMPRESSED:
         return f"A {COMPRESSED} file cannot be resumed, because nothing can be appended to it"
     if sort_by == SortBy.UPDATED_AT and columns is not None and "id" not in columns:

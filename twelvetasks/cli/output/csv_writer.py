@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 
 import attrs
@@ -15,6 +16,19 @@ from twelvetasks.values.models import Task
 __all__ = ["CsvWriter"]
 
 
+_BYTE_ORDER_MARK = "\ufeff"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The first characters of a formula, in either width, for some spreadsheet."""
+
+_NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+
+
+def _as_text(cell: str, column: str) -> str:
+    """Mark a cell as text if a spreadsheet would compute it, or take an id for a number."""
+    is_id = column.endswith("id") and _NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_id or cell.lstrip(" \n").startswith(_FORMULA) else cell
+
+
 @attrs.define
 class CsvWriter:
     """Rows of chosen columns. A part that was written earlier has the heading already."""
@@ -22,11 +36,17 @@ class CsvWriter:
     out: Console
     columns: tuple[str, ...] | None = None
     begun: bool = False
+    spreadsheet: bool = False
+    """Whether a spreadsheet may open it: UTF-8 is marked, and no cell is a formula."""
 
     def write(self, tasks: tuple[Task, ...]) -> None:
         """Write a row for each."""
         names = self.columns or FLAT
         rows = [[text_of(task, name) for name in names] for task in tasks]
+        if self.spreadsheet:
+            rows = [[_as_text(cell, n) for cell, n in zip(row, names, strict=True)] for row in rows]
+            if not self.begun:
+                self.out.file.write(_BYTE_ORDER_MARK)
         self._put(rows if self.begun else [list(names), *rows])
         self.begun = True
 

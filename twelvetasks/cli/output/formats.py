@@ -103,6 +103,7 @@ def task_writer(
     sort_by: SortBy = SortBy.UPDATED_AT,
     wide: bool = False,
     begun: bool = False,
+    spreadsheet: bool = False,
 ) -> Writer:
     """Give the writer of a format. `begun` says that an earlier run has written a part."""
     out = target.console
@@ -112,7 +113,7 @@ def task_writer(
         case "json":
             return JsonArrayWriter(out, columns)
         case "csv":
-            return CsvWriter(out, columns, begun=begun)
+            return CsvWriter(out, columns, begun=begun, spreadsheet=spreadsheet)
         case "parquet":
             return ParquetTaskWriter(target.binary, columns)
         case "ids":
