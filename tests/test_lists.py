@@ -26,12 +26,15 @@ from twelvetasks import (
     Listing,
     ListQuery,
     NotFoundError,
+    Polling,
     Range,
     Resource,
     ResponseError,
     SortKey,
     Task,
+    TaskFailedError,
     TaskSession,
+    WaitTimeoutError,
     to_dict,
 )
 from twelvetasks.testing import FakeList, FakePlatform
@@ -202,7 +205,7 @@ class TestEveryList:
             assert (await listing.retrieve(item.id)).id == item.id
             with pytest.raises(NotFoundError):
                 await listing.retrieve("62a0906d47f5678267ec10ff")
-            with pytest.raises(InvalidArgumentError, match="item="):
+            with pytest.raises(InvalidArgumentError, match="_id="):
                 await listing.retrieve("../tasks")
 
     async def test_an_answer_for_another_item_is_refused(self, kind: Kind) -> None:
@@ -327,6 +330,95 @@ def test_a_query_is_a_value_and_stands_in_its_url() -> None:
         ("user_metadata[a]", "true"),
         ("user_metadata[b]", "1"),
     ]
+
+
+AT_ONCE = Polling(first=0.001, growth=1, longest=0.001)
+
+
+def step_on_each_poll(kind: Kind, platform: FakePlatform, *ids: str) -> None:
+    """Move items one step on with every request, until they have ended."""
+
+    def step(_: FakePlatform, request: web.Request) -> None:
+        for item_id in ids:
+            with contextlib.suppress(ValueError):
+                kind.of(platform).advance(item_id)
+
+    platform.before_each(step)
+
+
+@every_kind
+class TestWaiting:
+    async def test_a_wait_ends_with_the_item(self, kind: Kind) -> None:
+        async with opened(0) as (platform, session):
+            item_id, seen = kind.add(platform), []
+            step_on_each_poll(kind, platform, item_id)
+            ended = await kind.listing(session).wait(
+                item_id, polling=AT_ONCE, on_change=lambda item: seen.append(item.status)
+            )
+            assert ended == await kind.listing(session).retrieve(item_id)
+            assert ended.status == seen[-1] == kind.steps[-1]
+            assert [status for status in kind.steps if status in seen] == seen
+
+    async def test_a_failure_is_raised_with_the_item(self, kind: Kind) -> None:
+        async with opened(0) as (platform, session):
+            item_id = kind.add(platform)
+            kind.of(platform).finish(item_id, status=kind.ends_badly)
+            listing = kind.listing(session)
+            with pytest.raises(TaskFailedError, match=f"{item_id} has ") as caught:
+                await listing.wait(item_id)
+            assert caught.value.task.id == item_id
+            ended = await listing.wait(item_id, raise_on_failure=False)
+            assert ended.status == kind.ends_badly
+
+    async def test_many_come_as_they_end(self, kind: Kind) -> None:
+        async with opened(0) as (platform, session):
+            ids = [kind.add(platform) for _ in range(70)]
+            step_on_each_poll(kind, platform, *ids[:60])
+            ended = []
+            async with kind.listing(session).wait_all(ids, timeout=30, polling=AT_ONCE) as waiting:
+                async for item in waiting:
+                    ended.append(item.id)
+                    if len(ended) == 60:
+                        assert waiting.remaining == tuple(ids[60:])
+                        step_on_each_poll(kind, platform, *ids[60:])
+            assert sorted(ended) == sorted(ids)
+            assert set(ended[:60]) == set(ids[:60])
+
+    async def test_what_does_not_end_or_exist_is_an_error(self, kind: Kind) -> None:
+        async with opened(0) as (platform, session):
+            item_id = kind.add(platform)
+            listing = kind.listing(session)
+            with pytest.raises(WaitTimeoutError) as caught:
+                await listing.wait(item_id, timeout=0.05, polling=AT_ONCE)
+            assert caught.value.task_ids == (item_id,)
+            with pytest.raises(NotFoundError):
+                await listing.wait("62a0906d47f5678267ec10ff")
+            with pytest.raises(InvalidArgumentError, match=r"wait\(\)"):
+                listing.wait_all(item_id)
+
+
+async def test_why_an_analysis_failed_is_in_the_error() -> None:
+    async with opened(0) as (platform, session):
+        item_id = platform.analysis_tasks.add(status="queued")["task_id"]
+        platform.analysis_tasks.finish(item_id, status="failed")
+        reason = "analysis task .* has failed: The video could not be read"
+        with pytest.raises(TaskFailedError, match=reason):
+            await session.analysis_tasks().wait(item_id)
+
+
+async def test_what_never_ends_cannot_be_waited_for() -> None:
+    @attrs.frozen(kw_only=True, repr=False)
+    class IndexQuery(ListQuery[dict[str, Any]]):
+        resource = Resource(
+            path="indexes",
+            item=dict[str, Any],
+            sort_keys=(SortKey(name="created_at", read=lambda index: index["created_at"]),),
+            id_of=lambda index: str(index["_id"]),
+        )
+
+    async with opened(3) as (_, session):
+        with pytest.raises(InvalidArgumentError, match="no final status"):
+            session.list(IndexQuery()).wait_all(["an index"])
 
 
 def refuse(platform: FakePlatform, status: int, code: str) -> None:

@@ -48,6 +48,7 @@ __all__ = [
     "IndexedAssetStatus",
     "InvalidArgumentError",
     "ItemStream",
+    "ItemWaiting",
     "ListQuery",
     "Listing",
     "ListingDriftError",
@@ -105,7 +106,7 @@ _HOMES = {
     "stats.summary": ("TaskStats",),
     "streams.streams": ("ItemStream", "PageStream", "TaskStream"),
     "tasks.polling": ("Polling",),
-    "tasks.waiting": ("TaskWaiting",),
+    "tasks.waiting": ("ItemWaiting", "TaskWaiting"),
     "transport.gate": ("Gate", "Gatekeeper"),
     "transport.pacer": ("GatePolicy",),
     "transport.retries": ("RetryPolicy",),
@@ -196,7 +197,7 @@ if TYPE_CHECKING:
     from twelvetasks.stats.summary import TaskStats
     from twelvetasks.streams.streams import ItemStream, PageStream, TaskStream
     from twelvetasks.tasks.polling import Polling
-    from twelvetasks.tasks.waiting import TaskWaiting
+    from twelvetasks.tasks.waiting import ItemWaiting, TaskWaiting
     from twelvetasks.transport.gate import Gate, Gatekeeper
     from twelvetasks.transport.pacer import GatePolicy
     from twelvetasks.transport.retries import RetryPolicy

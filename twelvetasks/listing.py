@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
@@ -11,7 +11,9 @@ from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests
 from twelvetasks.streams.streams import BATCH_SIZE, ItemStream, PageStream, TaskStream
+from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.requests import checked_item_id, retrieve
+from twelvetasks.tasks.waiting import ItemWaiting, OnItemChange, WaitPlan, wait_for
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.models import Page, Task, TaskPage
 from twelvetasks.values.query import ListQuery
@@ -106,8 +108,63 @@ class Listing(Generic[ItemT]):
 
             asset = await session.indexed_assets("62a0906d47f5678267ec10a6").retrieve(asset)
         """
-        item_id = checked_item_id(self.query, item)
+        item_id = checked_item_id(self.query.resource, item)
         return await retrieve(self._requests, self.query, item_id)
+
+    async def wait(
+        self,
+        item: str | ItemT,
+        *,
+        timeout: float = 3600.0,  # noqa: ASYNC109 - it is one for many requests and pauses
+        on_change: OnItemChange[ItemT] | None = None,
+        raise_on_failure: bool = True,
+        polling: Polling | None = None,
+    ) -> ItemT:
+        """Wait until an item has a final status, and return it as `retrieve` does.
+
+        Which statuses are final, and which of them failures, the `Resource` of the list says. One
+        that it does not know counts as under way.
+
+        - `timeout`: seconds for the whole wait. Default: one hour.
+        - `on_change`: called, or awaited, with the item when it is first seen and whenever its
+          status changes.
+        - `raise_on_failure`: raise TaskFailedError for a failure instead of returning it. Default:
+          True.
+        - `polling`: how often to poll. Default: `Polling()`.
+
+        Transient failures (no connection, no answer in time, status 429 and 5xx) are retried.
+        Raises TaskFailedError; WaitTimeoutError after `timeout`; NotFoundError if there is no such
+        item; InvalidArgumentError if the items of the list never end. ::
+
+            listing = session.embedding_tasks()
+            task = await listing.wait("62a0906d47f5678267ec10a6", timeout=600)
+        """
+        plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=self.query)
+        return await wait_for(self._requests, item, plan, raise_on_failure=raise_on_failure)
+
+    def wait_all(
+        self,
+        items: Iterable[str | ItemT],
+        *,
+        timeout: float = 3600.0,
+        on_change: OnItemChange[ItemT] | None = None,
+        polling: Polling | None = None,
+    ) -> ItemWaiting[ItemT]:
+        """Iterate over items, each as soon as it has a final status.
+
+        Each poll lists what is under way, for all of them at once; the filters of the listing
+        narrow that, and items that they leave out are retrieved one by one. The other arguments are
+        those of `wait`.
+
+        Raises WaitTimeoutError, with `task_ids`, after `timeout`, and NotFoundError, after all
+        others have ended, if items do not exist. ::
+
+            batches = await session.analysis_batches(status=["pending", "processing"])
+            async for batch in session.analysis_batches().wait_all(batches, timeout=600):
+                print(batch.id, batch.status, batch.failed_items)
+        """
+        plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=self.query)
+        return ItemWaiting(self._requests, items, plan)
 
     async def count(self) -> int:
         """Ask how many items match now, up to `max_items`: one small request."""

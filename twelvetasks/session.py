@@ -18,7 +18,7 @@ from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks import requests as single
 from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.uploads import OnProgress, VideoFile, checked_upload
-from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, under_way, wait_for
+from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, wait_for
 from twelvetasks.transport.address import read_base_url
 from twelvetasks.transport.arguments import (
     API_KEY_VARIABLE,
@@ -338,7 +338,7 @@ class TaskSession(Lists):
 
             task = await session.wait(task, timeout=600, on_change=print)
         """
-        plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling)
+        plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=TaskQuery())
         return await wait_for(self._requests, task, plan, raise_on_failure=raise_on_failure)
 
     def wait_all(
@@ -361,6 +361,6 @@ class TaskSession(Lists):
             async for task in session.wait_all(tasks, timeout=600):
                 print(task.id, task.status)
         """
-        query = under_way(index_id)
+        query = TaskQuery(index_id=index_id)
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=query)
         return TaskWaiting(self._requests, tasks, plan)

@@ -30,7 +30,7 @@ from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
 from twelvetasks.values.tasks import TASKS
 
-__all__ = ["checked_id", "checked_item_id", "create", "delete", "retrieve"]
+__all__ = ["checked_id", "checked_item_id", "class_of", "create", "delete", "retrieve"]
 
 ItemT = TypeVar("ItemT")
 
@@ -42,21 +42,18 @@ CREATED = range(200, 300)
 """The platform was seen to answer 200 and 201; any success means that the task is made."""
 
 
+def checked_item_id(resource: Resource[Any], item: object) -> str:
+    """Return the id of an item of a list, or the id given, else raise InvalidArgumentError."""
+    item_id = resource.id_of(item) if isinstance(item, class_of(resource)) else item
+    if not is_identifier(item_id):
+        parameter = f"{resource.singular}_id".replace(" ", "_")
+        refuse(parameter, item_id, f"must be one of the {resource.noun}, or the id of one")
+    return content(item_id)
+
+
 def checked_id(task: object) -> str:
     """Return the id of a task, or the id given, else raise InvalidArgumentError."""
-    task_id = task.id if isinstance(task, Task) else task
-    if not is_identifier(task_id):
-        refuse("task_id", task_id, "must be a Task or the id of one")
-    return content(task_id)
-
-
-def checked_item_id(query: ListQuery[ItemT], item: object) -> str:
-    """Return the id of an item of a list, or the id given, else raise InvalidArgumentError."""
-    resource = query.resource
-    item_id = resource.id_of(item) if isinstance(item, _class_of(resource)) else item
-    if not is_identifier(item_id):
-        refuse("item", item_id, f"must be one of the {resource.noun}, or the id of one")
-    return content(item_id)
+    return checked_item_id(TASKS, task)
 
 
 async def retrieve(requests: Requests, query: ListQuery[ItemT], item_id: str) -> ItemT:
@@ -134,7 +131,7 @@ def _read(
 
 
 def _refuse_other(resource: Resource[Any], expected: str) -> None:
-    class_ = _class_of(resource)
+    class_ = class_of(resource)
     path = f"$.{json_names(class_)['id']}" if attrs.has(class_) else "$"
     raise ResponseError(
         f"the platform returned another {resource.singular} than {expected}, at {path}",
@@ -143,5 +140,6 @@ def _refuse_other(resource: Resource[Any], expected: str) -> None:
     )
 
 
-def _class_of(resource: Resource[Any]) -> type[Any]:
+def class_of(resource: Resource[Any]) -> type[Any]:
+    """Return the class of a list's items, to be used with `isinstance`."""
     return get_origin(resource.item) or resource.item

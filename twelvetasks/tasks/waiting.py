@@ -1,7 +1,7 @@
-"""Waiting for tasks to end: one poll serves any number of them.
+"""Waiting for items of any list to end: one poll serves any number of them.
 
-A poll lists the tasks under way. A task that is missing there may have ended, or have been missed
-because the pages shifted: so each missing task is retrieved, and only that answer counts.
+A poll lists the items under way. An item that is missing there may have ended, or have been missed
+because the pages shifted: so each missing item is retrieved, and only that answer counts.
 Like a listing's stream, a wait is an async generator written as a class: a cancelled `anext` loses
 nothing, and its requests stay in flight for the next one. They hold no reference to the wait.
 """
@@ -15,7 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -23,7 +23,7 @@ from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests, cancel, end
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.tasks.polling import Polling, Schedule
-from twelvetasks.tasks.requests import checked_id, retrieve
+from twelvetasks.tasks.requests import checked_item_id, class_of, retrieve
 from twelvetasks.values.checks import positive_seconds, refuse
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import (
@@ -35,26 +35,25 @@ from twelvetasks.values.errors import (
     TwelveTasksError,
     WaitTimeoutError,
 )
-from twelvetasks.values.models import Page, Task, TaskStatus
-from twelvetasks.values.tasks import TASKS, TaskQuery
+from twelvetasks.values.models import Page, Task
+from twelvetasks.values.query import ListQuery
+from twelvetasks.values.resources import Resource
 
-__all__ = ["OnChange", "TaskWaiting", "WaitPlan", "under_way", "wait_for"]
+__all__ = ["ItemWaiting", "OnChange", "OnItemChange", "TaskWaiting", "WaitPlan", "wait_for"]
 
-ENDED = frozenset((TaskStatus.READY, TaskStatus.FAILED))
-UNDER_WAY = tuple(status for status in TaskStatus if status not in ENDED)
+ItemT = TypeVar("ItemT")
 
-OnChange = Callable[[Task], Awaitable[None] | None]
-"""Called, or awaited, with each task when it is first seen and whenever its status changes."""
+OnItemChange = Callable[[ItemT], Awaitable[None] | None]
+"""Called, or awaited, with each item when it is first seen and whenever its status changes."""
 
 
-def under_way(index_id: str | None = None) -> TaskQuery:
-    """Return the query for the tasks under way, in one index or in all."""
-    return TaskQuery(status=UNDER_WAY, index_id=index_id)
+OnChange = OnItemChange[Task]
+"""The same for tasks."""
 
 
 def _checked_callback(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if not callable(value):
-        refuse(field.name, value, "must be a function that takes a task")
+        refuse(field.name, value, "must be a function that takes an item")
 
 
 def _default_policy(polling: Polling | None) -> Polling:
@@ -66,8 +65,13 @@ def _checked_policy(_: object, field: attrs.Attribute[Any], value: object) -> No
         refuse(field.name, value, "must be a Polling")
 
 
+def _has_ends(_: object, field: attrs.Attribute[Any], query: ListQuery[Any]) -> None:
+    if not query.resource.ended:
+        refuse(field.name, query, "its resource names no final status, so a wait would not end")
+
+
 @attrs.frozen(kw_only=True)
-class WaitPlan:
+class WaitPlan(Generic[ItemT]):
     """How to wait. Raises InvalidArgumentError for a value out of range."""
 
     timeout: float = attrs.field(validator=positive_seconds)
@@ -75,23 +79,25 @@ class WaitPlan:
     polling: Polling = attrs.field(
         default=None, converter=_default_policy, validator=_checked_policy
     )
-    on_change: OnChange | None = attrs.field(
+    on_change: OnItemChange[ItemT] | None = attrs.field(
         default=None, validator=attrs.validators.optional(_checked_callback)
     )
-    query: TaskQuery = attrs.field(factory=under_way)
-    """The listing that shows which tasks are under way."""
+    query: ListQuery[ItemT] = attrs.field(validator=_has_ends)
+    """The list of what is waited for, with any filters."""
 
 
 async def wait_for(
-    requests: Requests, task: str | Task, plan: WaitPlan, *, raise_on_failure: bool
-) -> Task:
-    """Return the task as it ended; raise TaskFailedError, or as `TaskWaiting` does."""
-    async with TaskWaiting(requests, [task], plan) as waiting:
+    requests: Requests, item: str | ItemT, plan: WaitPlan[ItemT], *, raise_on_failure: bool
+) -> ItemT:
+    """Return the item as it ended; raise TaskFailedError, or as `ItemWaiting` does."""
+    async with ItemWaiting(requests, [item], plan) as waiting:
         ended = await anext(waiting)
-    if raise_on_failure and ended.status == TaskStatus.FAILED:
-        reason = excerpt(ended.error_reason or "")
+    resource = plan.query.resource
+    if raise_on_failure and (status := resource.status_of(ended)) in resource.failures:
+        reason = excerpt(resource.reason_of(ended) or "")
+        outcome = "has failed" if status == "failed" else f"has ended as {status}"
         raise TaskFailedError(
-            f"task {excerpt(ended.id)} has failed"
+            f"{resource.singular} {excerpt(resource.id_of(ended))} {outcome}"
             f"{f': {reason}' if reason else ', and no reason is given'}",
             advice="Check the video against the platform's requirements",
             task=ended,
@@ -99,33 +105,35 @@ async def wait_for(
     return ended
 
 
-class TaskWaiting(ResumableGenerator[Task]):
-    """An async generator of `Task`: each one as soon as it has ended; made by `wait_all`.
+class ItemWaiting(ResumableGenerator[ItemT]):
+    """An async generator of items, each as soon as it has ended; made by `Listing.wait_all`.
 
     A cancelled `anext` loses nothing: the next one carries on with the same requests, so
     `asyncio.wait_for(anext(waiting), 1)` can serve as a heartbeat. Leave it with `async with` or
     `aclose()`, which end its requests. ::
 
-        urls = ["https://example.com/one.mp4", "https://example.com/two.mp4"]
-        index = "62a0906d47f5678267ec10a6"
-        tasks = [await session.create(index_id=index, video_url=url) for url in urls]
-        async with session.wait_all(tasks, timeout=600) as waiting:
+        listing = session.analysis_tasks()
+        async with listing.wait_all(["62a0906d47f5678267ec10a6"], timeout=600) as waiting:
             async for task in waiting:
                 print(task.id, task.status, len(waiting.remaining))
 
     Transient failures (no connection, no answer in time, status 429 and 5xx) are retried at the
     next poll. Raises WaitTimeoutError when the `timeout` is over, and NotFoundError after all
-    others have ended if a task does not exist. Any other error is raised at once; the next `anext`
+    others have ended if an item does not exist. Any other error is raised at once; the next `anext`
     carries on.
     """
 
-    def __init__(self, requests: Requests, tasks: Iterable[str | Task], plan: WaitPlan) -> None:
+    def __init__(
+        self, requests: Requests, items: Iterable[str | ItemT], plan: WaitPlan[ItemT]
+    ) -> None:
         self._requests = requests
         self._plan = plan
-        self._waiting = _checked_tasks(tasks)
+        self._query = plan.query.under_way
+        self._resource: Resource[ItemT] = plan.query.resource
+        self._waiting: dict[str, ItemT | None] = _checked_items(items, plan.query)
         self._unseen: list[str] = []
-        self._ended: deque[Task] = deque()
-        self._changed: deque[Task] = deque()
+        self._ended: deque[ItemT] = deque()
+        self._changed: deque[ItemT] = deque()
         self._gone: dict[str, NotFoundError] = {}
         self._pages = 1
         self._listing: _Listing | None = None
@@ -139,10 +147,10 @@ class TaskWaiting(ResumableGenerator[Task]):
 
     @property
     def remaining(self) -> tuple[str, ...]:
-        """The ids of the tasks that no poll has shown to have ended, in the order given."""
+        """The ids of the items that no poll has shown to have ended, in the order given."""
         return tuple(self._waiting)
 
-    async def _next(self) -> Task | None:
+    async def _next(self) -> ItemT | None:
         if self._schedule is None:
             self._schedule = Schedule(
                 self._plan.polling,
@@ -199,22 +207,22 @@ class TaskWaiting(ResumableGenerator[Task]):
     def _send(self) -> bool:
         """Send the next requests of the poll; False if it needs no more."""
         if self._listing is not None:
-            # Once there are no more tasks left than pages, retrieving them takes fewer requests.
+            # Once there are no more items left than pages, retrieving them takes fewer requests.
             if len(self._listing.unseen) > self._pages - self._listing.page + 1:
-                read = Read(self._listing.page, TASKS.max_page_limit)
-                fetch = self._requests.read_page(self._plan.query, read)
+                read = Read(self._listing.page, self._resource.max_page_limit)
+                fetch = self._requests.read_page(self._query, read)
                 self._fetches.append(self._requests.spawn(fetch))
                 return True
             self._end_listing(self._listing)
         self._retrieved = self._unseen[: self._requests.concurrency]
-        for task_id in self._retrieved:
-            asked = retrieve(self._requests, self._plan.query, task_id)
+        for item_id in self._retrieved:
+            asked = retrieve(self._requests, self._query, item_id)
             self._fetches.append(self._requests.spawn(asked))
         return bool(self._retrieved)
 
     def _take_page(self, listing: _Listing, fetch: asyncio.Task[Any]) -> None:
         try:
-            page: Page[Task] = _result(fetch)
+            page: Page[ItemT] = _result(fetch)
         except BadRequestError:
             if listing.page == 1:
                 self._listing = None
@@ -225,37 +233,45 @@ class TaskWaiting(ResumableGenerator[Task]):
             self._listing = None
             raise
         self._transient = None
-        for task in page.items:
-            if task.id in listing.unseen:
-                del listing.unseen[task.id]
-                self._see(task)
+        for item in page.items:
+            if (item_id := self._resource.id_of(item)) in listing.unseen:
+                del listing.unseen[item_id]
+                if self._has_ended(item):
+                    listing.ended.append(item_id)
+                else:
+                    self._see(item)
         self._pages = max(page.page_info.total_page, 1)
         listing.page += 1
         if listing.page > self._pages:
             self._end_listing(listing)
 
     def _end_listing(self, listing: _Listing) -> None:
-        """Note which tasks have to be retrieved, because the listing did not show them."""
-        self._unseen = [task_id for task_id in listing.unseen if task_id in self._waiting]
+        """Note which items have to be retrieved: those not listed, and those that have ended.
+
+        A list may leave out what only an item that is retrieved alone carries.
+        """
+        self._unseen = [
+            item_id for item_id in (*listing.ended, *listing.unseen) if item_id in self._waiting
+        ]
         self._listing = None
 
     def _take_tasks(self, fetches: Iterable[asyncio.Task[Any]]) -> None:
         self._transient = None
         faults: list[Exception] = []
-        for task_id, fetch in zip(self._retrieved, fetches, strict=True):
+        for item_id, fetch in zip(self._retrieved, fetches, strict=True):
             try:
-                task = _result(fetch)
+                item = _result(fetch)
             except NotFoundError as error:
-                self._gone[task_id] = error
-                del self._waiting[task_id]
+                self._gone[item_id] = error
+                del self._waiting[item_id]
             except TRANSIENT_FAILURES as error:
                 self._transient = error
             except Exception as error:  # noqa: BLE001 - raised below
                 faults.append(error)
                 continue
             else:
-                self._see(task)
-            self._unseen.remove(task_id)
+                self._see(item)
+            self._unseen.remove(item_id)
         if faults:
             raise faults[0]
 
@@ -266,32 +282,36 @@ class TaskWaiting(ResumableGenerator[Task]):
     def _enter_loop(self, *, to_close: bool) -> None:
         self._requests.enter(to_close=to_close)
 
-    def _see(self, task: Task) -> None:
-        """Note the current state of a task."""
-        before, self._waiting[task.id] = self._waiting[task.id], task
-        if before is None or before.status != task.status:
-            self._changed.append(task)
-        if task.status in ENDED:
-            del self._waiting[task.id]
-            self._ended.append(task)
+    def _has_ended(self, item: ItemT) -> bool:
+        return self._resource.status_of(item) in self._resource.ended
+
+    def _see(self, item: ItemT) -> None:
+        """Note the current state of an item."""
+        item_id, status_of = self._resource.id_of(item), self._resource.status_of
+        before, self._waiting[item_id] = self._waiting[item_id], item
+        if before is None or status_of(before) != status_of(item):
+            self._changed.append(item)
+        if self._has_ended(item):
+            del self._waiting[item_id]
+            self._ended.append(item)
 
     async def _notify(self) -> None:
-        """Call `on_change` for each task that has changed. The `timeout` does not limit this."""
+        """Call `on_change` for each item that has changed. The `timeout` does not limit this."""
         while self._changed:
-            task = self._changed.popleft()
+            item = self._changed.popleft()
             if self._plan.on_change is not None:
-                result = self._plan.on_change(task)
+                result = self._plan.on_change(item)
                 if inspect.isawaitable(result):
                     await result
 
     def _none_there(self) -> NotFoundError:
-        """Return the error for tasks that do not exist; the platform's own if it is one task."""
+        """Return the error for items that do not exist; the platform's own if it is one item."""
         first = next(iter(self._gone.values()))
         if len(self._gone) == 1:
             # To raise an error again makes its traceback longer.
             return first.with_traceback(None)
         return NotFoundError(
-            f"{len(self._gone)} of the tasks do not exist: {_listed(self._gone)}",
+            f"{len(self._gone)} of the {self._resource.noun} do not exist: {_listed(self._gone)}",
             advice=first.advice,
             status=first.status,
             code=first.code,
@@ -300,8 +320,8 @@ class TaskWaiting(ResumableGenerator[Task]):
 
     def _too_late(self) -> WaitTimeoutError:
         states = [
-            f"{task_id} ({'not seen' if task is None else task.status})"
-            for task_id, task in self._waiting.items()
+            f"{item_id} ({'not seen' if item is None else self._resource.status_of(item)})"
+            for item_id, item in self._waiting.items()
         ]
         return WaitTimeoutError(
             f"not ended within {self._plan.timeout:g} seconds: {_listed(states)}",
@@ -310,12 +330,35 @@ class TaskWaiting(ResumableGenerator[Task]):
         )
 
 
+class TaskWaiting(ItemWaiting[Task]):
+    """An async generator of `Task`: each one as soon as it has ended; made by `wait_all`.
+
+    A cancelled `anext` loses nothing: the next one carries on with the same requests, so
+    `asyncio.wait_for(anext(waiting), 1)` can serve as a heartbeat. Leave it with `async with` or
+    `aclose()`, which end its requests. ::
+
+        urls = ["https://example.com/one.mp4", "https://example.com/two.mp4"]
+        index = "62a0906d47f5678267ec10a6"
+        tasks = [await session.create(index_id=index, video_url=url) for url in urls]
+        async with session.wait_all(tasks, timeout=600) as waiting:
+            async for task in waiting:
+                print(task.id, task.status, len(waiting.remaining))
+
+    Transient failures (no connection, no answer in time, status 429 and 5xx) are retried at the
+    next poll. Raises WaitTimeoutError when the `timeout` is over, and NotFoundError after all
+    others have ended if a task does not exist. Any other error is raised at once; the next `anext`
+    carries on.
+    """
+
+
 @attrs.define
 class _Listing:
     """The listing at the beginning of a poll."""
 
     unseen: dict[str, None]
-    """The tasks that no page has shown yet, in order."""
+    """The items that no page has shown yet, in order."""
+    ended: list[str] = attrs.field(factory=list)
+    """The items that a page has shown to have ended."""
     page: int = 1
     """The page to read next."""
 
@@ -327,11 +370,15 @@ def _result(fetch: asyncio.Task[Any]) -> Any:
         raise SessionClosedError("the request was cancelled") from None
 
 
-def _checked_tasks(tasks: Iterable[str | Task]) -> dict[str, Task | None]:
-    """Map each id, once, to the task as the caller knows it."""
-    if isinstance(tasks, (str, Task)) or not isinstance(tasks, Iterable):
-        refuse("tasks", tasks, "must be several tasks or ids; for a single one there is wait()")
-    return {checked_id(task): task if isinstance(task, Task) else None for task in tasks}
+def _checked_items(items: Any, query: ListQuery[ItemT]) -> dict[str, ItemT | None]:
+    """Map each id, once, to the item as the caller knows it."""
+    class_, noun = class_of(query.resource), query.resource.noun
+    if isinstance(items, (str, class_)) or not isinstance(items, Iterable):
+        refuse(noun, items, f"must be several {noun} or ids; for a single one there is wait()")
+    return {
+        checked_item_id(query.resource, item): item if isinstance(item, class_) else None
+        for item in items
+    }
 
 
 def _listed(words: Iterable[str]) -> str:

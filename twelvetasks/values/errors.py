@@ -35,7 +35,6 @@ from typing import Any, Self, TypedDict, Unpack
 
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.display import excerpt, printable
-from twelvetasks.values.models import Task
 
 __all__ = [
     "REPORT_IT",
@@ -299,10 +298,10 @@ class TaskFailedError(TwelveTasksError):
     The message quotes `Task.error_reason`, if the platform gave one.
     """
 
-    task: Task
-    """The task as it ended."""
+    task: Any
+    """What was waited for, as it ended: a `Task`, or the item of another list."""
 
-    def __init__(self, reason: str, *, task: Task, **known: Unpack[Told]) -> None:
+    def __init__(self, reason: str, *, task: Any, **known: Unpack[Told]) -> None:
         super().__init__(reason, **known)
         self.task = task
 

@@ -38,6 +38,11 @@ def _status(item: Any) -> str | None:
     return status
 
 
+def _reason(item: Any) -> str | None:
+    reason: str | None = getattr(item, "error_reason", None)
+    return reason or getattr(getattr(item, "error", None), "message", None)
+
+
 def _frozen(statuses: Iterable[str]) -> frozenset[str]:
     return frozenset(statuses)
 
@@ -81,6 +86,9 @@ class Resource(Generic[ItemT]):
     """The final statuses of items that have succeeded."""
     failures: frozenset[str] = attrs.field(default=(), converter=_frozen)
     """The final statuses of items that have not succeeded."""
+    reason_of: Callable[[ItemT], str | None] = _reason
+    """Gives the reason why an item has failed; None if it names none. By default what is in its
+    `error_reason`, or in the `message` of its `error`."""
     under_way: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
     """The filters, as fields of the query, that leave out most of what has ended."""
     page: type[Page[ItemT]] = attrs.field(default=attrs.Factory(_page_of, takes_self=True))
