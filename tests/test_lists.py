@@ -505,3 +505,65 @@ async def test_a_list_of_ones_own_within_another() -> None:
         assert retrieved["name"] == "entity 3"
         with pytest.raises(InvalidArgumentError, match="entity_collection_id"):
             EntityQuery(entity_collection_id="c/d")
+
+
+async def follow(listing: Listing[Any], item_id: str) -> tuple[list[Any], list[Any], Any]:
+    """List, watch and wait for one item; the same for any list that can be watched."""
+    listed = [item.id async for item in listing]
+    changes = []
+    async with listing.watch(since=SINCE, min_interval=0.001, max_interval=0.01) as watch:
+        async for change in watch:
+            changes.append((change.item.id, change.item.status))
+            if len(changes) == 2:
+                break
+    return listed, changes, await listing.wait(item_id, timeout=9, polling=AT_ONCE)
+
+
+@pytest.mark.parametrize("list_of", ["tasks", "indexed_assets"])
+async def test_one_word_changes_the_list_that_a_program_follows(list_of: str) -> None:
+    kind = next(kind for kind in KINDS if kind.name == list_of)
+    async with opened(0) as (platform, session):
+        item_id = kind.add(platform, status="queued")
+        polls = []
+
+        def step(_: FakePlatform, request: web.Request) -> None:
+            polls.append(request)
+            if len(polls) in (3, 6):
+                kind.of(platform).advance(item_id)
+
+        platform.before_each(step)
+        listed, changes, ended = await follow(kind.listing(session), item_id)
+        assert listed == [item_id]
+        assert changes == [(item_id, "queued"), (item_id, "indexing")]
+        assert ended.status == "ready"
+
+
+async def test_a_watch_of_indexed_assets_goes_on_from_its_checkpoint() -> None:
+    async with opened(0) as (platform, session):
+        first = platform.indexed_assets.add(index_id="i", status="queued")["_id"]
+        listing = session.indexed_assets("i", status="indexing")
+        async with listing.watch(since=SINCE, min_interval=0.001, deletions=True) as watch:
+            platform.indexed_assets.advance(first)
+            change = await anext(watch)
+            assert (change.before, change.item.id) == (None, first)
+            stored = watch.checkpoint.token
+            platform.indexed_assets.delete(first)
+            change = await anext(watch)
+            assert change.after is None
+            assert isinstance(change.item, IndexedAsset)
+        platform.indexed_assets.add(index_id="other", status="indexing")
+        second = platform.indexed_assets.add(index_id="i", status="indexing")["_id"]
+        async with listing.watch(resume=stored, min_interval=0.001) as watch:
+            assert (await anext(watch)).item.id == second
+        with pytest.raises(InvalidArgumentError, match="resume"):
+            session.indexed_assets("other").watch(resume=stored)
+
+
+@every_kind
+async def test_only_what_is_sorted_by_its_last_change_is_watched(kind: Kind) -> None:
+    async with opened(0) as (_, session):
+        if kind.name in ("tasks", "indexed_assets"):
+            kind.listing(session).watch()
+        else:
+            with pytest.raises(InvalidArgumentError, match="updated_at"):
+                kind.listing(session).watch()

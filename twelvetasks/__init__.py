@@ -47,8 +47,10 @@ __all__ = [
     "IndexedAssetQuery",
     "IndexedAssetStatus",
     "InvalidArgumentError",
+    "ItemChange",
     "ItemStream",
     "ItemWaiting",
+    "ItemWatch",
     "ListQuery",
     "Listing",
     "ListingDriftError",
@@ -177,8 +179,8 @@ _HOMES = {
     "values.report": ("Consistency", "ListingReport"),
     "values.resources": ("Resource", "SortKey"),
     "values.tasks": ("TaskQuery",),
-    "watching.plan": ("TaskChange",),
-    "watching.watch": ("TaskWatch",),
+    "watching.plan": ("ItemChange", "TaskChange"),
+    "watching.watch": ("ItemWatch", "TaskWatch"),
 }
 """Where each public name is defined; a module is imported when one of its names is first used."""
 
@@ -268,8 +270,8 @@ if TYPE_CHECKING:
     from twelvetasks.values.report import Consistency, ListingReport
     from twelvetasks.values.resources import Resource, SortKey
     from twelvetasks.values.tasks import TaskQuery
-    from twelvetasks.watching.plan import TaskChange
-    from twelvetasks.watching.watch import TaskWatch
+    from twelvetasks.watching.plan import ItemChange, TaskChange
+    from twelvetasks.watching.watch import ItemWatch, TaskWatch
 
     __version__: str
 else:  # Type checkers would take any name for one that `__getattr__` knows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
@@ -14,9 +15,12 @@ from twelvetasks.streams.streams import BATCH_SIZE, ItemStream, PageStream, Task
 from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.requests import checked_item_id, retrieve
 from twelvetasks.tasks.waiting import ItemWaiting, OnItemChange, WaitPlan, wait_for
+from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.models import Page, Task, TaskPage
 from twelvetasks.values.query import ListQuery
+from twelvetasks.watching.plan import ItemChange, WatchPlan
+from twelvetasks.watching.watch import Announcer, ItemWatch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,6 +169,38 @@ class Listing(Generic[ItemT]):
         """
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=self.query)
         return ItemWaiting(self._requests, items, plan)
+
+    def watch(
+        self,
+        *,
+        since: datetime | None = None,
+        resume: Checkpoint | str | None = None,
+        deletions: bool = False,
+        min_interval: float = 5.0,
+        max_interval: float = 60.0,
+        webhooks: Announcer | None = None,
+    ) -> ItemWatch[ItemChange[ItemT]]:
+        """Watch the items that match: an endless async generator of `ItemChange`.
+
+        The arguments, and what the watch promises, are those of `TaskSession.watch`; the filters
+        are those of the listing. Only lists that can be sorted by ``updated_at`` can be watched:
+        those of tasks and of indexed assets. Raises InvalidArgumentError for any other, and for an
+        argument out of range. ::
+
+            listing = session.indexed_assets("62a0906d47f5678267ec10a6", status="ready")
+            async with listing.watch() as watch:
+                async for change in watch:
+                    print(change.item.id, change.item.status)
+        """
+        plan = WatchPlan(
+            query=self.query,
+            since=since,
+            resume=resume,
+            deletions=deletions,
+            min_interval=min_interval,
+            max_interval=max_interval,
+        )
+        return ItemWatch(self._requests, plan, webhooks)
 
     async def count(self) -> int:
         """Ask how many items match now, up to `max_items`: one small request."""

@@ -12,8 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.webhooks.signing import body_of
-from twelvetasks import SystemMetadata, TaskStatus, WebhookError, to_dict, to_json
+from twelvetasks import (
+    AnalysisError,
+    AnalysisStatus,
+    SystemMetadata,
+    TaskStatus,
+    VideoSource,
+    WebhookError,
+    to_dict,
+    to_json,
+)
 from twelvetasks.webhooks import (
+    AnalysisCanceled,
+    AnalysisFailed,
+    AnalysisReady,
+    EventAnalysis,
     EventModel,
     EventTask,
     Refusal,
@@ -51,7 +64,30 @@ def test_a_failed_task_is_told_apart_by_its_class() -> None:
     assert event.data.status is TaskStatus.FAILED
 
 
-@pytest.mark.parametrize("type_", ["analyze.task.ready", "index.task.READY", "", "ready"])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [("ready", AnalysisReady), ("failed", AnalysisFailed), ("canceled", AnalysisCanceled)],
+)
+def test_the_end_of_an_analysis_is_told_by_its_class(status: str, kind: type[Any]) -> None:
+    data = {
+        "id": "a1",
+        "custom_id": None,
+        "created_at": "2026-07-20T10:00:00Z",
+        "status": status,
+        "video_source": {"type": "url", "url": "https://example.com/a.mp4"},
+        "error": {"message": "It is too long."},
+    }
+    body = body_of(type=f"analyze.task.{status}", data=data)
+    event = read_event(body)
+    assert isinstance(event, kind)
+    assert isinstance(event.data, EventAnalysis)
+    assert (event.data.id, event.data.status) == ("a1", AnalysisStatus(status))
+    assert event.data.error == AnalysisError(message="It is too long.")
+    assert event.data.video_source == VideoSource(type="url", url="https://example.com/a.mp4")
+    assert to_dict(event) == json.loads(body)
+
+
+@pytest.mark.parametrize("type_", ["analyze.batch.ready", "index.task.READY", "", "ready"])
 @given(data=JSON)
 def test_any_other_type_is_kept_as_it_came(type_: str, data: Any) -> None:
     event = read_event(body_of(type=type_, data=data))

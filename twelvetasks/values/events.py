@@ -12,11 +12,16 @@ from typing import Any
 
 import attrs
 
+from twelvetasks.values.analysis_tasks import AnalysisError, AnalysisStatus, VideoSource
 from twelvetasks.values.fields import AnyData, extra_field, spelling_field
 from twelvetasks.values.models import SystemMetadata, TaskStatus
 
 __all__ = [
+    "AnalysisCanceled",
+    "AnalysisFailed",
+    "AnalysisReady",
     "Event",
+    "EventAnalysis",
     "EventModel",
     "EventTask",
     "TaskFailed",
@@ -88,6 +93,51 @@ class TaskFailed(Event):
     """
 
     data: EventTask
+    """The task."""
+
+
+@attrs.frozen(kw_only=True)
+class EventAnalysis:
+    """The analysis task of an event. Retrieve the task for its result."""
+
+    id: str
+    """The task's id: that of `AnalysisTask.id`."""
+    custom_id: str | None = None
+    """The id that was given when the task was created."""
+    status: AnalysisStatus | str | None = None
+    """An `AnalysisStatus` if it is one of those documented, else the string as it came."""
+    created_at: datetime | None = None
+    """When the task was created. Aware."""
+    video_source: VideoSource | None = None
+    """The video."""
+    error: AnalysisError | None = None
+    """Why it has failed or was canceled, or why the result of a ready task is partial."""
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+
+@attrs.frozen(kw_only=True)
+class AnalysisReady(Event):
+    """``analyze.task.ready``: an analysis task has a result."""
+
+    data: EventAnalysis
+    """The task."""
+
+
+@attrs.frozen(kw_only=True)
+class AnalysisFailed(Event):
+    """``analyze.task.failed``: an analysis task has failed."""
+
+    data: EventAnalysis
+    """The task, with its `error`."""
+
+
+@attrs.frozen(kw_only=True)
+class AnalysisCanceled(Event):
+    """``analyze.task.canceled``: an analysis task was canceled."""
+
+    data: EventAnalysis
     """The task."""
 
 

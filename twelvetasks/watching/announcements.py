@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twelvetasks.values.models import Task, TaskStatus
+from twelvetasks.values.models import TaskStatus
 
 __all__ = ["APART", "Announced"]
 
@@ -51,11 +51,10 @@ class Announced:
         self._sought |= self._fresh
         self._fresh.clear()
 
-    def end_poll(self, known: Callable[[str], Task | None]) -> None:
+    def end_poll(self, status_of: Callable[[str], str | None]) -> None:
         """Stop expecting what is known now; `known` returns a task as it was last seen."""
         for id, status in list(self._sought.items()):  # noqa: A001
-            task = known(id)
-            if task is not None and task.status == status:
+            if status_of(id) == status:
                 del self._sought[id]
 
     def soonest(self, wait: float) -> float:

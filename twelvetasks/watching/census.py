@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
-from twelvetasks.values.models import Page, Task
-from twelvetasks.values.tasks import TaskQuery
+from twelvetasks.values.models import Page
+from twelvetasks.values.query import ListQuery
 
 
 class Census:
     """One exact listing of every task, to find which of the known ones were deleted."""
 
-    def __init__(self, query: TaskQuery, known: Iterable[str]) -> None:
+    def __init__(self, query: ListQuery[Any], known: Iterable[str]) -> None:
         self.missing: dict[str, None] = dict.fromkeys(known)
         """The known ids that have not been listed yet; at the end, the deleted ones."""
         self.reads: int = 0
@@ -28,28 +29,28 @@ class Census:
         """Whether every task has been listed."""
         return self._progress.finished
 
-    def receive(self, page: Page[Task]) -> list[Task]:
+    def receive(self, page: Page[Any]) -> list[Any]:
         """Add a page and return the tasks that it completes."""
         self.reads += 1
         self._progress.receive(self.read, KeyedPage.of(page, self._query))
         return self._listed()
 
-    def receive_nothing(self) -> list[Task] | None:
+    def receive_nothing(self) -> list[Any] | None:
         """Handle a refused read; return None if the page cannot lie past the end."""
         self.reads += 1
         return self._listed() if self._progress.receive_nothing(self.read) else None
 
-    def _listed(self) -> list[Task]:
-        tasks: list[Task] = []
+    def _listed(self) -> list[Any]:
+        items: list[Any] = []
         while (page := self._progress.take()) is not None:
-            tasks += page.items
-        for task in tasks:
-            self.missing.pop(task.id, None)
+            items += page.items
+        for item in items:
+            self.missing.pop(self._query.resource.id_of(item), None)
         if self._progress.stuck is not None:
             raise self._progress.stuck
         if not self._progress.finished:
             self.read = self._next_read()
-        return tasks
+        return items
 
     def _next_read(self) -> Read:
         read = self._progress.next_read(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -16,13 +17,37 @@ from twelvetasks.values.checks import (
     refuse,
 )
 from twelvetasks.values.models import SortBy, SortOption, Task
-from twelvetasks.values.tasks import TaskQuery
+from twelvetasks.values.query import ListQuery, SortedQuery
+from twelvetasks.values.tasks import TASKS
 
-__all__ = ["TaskChange", "WatchPlan"]
+__all__ = ["ItemChange", "TaskChange", "WatchPlan"]
+
+ItemT = TypeVar("ItemT")
 
 
 @attrs.frozen
-class TaskChange:
+class ItemChange(Generic[ItemT]):
+    """The difference between two polls of one item.
+
+    An item that changes twice between two polls shows only its newest state: that is one change.
+    """
+
+    before: ItemT | None
+    """The item when it was last seen; None if it is new, or if this watch had not seen it yet."""
+    after: ItemT | None
+    """The item as it is now; None if it has been deleted."""
+
+    @property
+    def item(self) -> ItemT:
+        """The item as far as it is known: `after`, or `before` if it has been deleted."""
+        item = self.after if self.after is not None else self.before
+        if item is None:
+            raise AssertionError("a change is one of an item")
+        return item
+
+
+@attrs.frozen
+class TaskChange(ItemChange[Task]):
     """The difference between two observations of one task.
 
     A task that changes twice between two polls shows only its newest state: that is one change.
@@ -36,14 +61,17 @@ class TaskChange:
     @property
     def task(self) -> Task:
         """`after`, or `before` if the task has been deleted."""
-        task = self.after if self.after is not None else self.before
-        if task is None:
-            raise AssertionError("a change is one of a task")
-        return task
+        return self.item
 
 
-def _without_a_time(_: object, __: object, query: TaskQuery) -> None:
-    if query.updated_at is not None:
+def _can_be_watched(_: object, field: attrs.Attribute[Any], query: ListQuery[Any]) -> None:
+    names = [key.name for key in query.resource.sort_keys if key.changes]
+    if not isinstance(query, SortedQuery) or SortBy.UPDATED_AT not in names:
+        refuse(field.name, query, "a watch needs a list that is sorted by updated_at")
+
+
+def _without_a_time(_: object, __: object, query: Any) -> None:
+    if getattr(query, "updated_at", None) is not None:
         refuse("updated_at", query.updated_at, "must be left out of a watch: use `since`")
 
 
@@ -54,7 +82,7 @@ class WatchPlan:
     Raises InvalidArgumentError, which names the parameter and its value.
     """
 
-    query: TaskQuery = attrs.field(validator=_without_a_time)
+    query: Any = attrs.field(validator=[_can_be_watched, _without_a_time])
     """The filters. Its order is ignored: a watch has an order of its own."""
     since: datetime | None = attrs.field(
         default=None, validator=attrs.validators.optional(aware_moment)
@@ -81,31 +109,46 @@ class WatchPlan:
     @property
     def identity(self) -> str:
         """Distinguishes this watch's checkpoints from those of listings and other watches."""
-        return "&".join(["watch", *(f"{name}={value}" for name, value in self.query.filters)])
+        # Only the list of tasks has none: its checkpoints were stored before there were others.
+        path = [] if self.query.resource is TASKS else [self.query.path]
+        filters = (f"{name}={value}" for name, value in self.query.filters)
+        return "&".join(["watch", *path, *filters])
 
     @property
-    def by_update(self) -> TaskQuery:
+    def by_update(self) -> Any:
         """The listing whose first pages a poll reads.
 
         It has no status filter: a task that no longer matches must still be seen.
         """
-        return attrs.evolve(
-            self.query, status=None, sort_by=SortBy.UPDATED_AT, sort_option=SortOption.DESC
-        )
+        return attrs.evolve(self._every, sort_by=SortBy.UPDATED_AT, sort_option=SortOption.DESC)
 
     @property
-    def by_creation(self) -> TaskQuery:
+    def by_creation(self) -> Any:
         """The listing of every task, in an order that updates do not change."""
         return attrs.evolve(
-            self.query,
-            status=None,
+            self._every,
             sort_by=SortBy.CREATED_AT,
             sort_option=SortOption.DESC,
             page_limit=self.query.resource.max_page_limit,
         )
 
-    def matches(self, change: TaskChange) -> bool:
+    @property
+    def _every(self) -> Any:
+        """The query without its filter for the status, if it has one."""
+        has_one = getattr(self.query, "status", None) is not None
+        cleared: dict[str, Any] = {"status": None} if has_one else {}
+        return attrs.evolve(self.query, **cleared)
+
+    def change(self, before: Any, after: Any) -> Any:
+        """Make a change of the list's own kind."""
+        kind: type[Any] = TaskChange if self.query.resource.item is Task else ItemChange
+        return kind(before, after)
+
+    def matches(self, change: ItemChange[Any]) -> bool:
         """Whether the task was, or is, in one of the requested states."""
-        statuses = self.query.status
+        statuses = getattr(self.query, "status", None)
         states = (change.before, change.after)
-        return statuses is None or any(task.status in statuses for task in states if task)
+        status_of = self.query.resource.status_of
+        return statuses is None or any(
+            status_of(item) in statuses for item in states if item is not None
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from twelvetasks.paging.chain import Chain
 from twelvetasks.paging.evidence import Totals
@@ -12,8 +13,7 @@ from twelvetasks.paging.reads import Read
 from twelvetasks.values.errors import (
     ListingDriftError,
 )
-from twelvetasks.values.models import Task
-from twelvetasks.values.tasks import TaskQuery
+from twelvetasks.values.query import ListQuery
 
 PATIENCE = 64
 """Reads in a row without progress after which a poll fails."""
@@ -22,11 +22,11 @@ PATIENCE = 64
 class Poll:
     """One pass over the latest updates: overlapping reads from the head down past a sort key."""
 
-    def __init__(self, query: TaskQuery, page_limit: int, floor: datetime | None) -> None:
+    def __init__(self, query: ListQuery[Any], page_limit: int, floor: datetime | None) -> None:
         self.is_over: bool = False
         self.newest: datetime | None = None
         """The sort key of the first task of the first read; None if there is none."""
-        self.tasks: list[tuple[datetime, Task]] = []
+        self.tasks: list[tuple[datetime, Any]] = []
         """Every task read, with its sort key: newest first, some of them twice."""
         self.total: int = 0
         """How many tasks matched at the first read."""
@@ -44,10 +44,10 @@ class Poll:
         return self._awaited.read
 
     @property
-    def _awaited(self) -> Link[Task]:
+    def _awaited(self) -> Link[Any]:
         return next(link for link in self._chain.links if link.page is None)
 
-    def receive(self, page: KeyedPage[Task]) -> None:
+    def receive(self, page: KeyedPage[Any]) -> None:
         """Add the page that answers the read."""
         total = page.total
         self._awaited.arrive(page, self._totals.note(total))
@@ -66,7 +66,7 @@ class Poll:
         if not self.is_over and not self._chain.links:
             self._chain.links.append(self._next_link(total))
 
-    def _collect(self, page: KeyedPage[Task]) -> None:
+    def _collect(self, page: KeyedPage[Any]) -> None:
         keys = page.keys
         if not self.tasks:
             self.newest = keys[0] if keys else None
@@ -77,7 +77,7 @@ class Poll:
         if edge is None or edge.at_end or (self._floor is not None and edge.key < self._floor):
             self.is_over = True
 
-    def _next_link(self, total: int) -> Link[Task]:
+    def _next_link(self, total: int) -> Link[Any]:
         edge = self._chain.edge
         if edge is None:
             raise AssertionError("a poll without an edge is over")

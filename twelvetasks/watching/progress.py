@@ -12,6 +12,7 @@ import random as randomness
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from twelvetasks.paging.page_checks import KeyedPage, contradiction
 from twelvetasks.paging.reads import Read
@@ -23,12 +24,11 @@ from twelvetasks.values.errors import (
     ResponseError,
     TwelveTasksError,
 )
-from twelvetasks.values.models import Page, Task, TaskStatus
-from twelvetasks.values.tasks import TaskQuery
+from twelvetasks.values.models import Page, TaskStatus
 from twelvetasks.watching.announcements import Announced
 from twelvetasks.watching.census import Census
 from twelvetasks.watching.memory import Memory
-from twelvetasks.watching.plan import TaskChange, WatchPlan
+from twelvetasks.watching.plan import ItemChange, WatchPlan
 from twelvetasks.watching.poll import Poll
 
 __all__ = ["Watching"]
@@ -63,13 +63,16 @@ class Watching:
         self._by_update = plan.by_update
         self._by_creation = plan.by_creation
         self._random = random
+        self._id_of = self._by_update.resource.id_of
+        self._status_of = self._by_update.resource.status_of
+        self._updated_at = self._by_update.sort_key.read
         self._interval = plan.min_interval
         place = plan.resume
         self._key = plan.since if place is None else place.key
         self._ids = set() if place is None else set(place.ids)
-        self._memory = Memory(None if plan.deletions else REMEMBERED)
-        self._updated: deque[tuple[datetime, Task]] = deque()
-        self._others: deque[TaskChange] = deque()
+        self._memory = Memory(None if plan.deletions else REMEMBERED, self._id_of)
+        self._updated: deque[tuple[datetime, Any]] = deque()
+        self._others: deque[ItemChange[Any]] = deque()
         self._expected = 0
         self._poll: Poll | None = None
         self._poll_refused = self._garbled = 0
@@ -87,7 +90,7 @@ class Watching:
 
     # What to read next
 
-    def next_read(self) -> tuple[TaskQuery, Read]:
+    def next_read(self) -> tuple[Any, Read]:
         """Return the next read: the same one until it has been answered."""
         if self._updated or self._others:
             raise AssertionError("there are changes to be taken first")
@@ -115,7 +118,7 @@ class Watching:
 
     # What was answered
 
-    def receive(self, page: Page[Task]) -> None:
+    def receive(self, page: Page[Any]) -> None:
         """Add the page that answers the read.
 
         Raises ListingDriftError, or ResponseError if too many answers in a row are malformed.
@@ -181,53 +184,56 @@ class Watching:
             self._begin_at(poll)
         else:
             self._updated.extend(self._changes(poll))
-        due = {task.id: task for _, task in self._updated}
-        self._announced.end_poll(lambda id: due.get(id) or self._memory.get(id))  # noqa: A006
+        due = {self._id_of(task): task for _, task in self._updated}
+        self._announced.end_poll(lambda id: self._status_in(due.get(id) or self._memory.get(id)))  # noqa: A006
         self._expected = len(self._updated)
         self._rest(self._plan.min_interval if self._updated else self._interval * GROWTH)
         if self._plan.deletions and self._has_to_count(poll):
             self._census_is_needed = True
             self.wait = 0.0
 
+    def _status_in(self, task: Any) -> str | None:
+        return None if task is None else self._status_of(task)
+
     def _begin_at(self, poll: Poll) -> None:
         """Begin a watch here: what exists already is no change."""
         self._key = poll.newest or BEFORE_ALL
-        self._ids = {task.id for key, task in poll.tasks if key == self._key}
+        self._ids = {self._id_of(task) for key, task in poll.tasks if key == self._key}
         self._memory.add(task for key, task in poll.tasks if key <= self._key)
 
-    def _changes(self, poll: Poll) -> list[tuple[datetime, Task]]:
+    def _changes(self, poll: Poll) -> list[tuple[datetime, Any]]:
         """Return the updates since the last change taken, oldest first; remember the rest."""
-        changes: dict[tuple[datetime, str], Task] = {}
-        rest: list[Task] = []
+        changes: dict[tuple[datetime, str], Any] = {}
+        rest: list[Any] = []
         for key, task in reversed(poll.tasks):
             if not self._is_change(key, task):
                 rest.append(task)
             elif poll.newest is not None and key <= poll.newest:
                 # Newer than the first read: left to the next poll.
-                changes[key, task.id] = task
+                changes[key, self._id_of(task)] = task
         self._memory.add(rest)
         return sorted(
             ((key, task) for (key, _), task in changes.items()), key=operator.itemgetter(0)
         )
 
-    def _is_change(self, key: datetime, task: Task) -> bool:
-        if self._key is None or task.updated_at is None or key < self._key:
+    def _is_change(self, key: datetime, task: Any) -> bool:
+        if self._key is None or self._updated_at(task) is None or key < self._key:
             return False
-        if key > self._key or task.id not in self._ids:
+        if key > self._key or self._id_of(task) not in self._ids:
             return True
-        known = self._memory.get(task.id)
-        return known is not None and known.status != task.status
+        known = self._memory.get(self._id_of(task))
+        return known is not None and self._status_of(known) != self._status_of(task)
 
     # Which changes to deliver
 
-    def take(self) -> TaskChange | None:
+    def take(self) -> Any:
         """Return the next change; None if the next read has to be answered first."""
         while self._updated:
             key, task = self._updated.popleft()
-            change = TaskChange(self._memory.swap(task), task)
+            change = self._plan.change(self._memory.swap(task), task)
             if key != self._key:
                 self._key, self._ids = key, set()
-            self._ids.add(task.id)
+            self._ids.add(self._id_of(task))
             if self._plan.matches(change):
                 return change
         return self._others.popleft() if self._others else None
@@ -246,30 +252,30 @@ class Watching:
         differs = known > poll.total or (poll.reads == 1 and known != poll.total)
         return differs and self._rested >= self._next_census
 
-    def _count(self, census: Census, tasks: list[Task]) -> None:
+    def _count(self, census: Census, tasks: list[Any]) -> None:
         for task in tasks:
             # A newer update is left to the next poll, in order.
-            if not self._is_change(task.updated_at or BEFORE_ALL, task):
+            if not self._is_change(self._updated_at(task) or BEFORE_ALL, task):
                 self._found(task)
         if census.is_over:
             self._end_census(census)
 
-    def _found(self, task: Task) -> None:
+    def _found(self, task: Any) -> None:
         before = self._memory.swap(task)
-        if self._counted and (before is None or before.updated_at != task.updated_at):
+        if self._counted and (before is None or self._updated_at(before) != self._updated_at(task)):
             # The platform showed it late: deliver it out of order rather than not at all.
-            self._deliver(TaskChange(before, task))
+            self._deliver(self._plan.change(before, task))
 
     def _end_census(self, census: Census) -> None:
         self._census = None
         for id in census.missing:  # noqa: A001
-            self._deliver(TaskChange(self._memory.forget(id), None))
+            self._deliver(self._plan.change(self._memory.forget(id), None))
         if self._counted:
             # As many polls as the census had reads: it at most doubles the requests.
             self._next_census = self._rested + census.reads * self._plan.min_interval
         self._counted = True
         self._rest(self._interval)
 
-    def _deliver(self, change: TaskChange) -> None:
+    def _deliver(self, change: ItemChange[Any]) -> None:
         if self._plan.matches(change):
             self._others.append(change)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from twelvetasks.streams.requests import Requests, cancel, end
 from twelvetasks.streams.resumable import ResumableGenerator
@@ -21,16 +21,17 @@ from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
-from twelvetasks.values.models import Page, Task, TaskStatus
-from twelvetasks.values.tasks import TaskQuery
+from twelvetasks.values.models import Page, TaskStatus
 from twelvetasks.watching.announcements import MOST
-from twelvetasks.watching.plan import TaskChange, WatchPlan
+from twelvetasks.watching.plan import ItemChange, TaskChange, WatchPlan
 from twelvetasks.watching.progress import Watching
 
 if TYPE_CHECKING:
     from twelvetasks.values.events import Event
 
-__all__ = ["Announcer", "TaskWatch"]
+__all__ = ["Announcer", "ItemWatch", "TaskWatch"]
+
+ChangeT = TypeVar("ChangeT", bound=ItemChange[Any])
 
 logger: logging.Logger = logging.getLogger("twelvetasks.watch")
 
@@ -38,26 +39,27 @@ logger: logging.Logger = logging.getLogger("twelvetasks.watch")
 class Announcer(Protocol):
     """What a watch needs of a `twelvetasks.webhooks.Receiver`."""
 
-    def attach(self, listener: TaskWatch, /) -> None:
+    def attach(self, listener: ItemWatch[Any], /) -> None:
         """Announce each event to the watch from now on; keep no strong reference to it."""
         ...
 
-    def detach(self, listener: TaskWatch, /) -> None:
+    def detach(self, listener: ItemWatch[Any], /) -> None:
         """Announce nothing more to it."""
         ...
 
 
-class TaskWatch(ResumableGenerator[TaskChange]):
-    """An endless async generator of `TaskChange`; made by `TaskSession.watch`.
+class ItemWatch(ResumableGenerator[ChangeT]):
+    """An endless async generator of `ItemChange`; made by `Listing.watch`.
 
     Leave it with `async with` or `aclose()`, which end its request. A cancelled `anext` loses
     nothing: the next one carries on, with the same request. ::
 
         from datetime import UTC, datetime
 
-        async with session.watch(since=datetime(2025, 6, 30, tzinfo=UTC)) as watch:
+        listing = session.indexed_assets("62a0906d47f5678267ec10a6")
+        async with listing.watch(since=datetime(2025, 3, 1, tzinfo=UTC)) as watch:
             async for change in watch:
-                print(change.task.id, change.task.status)
+                print(change.item.id, change.item.status)
                 stored = str(watch.checkpoint)
                 break
 
@@ -70,13 +72,13 @@ class TaskWatch(ResumableGenerator[TaskChange]):
     def __init__(
         self, requests: Requests, plan: WatchPlan, webhooks: Announcer | None = None
     ) -> None:
-        self.query: TaskQuery = plan.query
+        self.query: Any = plan.query
         """The filters."""
         self._requests = requests
         self._watching = Watching(plan)
         self._answered: float | None = None
         self._resting: asyncio.Timeout | None = None
-        self._fetches: list[asyncio.Task[Page[Task]]] = []
+        self._fetches: list[asyncio.Task[Page[Any]]] = []
         self._failure: Exception | None = None
         self._traceback: TracebackType | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -130,7 +132,7 @@ class TaskWatch(ResumableGenerator[TaskChange]):
         if self._resting is not None and not self._resting.expired():
             self._resting.reschedule(self._due)
 
-    async def _next(self) -> TaskChange:
+    async def _next(self) -> ChangeT:
         if self._failure is not None:
             # With its first traceback: to raise an error again makes its traceback longer.
             raise self._failure.with_traceback(self._traceback)
@@ -147,19 +149,19 @@ class TaskWatch(ResumableGenerator[TaskChange]):
         self._detach()
         raise self._failure
 
-    async def _change(self) -> TaskChange:
+    async def _change(self) -> ChangeT:
         while True:
             if self._requests.closed:
                 raise _closed()
             if (change := self._watching.take()) is not None:
-                return change
+                return cast("ChangeT", change)
             if not self._fetches:
                 await self._rest()
                 self._fetches.append(self._requests.spawn(self._read()))
             await asyncio.wait(self._fetches)
             self._take_in(self._fetches.pop())
 
-    def _read(self) -> Coroutine[Any, Any, Page[Task]]:
+    def _read(self) -> Coroutine[Any, Any, Page[Any]]:
         query, read = self._watching.next_read()
         return self._requests.read_page(query, read)
 
@@ -182,7 +184,7 @@ class TaskWatch(ResumableGenerator[TaskChange]):
             self._resting = None
         raise _closed()
 
-    def _take_in(self, fetch: asyncio.Task[Page[Task]]) -> None:
+    def _take_in(self, fetch: asyncio.Task[Page[Any]]) -> None:
         try:
             page = fetch.result()
         except asyncio.CancelledError:
@@ -210,6 +212,27 @@ class TaskWatch(ResumableGenerator[TaskChange]):
 
     def _enter_loop(self, *, to_close: bool) -> None:
         self._requests.enter(to_close=to_close)
+
+
+class TaskWatch(ItemWatch[TaskChange]):
+    """An endless async generator of `TaskChange`; made by `TaskSession.watch`.
+
+    Leave it with `async with` or `aclose()`, which end its request. A cancelled `anext` loses
+    nothing: the next one carries on, with the same request. ::
+
+        from datetime import UTC, datetime
+
+        async with session.watch(since=datetime(2025, 6, 30, tzinfo=UTC)) as watch:
+            async for change in watch:
+                print(change.task.id, change.task.status)
+                stored = str(watch.checkpoint)
+                break
+
+    Transient failures (no connection, no answer in time, status 429 and 5xx) are logged as
+    warnings to the logger ``twelvetasks.watch`` and retried. Any other `TwelveTasksError` is raised
+    with its `checkpoint`, and raised again by each later `anext`. When the session is closed,
+    `anext` raises SessionClosedError.
+    """
 
 
 def _checked(webhooks: Any) -> Announcer | None:

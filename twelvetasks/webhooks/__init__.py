@@ -7,7 +7,11 @@ it into a web application, `Receiver.receive_sync` into Flask or Django. With
 
 from twelvetasks.values.errors import Refusal
 from twelvetasks.values.events import (
+    AnalysisCanceled,
+    AnalysisFailed,
+    AnalysisReady,
     Event,
+    EventAnalysis,
     EventModel,
     EventTask,
     TaskFailed,
@@ -23,7 +27,11 @@ from twelvetasks.webhooks.signature import verify
 
 __all__ = [
     "ANSWERS",
+    "AnalysisCanceled",
+    "AnalysisFailed",
+    "AnalysisReady",
     "Event",
+    "EventAnalysis",
     "EventModel",
     "EventTask",
     "Receiver",

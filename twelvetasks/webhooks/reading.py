@@ -6,7 +6,15 @@ from typing import Any, cast
 
 from twelvetasks.conversion.convert import read_json, structure
 from twelvetasks.values.errors import Refusal, ResponseError, WebhookError
-from twelvetasks.values.events import Event, TaskFailed, TaskReady, UnknownEvent
+from twelvetasks.values.events import (
+    AnalysisCanceled,
+    AnalysisFailed,
+    AnalysisReady,
+    Event,
+    TaskFailed,
+    TaskReady,
+    UnknownEvent,
+)
 from twelvetasks.values.fields import AnyData
 
 __all__ = ["read_event"]
@@ -17,11 +25,14 @@ LONGEST_ID = 256
 _KINDS: dict[Any, type[Event]] = {
     "index.task.ready": TaskReady,
     "index.task.failed": TaskFailed,
+    "analyze.task.ready": AnalysisReady,
+    "analyze.task.failed": AnalysisFailed,
+    "analyze.task.canceled": AnalysisCanceled,
 }
 
 
 def read_event(body: bytes) -> Event:
-    """Structure the body of a webhook: a `TaskReady`, a `TaskFailed`, or an `UnknownEvent`.
+    """Structure the body of a webhook as the `Event` of its type, or as an `UnknownEvent`.
 
     It checks no signature: `verify` the body first.
 
