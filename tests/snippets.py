@@ -211,7 +211,13 @@ async def run_fragment(
     snippet: Snippet, namespace: dict[str, Any] | None = None, **names: Any
 ) -> None:
     """Run a snippet as a part of an async program; its names are left in the namespace."""
-    code = compile(snippet.source, str(snippet), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(
+        snippet.source,
+        str(snippet),
+        "exec",
+        flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+        dont_inherit=True,  # a reader's program has no `annotations` of the future
+    )
     namespace = {} if namespace is None else namespace
     namespace.update(names)
     awaited = eval(code, namespace)

@@ -140,8 +140,8 @@ class Listing(Generic[ItemT]):
         Raises TaskFailedError; WaitTimeoutError after `timeout`; NotFoundError if there is no such
         item; InvalidArgumentError if the items of the list never end. ::
 
-            listing = session.embedding_tasks()
-            task = await listing.wait("62a0906d47f5678267ec10a6", timeout=600)
+            newest = await session.embedding_tasks(status="ready").first()
+            task = await session.embedding_tasks().wait(newest, timeout=600)
         """
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=self.query)
         return await wait_for(self._requests, item, plan, raise_on_failure=raise_on_failure)
@@ -163,7 +163,7 @@ class Listing(Generic[ItemT]):
         Raises WaitTimeoutError, with `task_ids`, after `timeout`, and NotFoundError, after all
         others have ended, if items do not exist. ::
 
-            batches = await session.analysis_batches(status=["pending", "processing"])
+            batches = await session.analysis_batches(status="completed", max_items=2)
             async for batch in session.analysis_batches().wait_all(batches, timeout=600):
                 print(batch.id, batch.status, batch.failed_items)
         """
@@ -187,10 +187,13 @@ class Listing(Generic[ItemT]):
         those of tasks and of indexed assets. Raises InvalidArgumentError for any other, and for an
         argument out of range. ::
 
+            from datetime import UTC, datetime
+
             listing = session.indexed_assets("62a0906d47f5678267ec10a6", status="ready")
-            async with listing.watch() as watch:
+            async with listing.watch(since=datetime(2025, 1, 1, tzinfo=UTC)) as watch:
                 async for change in watch:
                     print(change.item.id, change.item.status)
+                    break
         """
         plan = WatchPlan(
             query=self.query,

@@ -112,8 +112,8 @@ class ItemWaiting(ResumableGenerator[ItemT]):
     `asyncio.wait_for(anext(waiting), 1)` can serve as a heartbeat. Leave it with `async with` or
     `aclose()`, which end its requests. ::
 
-        listing = session.analysis_tasks()
-        async with listing.wait_all(["62a0906d47f5678267ec10a6"], timeout=600) as waiting:
+        tasks = await session.analysis_tasks(status="ready", max_items=2)
+        async with session.analysis_tasks().wait_all(tasks, timeout=600) as waiting:
             async for task in waiting:
                 print(task.id, task.status, len(waiting.remaining))
 
