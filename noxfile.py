@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10"
@@ -58,7 +60,7 @@ def picture(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Look up known vulnerabilities of the versions that CI installs; needs the internet."""
+    """Look up known vulnerabilities of what CI installs, and write its SBOM; needs the internet."""
     session.install("pip-audit>=2.7")
     session.run(
         "pip-audit",
@@ -67,6 +69,12 @@ def audit(session: nox.Session) -> None:
         "--no-deps",
         "--disable-pip",
         "--strict",
+    )
+    Path("build").mkdir(exist_ok=True)
+    session.install("cyclonedx-bom>=7")
+    session.run(
+        *("cyclonedx-py", "requirements", ".ci/constraints.txt"),
+        *("--output-reproducible", "--of", "JSON", "--output-file", "build/sbom.json"),
     )
 
 
