@@ -21,6 +21,7 @@ from twelvetasks.streams.streams import BATCH_SIZE, ItemStream
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import ResponseError, TwelveTasksError
+from twelvetasks.values.fields import NO_EXTRA
 from twelvetasks.values.models import HlsStream, Page, Task, TaskStatus
 from twelvetasks.values.tasks import TASKS, TaskQuery
 
@@ -263,7 +264,9 @@ def _hls(held: list[HlsStream | None]) -> pa.Array[Any]:
 
 
 def _extras(held: Iterable[Any]) -> pa.Array[Any]:
-    texts = [_json_text(one.extra) if one is not None and one.extra else None for one in held]
+    kept = [NO_EXTRA if one is None else one.extra for one in held]
+    # Most are this very value, and comparing costs less than asking for a length.
+    texts = [_json_text(one) if one is not NO_EXTRA and one else None for one in kept]
     return pa.array(texts, pa.string())
 
 

@@ -199,9 +199,10 @@ class FastHooks:
                 *_setting(field, kind.check, kind.read, optional=optional),
             ]
         end = [" draft.__class__ = model", " return draft"]
-        there = " or ".join(["nulls", *(f"sent.{name} is not UNSET" for name in beside)])
+        has_beside = " or ".join(f"sent.{name} is not UNSET" for name in beside) or "False"
         from_row += [
-            f" if {there}: draft.extra, draft._spelling = keep_beside(sent), tell_names(sent)",
+            f" if nulls or {has_beside}:",
+            "  draft.extra, draft._spelling = keep_beside(sent), tell_names(sent)",
             " else: draft.extra, draft._spelling = NO_EXTRA, None",
             *end,
         ]
@@ -212,14 +213,15 @@ class FastHooks:
             " else: draft.extra, draft._spelling = NO_EXTRA, None",
             *end,
         ]
-        keep_row += [" if sent.extra: keep_beside(sent)"] * bool(beside) + [" return sent"]
-        exec("\n".join(from_row + from_dict + keep_row), scope)  # noqa: S102 - made of the models' own names only
+        keep_row += [f" if {has_beside}: keep_beside(sent)", " return sent"]
+        extra = ["def extra(sent):", f" return keep_beside(sent) if {has_beside} else NO_EXTRA"]
+        exec("\n".join(from_row + from_dict + keep_row + extra), scope)  # noqa: S102 - made of the models' own names only
 
         def struct(kind: str, fields: list[Any]) -> type[msgspec.Struct]:
             return msgspec.defstruct(
                 f"{scope['model'].__name__}{kind}",
                 [*fields, *((name, Any, msgspec.UNSET) for name in beside)],
-                namespace={"extra": property(_beside_keeper(beside)) if beside else NO_EXTRA},
+                namespace={"extra": property(scope["extra"])},
                 kw_only=True,
                 rename=names,
                 forbid_unknown_fields=True,
@@ -326,9 +328,7 @@ def _rest_keeper(
     return keep_rest
 
 
-def _beside_keeper(
-    beside: tuple[str, ...], any_data: Hook = lambda value, _: value
-) -> Callable[[Any], Extra]:
+def _beside_keeper(beside: tuple[str, ...], any_data: Hook) -> Callable[[Any], Extra]:
     """Make the function that gives what of these fields a row has, as a model's `extra`."""
 
     def keep_beside(row: msgspec.Struct) -> Extra:
