@@ -161,9 +161,20 @@ def _loop_time() -> float:
 async def _ids(listing: Listing) -> Measured:
     taken: list[Any] = []
     await listing(taken.append)
-    tasks = [task for one in taken for task in (one if isinstance(one, list) else [one])]
-    ids = [task["_id"] if isinstance(task, dict) else task.id for task in tasks]
+    ids = [
+        task.get("_id") or task["id"] if isinstance(task, dict) else task.id
+        for one in taken
+        for task in _tasks_of(one)
+    ]
     return Measured(cpu=[], wall=[], base=0, peak=_peak_memory(), ids=ids)
+
+
+def _tasks_of(one: Any) -> list[Any]:
+    """Give the tasks, or rows, of what a peer handed over: a task, a list or a data frame."""
+    for rows_of in ("to_pylist", "to_dicts"):
+        if hasattr(one, rows_of):
+            return list(getattr(one, rows_of)())
+    return one if isinstance(one, list) else [one]
 
 
 async def _times_to_first(listing: Listing, repeats: int) -> Measured:

@@ -68,6 +68,21 @@ async def twelvetasks_awaited(reading: Reading) -> AsyncIterator[Listing]:
         yield listing
 
 
+def _framed(method: str) -> Peer:
+    """Give the peer that is `to_arrow()` or another of our data frames."""
+
+    @asynccontextmanager
+    async def opened(reading: Reading) -> AsyncIterator[Listing]:
+        async with _our_session(reading) as session:
+
+            async def listing(take: Take) -> None:
+                take(await getattr(session.tasks(page_limit=reading.page_limit), method)())
+
+            yield listing
+
+    return opened
+
+
 @asynccontextmanager
 async def official_sdk(reading: Reading) -> AsyncIterator[Listing]:
     """`AsyncTwelveLabs().tasks.list`, page after page."""
@@ -106,6 +121,44 @@ async def gathered(reading: Reading) -> AsyncIterator[Listing]:
             take([task for one in pages for task in one["data"]])
 
         yield listing
+
+
+def _framed_by_hand(frame: Callable[[list[dict[str, Any]]], object]) -> Peer:
+    """Give the peer that is the shortest way by hand: gather, orjson, one call for the frame."""
+
+    @asynccontextmanager
+    async def opened(reading: Reading) -> AsyncIterator[Listing]:
+        import orjson
+
+        async with _aiohttp_session(reading) as session:
+
+            async def page(number: int) -> Any:
+                async with session.get(
+                    f"{reading.base_url}/tasks", params=reading.params(number)
+                ) as response:
+                    return orjson.loads(await response.read())
+
+            async def listing(take: Take) -> None:
+                first = await page(1)
+                others = range(2, first["page_info"]["total_page"] + 1)
+                pages = [first, *await asyncio.gather(*map(page, others))]
+                take(frame([task for one in pages for task in one["data"]]))
+
+            yield listing
+
+    return opened
+
+
+def _arrow_by_hand(rows: list[dict[str, Any]]) -> object:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(rows)
+
+
+def _polars_by_hand(rows: list[dict[str, Any]]) -> object:
+    import polars as pl
+
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 @asynccontextmanager
@@ -259,6 +312,10 @@ def _object_maker() -> Callable[[dict[str, Any]], Any]:
 ITERATED = "twelvetasks, async for"
 AWAITED = "twelvetasks, await"
 EXACT = "twelvetasks, exact=True"
+TO_ARROW = "twelvetasks, to_arrow"
+TO_POLARS = "twelvetasks, to_polars"
+ARROW_BY_HAND = "gather, orjson, Table.from_pylist"
+POLARS_BY_HAND = "gather, orjson, polars.DataFrame"
 SDK = "official SDK"
 GATHERED = "gather, json.loads"
 SEMAPHORE = "tasks behind a semaphore"
@@ -271,6 +328,10 @@ PEERS: dict[str, Peer] = {
     ITERATED: _iterated(exact=False),
     AWAITED: twelvetasks_awaited,
     EXACT: _iterated(exact=True),
+    TO_ARROW: _framed("to_arrow"),
+    TO_POLARS: _framed("to_polars"),
+    ARROW_BY_HAND: _framed_by_hand(_arrow_by_hand),
+    POLARS_BY_HAND: _framed_by_hand(_polars_by_hand),
     SDK: official_sdk,
     GATHERED: gathered,
     SEMAPHORE: behind_semaphore,
