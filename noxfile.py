@@ -20,6 +20,20 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def quick(session: nox.Session) -> None:
+    """Run in about a minute what a change breaks most often: style, and the tests of most rooms."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check")
+    rooms = ("values", "conversion", "paging", "streams", "transport")
+    files = ("session", "listing", "rooms")
+    session.run(
+        *("pytest", "-q", "-n", "2", "--histories", "100"),
+        *(session.posargs or [f"tests/{room}" for room in rooms]),
+        *(() if session.posargs else [f"tests/test_{file}.py" for file in files]),
+    )
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format, and which part of the package imports which."""
     session.install("-e", ".[dev]")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import graphlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -34,6 +35,25 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
     assert sum(map(len, imports.values())) > 300
     graphlib.TopologicalSorter(imports).prepare()  # raises CycleError with the circle
+
+
+def test_it_has_at_most_nine_floors() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))
+    (layers,) = (
+        contract["layers"]
+        for contract in project["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers" and contract["containers"] == [PACKAGE.name]
+    )
+    assert 5 < len(layers) <= 9
+
+
+def test_a_file_is_read_in_one_go() -> None:
+    lengths = {
+        path.relative_to(PACKAGE).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in PACKAGE.rglob("*.py")
+    }
+    assert len(lengths) > 100
+    assert {name: length for name, length in lengths.items() if length > 450} == {}
 
 
 def test_the_top_of_the_package_is_small() -> None:

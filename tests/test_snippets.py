@@ -48,7 +48,7 @@ DIRECTIVES = {"{eval-rst}", "{toctree}"}
 
 class TestSnippets:
     def test_there_is_none_without_a_test(self) -> None:
-        known = {"install", "commands", "console", "directive", "text", *PYTHON}
+        known = {"install", "commands", "console", "directive", "none", "text", *PYTHON}
         assert [str(snippet) for snippet in SNIPPETS if snippet.kind not in known] == []
 
     @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -404,9 +404,7 @@ def _check_name(name: Any) -> None:
 
 
 def _hidden(redis: Any) -> Any:
-    if isinstance(redis, Redis):
-        return redis
-    return Secret(redis if isinstance(redis, str) else "")
+    return redis if isinstance(redis, Redis) else Secret(redis if isinstance(redis, str) else "")
 
 
 def _opened(redis: Any, timeout: float) -> Redis:

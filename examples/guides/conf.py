@@ -87,7 +87,7 @@ def show_public_signature(
         return None
     if re.match(r"\(_?requests\b", signature) or issubclass(made, twelvetasks.TwelveTasksError):
         return "", None
-    signature = re.sub(r"<function _\w+>", "...", signature)
+    signature = re.sub(r"<function _[^>]+>", "...", signature)
     return re.sub(r", _\w+: [^=]+ = None(?=[,)])", "", signature), None
 
 

@@ -80,7 +80,7 @@ class Resource(Generic[ItemT]):
     newest first by that."""
     id_of: Callable[[ItemT], str] = attrgetter("id")
     """Gives an item's id, which no other item of the list has."""
-    status_of: Callable[[ItemT], str | None] = _status
+    status_of: Callable[[ItemT], str | None] = attrs.field(default=_status, repr=False)
     """Gives an item's status; None if it has none. By default what is in its `status`."""
     successes: frozenset[str] = attrs.field(default=(), converter=_frozen)
     """The final statuses of items that have succeeded."""
