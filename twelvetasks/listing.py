@@ -207,8 +207,7 @@ class Listing(Generic[ItemT]):
 
     async def count(self) -> int:
         """Ask how many items match now, up to `max_items`: one small request."""
-        page = await self._requests.read_page(self.query, Read(1, 1))
-        total = page.page_info.total_results
+        total = await self._requests.count(self.query)
         return total if self.max_items is None else min(total, self.max_items)
 
     async def first(self) -> ItemT | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar, overload
 
 from twelvetasks.listing import Listing, TaskListing
-from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.options import ListingOptions, OnMalformed
 from twelvetasks.streams.requests import Requests
 from twelvetasks.values.analysis_batches import (
     AnalysisBatch,
@@ -76,6 +76,7 @@ class Lists:
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
+        on_malformed: OnMalformed = "raise",
     ) -> TaskListing:
         """List the tasks that match. Sends no request until the listing is iterated or awaited.
 
@@ -104,9 +105,13 @@ class Lists:
         - `page_limit`: tasks on each page, 1 to 50. Default: 50, which makes the fewest requests.
         - `max_items`: the most tasks to yield. Default: None, for all.
         - `exact`: whether to prove that nothing is missing between any two pages, whatever changes
-          meanwhile, for about a fifth more requests. Default: False.
+          meanwhile, for about a fifth more requests. An odd answer, which proves nothing, raises
+          ResponseError then; without `exact` it is listed as it comes. Default: False.
         - `resume`: a checkpoint, or its string, of a listing with the same filters and order: go on
           after the last task that it yielded. Default: None, to begin at the first.
+        - `on_malformed`: ``"raise"``, the default, raises the ResponseError of a task that cannot
+          be read, with its JSON as `raw`, after the tasks before it; ``"skip"`` passes it over and
+          counts it in the report.
 
         Raises InvalidArgumentError, which names the parameter, for a value that the endpoint cannot
         take. While it is iterated: AuthenticationError, RateLimitedError, ServerError,
@@ -126,7 +131,9 @@ class Lists:
             sort_option=sort_option,
             page_limit=page_limit,
         )
-        return self.list(query, max_items=max_items, exact=exact, resume=resume)
+        return self.list(
+            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+        )
 
     def indexed_assets(
         self,
@@ -148,12 +155,13 @@ class Lists:
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
+        on_malformed: OnMalformed = "raise",
     ) -> Listing[IndexedAsset]:
         """List the indexed assets of an index that match: the successor of the list of tasks.
 
         Filters, order and `page_limit` mean what `IndexedAssetQuery` says of them: `status` takes
         one status or many, the ranges a `Range`, a mapping such as ``{"gte": 10}`` or one number.
-        `max_items`, `exact` and `resume` mean what `tasks` says of them.
+        `max_items`, `exact`, `resume` and `on_malformed` mean what `tasks` says of them.
 
         Raises InvalidArgumentError for whatever the endpoint could not take.
         """
@@ -173,7 +181,9 @@ class Lists:
             sort_option=sort_option,
             page_limit=page_limit,
         )
-        return self.list(query, max_items=max_items, exact=exact, resume=resume)
+        return self.list(
+            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+        )
 
     def embedding_tasks(
         self,
@@ -186,14 +196,15 @@ class Lists:
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
+        on_malformed: OnMalformed = "raise",
     ) -> Listing[EmbeddingTask]:
         """List the embedding tasks that match, newest first.
 
         `version`: 2 for ``/embed-v2/tasks``, 1 for the older ``/embed/tasks``. Without `started_at`
         and `ended_at` the platform gives those of the last seven days; it keeps no others.
 
-        The filters mean what `EmbeddingTaskQuery` says of them; `max_items`, `exact` and `resume`
-        mean what `tasks` says of them.
+        The filters mean what `EmbeddingTaskQuery` says of them; the other
+        arguments mean what `tasks` says of them.
 
         Raises InvalidArgumentError for whatever the endpoint could not take.
         """
@@ -201,7 +212,9 @@ class Lists:
             refuse("version", version, "must be 2, or 1 for the older list")
         kind = EmbeddingTaskQuery if version == 2 else OlderEmbeddingTaskQuery
         query = kind(status=status, started_at=started_at, ended_at=ended_at, page_limit=page_limit)
-        return self.list(query, max_items=max_items, exact=exact, resume=resume)
+        return self.list(
+            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+        )
 
     def analysis_tasks(
         self,
@@ -215,11 +228,12 @@ class Lists:
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
+        on_malformed: OnMalformed = "raise",
     ) -> Listing[AnalysisTask]:
         """List the analysis tasks that match, newest first.
 
-        The filters mean what `AnalysisTaskQuery` says of them; `max_items`, `exact` and `resume`
-        mean what `tasks` says of them.
+        The filters mean what `AnalysisTaskQuery` says of them; the other
+        arguments mean what `tasks` says of them.
 
         Raises InvalidArgumentError for whatever the endpoint could not take.
         """
@@ -231,7 +245,9 @@ class Lists:
             video_id=video_id,
             page_limit=page_limit,
         )
-        return self.list(query, max_items=max_items, exact=exact, resume=resume)
+        return self.list(
+            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+        )
 
     def analysis_batches(
         self,
@@ -242,18 +258,21 @@ class Lists:
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
+        on_malformed: OnMalformed = "raise",
     ) -> Listing[AnalysisBatch]:
         """List the analysis batches that match, newest first.
 
         `status` and `analysis_mode` take one value or many, as `AnalysisBatchQuery` says;
-        `max_items`, `exact` and `resume` mean what `tasks` says of them.
+        `max_items`, `exact`, `resume` and `on_malformed` mean what `tasks` says of them.
 
         Raises InvalidArgumentError for whatever the endpoint could not take.
         """
         query = AnalysisBatchQuery(
             status=status, analysis_mode=analysis_mode, page_limit=page_limit
         )
-        return self.list(query, max_items=max_items, exact=exact, resume=resume)
+        return self.list(
+            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+        )
 
     @overload
     def list(
@@ -263,6 +282,7 @@ class Lists:
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
+        on_malformed: OnMalformed = "raise",
     ) -> TaskListing: ...
 
     @overload
@@ -273,6 +293,7 @@ class Lists:
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
+        on_malformed: OnMalformed = "raise",
     ) -> Listing[ItemT]: ...
 
     def list(
@@ -282,12 +303,13 @@ class Lists:
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
+        on_malformed: OnMalformed = "raise",
     ) -> Listing[Any]:
         """List the items that match a query, of any list of the platform.
 
         `query` is a `TaskQuery`, or a query of another list: a subclass of `ListQuery` that names
-        its `Resource`. `max_items`, `exact` and `resume`, and the errors raised, are those of
-        `tasks`, which is the same with a `TaskQuery`::
+        its `Resource`. The other arguments, and the errors raised, are those of `tasks`, which is
+        the same with a `TaskQuery`::
 
             query = TaskQuery(status="failed")
             async for task in session.list(query, max_items=10):
@@ -298,6 +320,8 @@ class Lists:
         """
         if not isinstance(query, ListQuery):
             refuse("query", query, "must be a TaskQuery, or a query of another list")
-        options = ListingOptions[Any](query=query, max_items=max_items, exact=exact, resume=resume)
+        options = ListingOptions[Any](
+            query=query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+        )
         kind = TaskListing if isinstance(query, TaskQuery) else Listing
         return kind(self._requests, options)

@@ -206,7 +206,7 @@ def naively(account: Account, random: Random, setting: Setting) -> Outcome:
     first = account.read(Read(1, 50))
     answers = {1: first.page.items}
     let_it_change(account, random, setting)
-    waiting = list(range(2, first.page.page_info.total_page + 1))
+    waiting = list(range(2, (first.page.page_info.total_page or 0) + 1))
     under_way: list[int] = []
     while waiting or under_way:
         while waiting and len(under_way) < setting.concurrency:

@@ -37,22 +37,28 @@ LIES: dict[str, tuple[Callable[[Body], None], str]] = {
 
 
 async def lied_to(session: TaskSession, platform: FakePlatform, lie: Callable[[Body], None]) -> Any:
-    """List while page 2 tells a lie; give the error and how many tasks came before it."""
+    """List exactly while page 2 tells a lie; give the error and how many tasks came before it."""
     pages = [page async for page in session.tasks().pages()]
 
     def tell(request: web.Request) -> web.Response | None:
         if request.query["page"] != "2":
             return None
         # The page as it is, with its lie.
+        limit = int(request.query["page_limit"])
         body = {
-            "data": platform.tasks()[50:100],
-            "page_info": {"page": 2, "limit_per_page": 50, "total_page": 5, "total_results": 230},
+            "data": platform.tasks()[limit : 2 * limit],
+            "page_info": {
+                "page": 2,
+                "limit_per_page": limit,
+                "total_page": -(-230 // limit),
+                "total_results": 230,
+            },
         }
         lie(body)
         return web.json_response(body, headers={"X-Request-Id": "r-77"})
 
     platform.respond(tell)
-    async with session.tasks() as stream:
+    async with session.tasks(exact=True) as stream:
         for task in pages[0].tasks:
             assert await anext(stream) == task
         with pytest.raises(ResponseError) as caught:

@@ -256,7 +256,7 @@ async def test_the_page_that_failed_is_the_one_the_error_carries(
         (b"", None),
         (b"<html></html>", None),
         (b"[]", "$"),
-        (b'{"data": []}', "$.page_info"),
+        (b'{"data": []}', "$.page_info.total_results"),
         (b'{"data": [], "page_info": %b}' % WRONG_TOTAL, "$.page_info.total_results"),
     ],
 )

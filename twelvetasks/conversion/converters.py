@@ -8,23 +8,33 @@ Any attrs class with the fields of `twelvetasks.values.fields` is a model and ne
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import re
 import reprlib
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar, Unpack, cast, get_args, get_origin
 
 import attrs
-import msgspec
 from cattrs import AttributeValidationNote, BaseValidationError, Converter, IterableValidationNote
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from twelvetasks.conversion.fast_hooks import FastHooks, Hook, field_types, is_model, status_of
+from twelvetasks.conversion.decoding import decode_json
+from twelvetasks.conversion.fast_hooks import (
+    FastHooks,
+    Hook,
+    field_types,
+    is_model,
+    status_of,
+    without_none,
+)
 from twelvetasks.values.errors import REPORT_IT, Known, ResponseError
-from twelvetasks.values.fields import AnyData, Count, json_names, older_names
+from twelvetasks.values.fields import AnyData, Count, json_names, loose_names, older_names
+from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.timestamps import format_timestamp, parse_timestamp
 
 __all__ = ["DEEPEST", "Converters", "make_converters", "make_general_converter"]
@@ -131,6 +141,12 @@ _VALUES: dict[Any, Hook] = {
 }
 
 
+_NUMBERS = (int, float, Count)
+
+LONGEST_NUMBER = 40
+"""Characters of a string that may be a number."""
+
+
 def make_converters() -> Converters:
     """Make both converters."""
     fast = make_general_converter(detailed=False)
@@ -203,6 +219,7 @@ def _general_hook(model: Any, converter: Converter) -> Hook:
     class_ = get_origin(model) or model
     known = frozenset(json_names(class_).values())
     older = older_names(class_)
+    numbers, loose = _number_names(model), loose_names(class_)
     generated = make_dict_structure_fn(
         model,
         converter,
@@ -213,9 +230,11 @@ def _general_hook(model: Any, converter: Converter) -> Hook:
     def structure_model(sent: Any, _: Any) -> Any:
         if type(sent) is not dict:
             raise TypeError(f"expected an object, not {_shown(sent)}")
-        if sent.keys() <= known and None not in sent.values():
+        odd = _odd_values(sent, numbers, loose)
+        if not odd and sent.keys() <= known and None not in sent.values():
             return generated(sent, model)
-        renamed = dict(sent)
+        renamed = {name: value for name, value in sent.items() if name not in odd}
+        renamed |= {name: number for name, number in odd.items() if number is not None}
         for new, old in older.items():
             if new not in renamed and old in renamed:
                 renamed[new] = renamed.pop(old)
@@ -223,11 +242,55 @@ def _general_hook(model: Any, converter: Converter) -> Hook:
         for key, value in extra.items():
             if isinstance(value, (dict, list)) and _is_deep(value):
                 raise ValueError(f"the field {_shown(key)} is nested more than {DEEPEST} deep")
-        return attrs.evolve(
-            generated(renamed, model), extra=extra, _spelling=frozenset(sent.keys() - extra.keys())
-        )
+        spelling = frozenset(sent.keys() - extra.keys())
+        extra |= {name: sent[name] for name in odd if sent[name] is not None}
+        return attrs.evolve(generated(renamed, model), extra=extra, _spelling=spelling)
 
     return structure_model
+
+
+def _number_names(model: Any) -> dict[str, Hook]:
+    """Map the JSON names of a model's numbers to what reads them."""
+    names = json_names(get_origin(model) or model)
+    kinds = {field: without_none(type_)[0] for field, type_ in field_types(model).items()}
+    return {names[field]: _VALUES[kind] for field, kind in kinds.items() if kind in _NUMBERS}
+
+
+def _odd_values(
+    sent: dict[str, Any], numbers: dict[str, Hook], loose: frozenset[str]
+) -> dict[str, Any]:
+    """Find what is not of its kind, but is passed over or read all the same: numbers in strings.
+
+    Gives the number for each, or None for what cannot be read.
+    """
+    odd: dict[str, Any] = {}
+    for name in sent.keys() & (numbers.keys() | loose):
+        value, read = sent[name], numbers.get(name)
+        if value is None and read is not None:
+            continue
+        number = _in_string(value) if read is not None and isinstance(value, str) else value
+        is_readable = isinstance(value, dict) if read is None else _reads(read, number)
+        if not is_readable and name in loose:
+            odd[name] = None
+        elif is_readable and number is not value:
+            odd[name] = number
+    return odd
+
+
+def _in_string(text: str) -> Any:
+    """Read the number in a string; give the string if there is none."""
+    for read in (int, float) if len(text) < LONGEST_NUMBER else ():
+        with suppress(ValueError):
+            return read(text)
+    return text
+
+
+def _reads(read: Hook, value: Any) -> bool:
+    try:
+        read(value, None)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _unstructure_hook(model: type[Any], converter: Converter) -> Callable[[Any], dict[str, Any]]:
@@ -290,12 +353,42 @@ class Converters:
         except (RecursionError, ValueError):
             pass  # It is not usual, or wrong.
         try:
-            sent = msgspec.json.decode(body)
-        except (RecursionError, ValueError) as error:
+            sent = decode_json(body)
+        except ValueError as error:
             fault = f"the body is not JSON ({error})"
         else:
             return self.structure(sent, kind, **known)
         raise ResponseError(fault, advice=REPORT_IT, **known)
+
+    def read_page(self, body: bytes, kind: type[T], **known: Unpack[Known]) -> T:
+        """Structure a page; an item that is not of its kind becomes a `Malformed` in its place."""
+        try:
+            return self.read(body, kind, **known)
+        except ResponseError as error:
+            if not (error.json_path or "").startswith("$.data["):
+                raise
+        sent = decode_json(body)
+        item = get_args(without_none(field_types(kind)["data"])[0])[0]
+        items = [
+            self._item(one, item, f"$.data[{place}]", known)
+            for place, one in enumerate(sent["data"])
+        ]
+        page: Any = self.structure(sent | {"data": []}, kind, **known)
+        return cast("T", attrs.evolve(page, data=tuple(items)))
+
+    def _item(self, sent: Any, kind: Any, path: str, known: Known) -> Any:
+        try:
+            return self.exact.structure(sent, kind)
+        except (BaseValidationError, KeyError, TypeError, ValueError) as error:
+            path, fault = _first_fault(error, sent, path)
+        refusal = ResponseError(
+            f"the answer is malformed at {path}: {fault}",
+            advice='List with on_malformed="skip" to pass over what cannot be read',
+            json_path=path,
+            raw=sent,
+            **known,
+        )
+        return Malformed(refusal)
 
     def structure(self, sent: Any, kind: type[T], **known: Unpack[Known]) -> T:
         """Make a model; raise ResponseError, with `json_path`, if the value is not of its kind."""
@@ -339,9 +432,8 @@ def _count_openings(body: bytes, begin: int, end: int) -> int:
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
-def _first_fault(error: Exception, sent: Any) -> tuple[str, str]:
+def _first_fault(error: Exception, sent: Any, path: str = "$") -> tuple[str, str]:
     """Follow cattrs' notes down to the first fault: its JSON path and what is wrong there."""
-    path = "$"
     while isinstance(error, BaseValidationError):
         model = get_origin(error.cl) or error.cl
         error = error.exceptions[0]

@@ -32,7 +32,15 @@ import msgspec
 from twelvetasks.values.fields import NO_EXTRA, AnyData, Count, Extra, json_names, older_names
 from twelvetasks.values.timestamps import parse_timestamp
 
-__all__ = ["AsRow", "FastHooks", "Hook", "field_types", "is_model", "status_of"]
+__all__ = [
+    "AsRow",
+    "FastHooks",
+    "Hook",
+    "field_types",
+    "is_model",
+    "status_of",
+    "without_none",
+]
 
 Hook = Callable[[Any, Any], Any]
 
@@ -179,7 +187,7 @@ class FastHooks:
             " get, draft, nulls = sent.get, new(Draft), False",
         ]
         for field, type_ in field_types(model).items():
-            bare, optional = _without_none(type_)
+            bare, optional = without_none(type_)
             optional = optional or bare == AnyData
             kind = self._kind_of(bare, field, scope)
             wire = kind.wire | None | msgspec.UnsetType if optional else kind.wire
@@ -369,7 +377,7 @@ def _draft_of(model: type[Any]) -> type[Any]:
     return type(f"{model.__name__}Draft", (model,), own)
 
 
-def _without_none(kind: Any) -> tuple[Any, bool]:
+def without_none(kind: Any) -> tuple[Any, bool]:
     """Split a field's type into what it is if it is not None, and whether it may be None."""
     members = get_args(kind) if get_origin(kind) in (types.UnionType, Union) else ()
     if types.NoneType not in members:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import attrs
 
@@ -10,9 +10,12 @@ from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import as_checkpoint, check_resume, refuse, whole_number
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["ListingOptions"]
+__all__ = ["ListingOptions", "OnMalformed"]
 
 ItemT = TypeVar("ItemT")
+
+OnMalformed = Literal["raise", "skip"]
+"""What becomes of an item that cannot be read: its error, or nothing but a count in the report."""
 
 
 def _whole(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -24,6 +27,11 @@ def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
         refuse(field.name, value, "must be True or False")
 
 
+def _known_choice(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if value not in get_args(OnMalformed):
+        refuse(field.name, value, "must be 'raise' or 'skip'")
+
+
 @attrs.frozen(kw_only=True)
 class ListingOptions(Generic[ItemT]):
     """What a listing is to yield. Raises InvalidArgumentError for what cannot be."""
@@ -32,6 +40,7 @@ class ListingOptions(Generic[ItemT]):
     max_items: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole))
     exact: bool = attrs.field(default=False, validator=_flag)
     resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
+    on_malformed: OnMalformed = attrs.field(default="raise", validator=_known_choice)
 
     def __attrs_post_init__(self) -> None:
         check_resume(self.resume, self.query)

@@ -1,24 +1,31 @@
-"""What must be true of a page before anything of it is used.
+"""What must be true of a page before it can prove anything, and what is derived if it is not there.
 
-A page is well formed when it gets here; this decides whether it can be an answer to the request.
-Pure.
+A page is well formed when it gets here; this decides whether it can be an answer to the request. A
+listing with ``exact=True`` and a watch refuse a page that cannot. Any other listing uses it, and
+says what is odd about it. Pure.
 """
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.errors import REPORT_IT, ResponseError
-from twelvetasks.values.models import Page
+from twelvetasks.values.malformed import Malformed
+from twelvetasks.values.models import Page, PageInfo
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["KeyedPage", "check_page", "contradiction"]
+__all__ = ["KeyedPage", "check_page", "contradiction", "examine_page"]
 
 ItemT = TypeVar("ItemT")
+
+COUNTS = ("page", "limit_per_page", "total_page", "total_results")
+"""What `page_info` holds. The specification requires none of it."""
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)
 
@@ -35,6 +42,10 @@ class KeyedPage(Generic[ItemT]):
     """The ids of the items, in order."""
     keys: list[datetime]
     """The times that the items are sorted by, in order."""
+    oddities: tuple[str, ...] = ()
+    """What is not as the API's reference has it, but could be derived."""
+    doubt: ResponseError | None = None
+    """Why nothing can be proven with this page; None if it is as it has to be."""
 
     @classmethod
     def of(cls, page: Page[ItemT], query: ListQuery[ItemT]) -> KeyedPage[ItemT]:
@@ -44,16 +55,19 @@ class KeyedPage(Generic[ItemT]):
         declared as required.
         """
         items = page.items
-        given: list[Any] = list(map(query.sort_key.read, items))
+        read_key, id_of = query.sort_key.read, query.resource.id_of
+        if Malformed in set(map(type, items)):
+            read_key, id_of = _without_malformed(read_key), _by_content(id_of)
+        given: list[Any] = list(map(read_key, items))
         if None in given:
             key = next((key for key in given if key is not None), _NO_TIME)
             given = [key := key if own is None else own for own in given]
-        return cls(page, list(map(query.resource.id_of, items)), given)
+        return cls(page, list(map(id_of, items)), given)
 
     @property
     def total(self) -> int:
-        """How many items the platform says there are."""
-        return self.page.page_info.total_results
+        """How many items the platform says there are; 0 if it does not say."""
+        return self.page.page_info.total_results or 0
 
 
 def check_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedPage[ItemT]:
@@ -61,32 +75,74 @@ def check_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedP
 
     Raises ResponseError, with `json_path`, for a page that cannot be what was asked for.
     """
+    keyed = examine_page(page, query, read)
+    if keyed.doubt is not None:
+        raise keyed.doubt
     info, noun = page.page_info, query.resource.noun
-    if (info.page, info.limit_per_page) != (read.page, read.page_limit):
-        fault = f"page {info.page} of {info.limit_per_page} is not what was asked"
-        _refuse(read, "$.page_info", fault)
-    if info.total_results and info.total_page != -(-info.total_results // read.page_limit):
-        fault = f"{info.total_results} {noun} do not make {info.total_page} pages"
-        _refuse(read, "$.page_info", fault)
-    keyed = KeyedPage.of(page, query)
-    ids, keys = keyed.ids, keyed.keys
-    if len(ids) > read.page_limit:
-        _refuse(read, "$.data", f"{len(ids)} {noun} are more than were asked for")
-    if len(set(ids)) != len(ids):
-        _refuse(read, "$.data", f"one of the {noun} is there twice")
-    if keys != sorted(keys, reverse=not query.ascending):
-        order = f"{query.sort_key.name} {'asc' if query.ascending else 'desc'}"
-        _refuse(read, "$.data", f"the {noun} are not sorted by {order}")
+    if info.limit_per_page not in (None, read.page_limit):
+        fault = f"page {read.page} of {info.limit_per_page} is not what was asked"
+        raise _fault(read, "$.page_info", fault)
+    pages = -(-keyed.total // read.page_limit)
+    if keyed.total and info.total_page not in (None, pages):
+        fault = f"{keyed.total} {noun} do not make {info.total_page} pages"
+        raise _fault(read, "$.page_info", fault)
     return keyed
 
 
-def _refuse(read: Read, path: str, fault: str) -> NoReturn:
-    raise ResponseError(
-        f"the answer is not one to the request, at {path}: {fault}",
+def examine_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedPage[ItemT]:
+    """Give the page with its keys, with what is odd about it, and with what makes it doubtful."""
+    keyed = KeyedPage.of(page, query)
+    found = _doubt(keyed, query, read)
+    doubt = None if found is None else _fault(read, *found)
+    return attrs.evolve(keyed, oddities=tuple(_oddities(page.page_info, read)), doubt=doubt)
+
+
+def _doubt(page: KeyedPage[Any], query: ListQuery[Any], read: Read) -> tuple[str, str] | None:
+    """Give the place and the words of the first fault that takes a page its power to prove."""
+    info, noun = page.page.page_info, query.resource.noun
+    ids, keys = page.ids, page.keys
+    if info.total_results is None:
+        return "$.page_info.total_results", "it is missing, or no number"
+    if info.page not in (None, read.page):
+        return "$.page_info", f"page {info.page} is not what was asked"
+    if len(ids) > read.page_limit:
+        return "$.data", f"{len(ids)} {noun} are more than were asked for"
+    if len(set(ids)) != len(ids):
+        return "$.data", f"one of the {noun} is there twice"
+    if keys != sorted(keys, reverse=not query.ascending):
+        order = f"{query.sort_key.name} {'asc' if query.ascending else 'desc'}"
+        return "$.data", f"the {noun} are not sorted by {order}"
+    return None
+
+
+def _oddities(info: PageInfo, read: Read) -> Iterator[str]:
+    """Say what is missing or wrong in `page_info` but follows from the rest."""
+    if info.page is None:
+        yield "page_info has no page"
+    if info.limit_per_page != read.page_limit:
+        yield f"limit_per_page is {info.limit_per_page}, not the {read.page_limit} asked for"
+    if info.total_results and info.total_page != -(-info.total_results // read.page_limit):
+        yield f"total_page is {info.total_page}, with a total_results of {info.total_results}"
+    for name, value in info.extra.items():
+        if name in COUNTS:
+            yield f"{name} is {reprlib.repr(value)}, which is no whole number"
+
+
+def _fault(read: Read, path: str, words: str) -> ResponseError:
+    return ResponseError(
+        f"the answer is not one to the request, at {path}: {words}",
         advice=REPORT_IT,
         page=read.page,
         json_path=path,
     )
+
+
+def _without_malformed(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda item: None if isinstance(item, Malformed) else read(item)
+
+
+def _by_content(id_of: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda item: item.id if isinstance(item, Malformed) else id_of(item)
 
 
 def contradiction(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import attrs
@@ -22,6 +23,7 @@ from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, contradiction
 from twelvetasks.paging.passes import Pass
 from twelvetasks.paging.reads import Read
+from twelvetasks.paging.walk import Walk
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import ListingDriftError, ResponseError, TwelveTasksError
 from twelvetasks.values.models import Page, PageInfo
@@ -40,6 +42,11 @@ PATIENCE = 64
 UNSEEN = 8
 """Items that may come and go between two answers without changing the total."""
 
+BARREN = 3
+"""Pages in a row that bring nothing new to a walk before giving up."""
+
+MOST_ODDITIES = 10
+
 ATTEMPTS = 3
 """Times a page is read while its items contradict its own `page_info`."""
 
@@ -57,6 +64,7 @@ class ListingProgress(Generic[ItemT]):
         self._wanted = max_items
         self._cut = max_items == 0
         self._query = query
+        self._exact = options.exact
         self._precedes = query.precedes
         self._keys_change = query.sort_key.changes
         self._totals = Totals(trusted=not (options.exact or self._keys_change))
@@ -69,6 +77,11 @@ class ListingProgress(Generic[ItemT]):
         self._lone: Link[ItemT] | None = None
         self._pass = Pass()
         self._resumed = place is not None
+        self.malformed: int = 0
+        """Items passed over because they could not be read."""
+        self._oddities: dict[str, None] = {}
+        self._doubtful: dict[Read, KeyedPage[ItemT]] = {}
+        self._walk: Walk[ItemT] | None = None
         if place is not None:
             self._go_on_from(place)
 
@@ -113,19 +126,27 @@ class ListingProgress(Generic[ItemT]):
     @property
     def head(self) -> Read | None:
         """The read whose answer is needed for anything more to be taken."""
+        if self._walk is not None:
+            return self._walk.head
         return self._chain.links[0].read if self._chain.links else None
 
     @property
     def report(self) -> ListingReport:
         """What has been done so far."""
         consistency = Consistency.REPAIRED if self._totals.changed else Consistency.QUIET
+        if not self._totals.trusted:
+            consistency = Consistency.EXACT
+        if self._walk is not None:
+            consistency = Consistency.UNPROVEN
         return ListingReport(
             requests=self._requests,
             pages=self._pages,
             bridges=self._bridges,
             duplicates=self._emitted.duplicates,
             late=self._emitted.late,
-            consistency=consistency if self._totals.trusted else Consistency.EXACT,
+            malformed=self.malformed,
+            consistency=consistency,
+            oddities=tuple(self._oddities),
         )
 
     def checkpoint(self, unread: int = 0) -> Checkpoint:
@@ -147,6 +168,11 @@ class ListingProgress(Generic[ItemT]):
         """Give the read most needed, with at most `window` pages ahead of the reader; else None."""
         if self.finished or self.stuck is not None:
             return None
+        if self._walk is not None:
+            # Where pages begin to repeat themselves, those further on are hardly worth a request.
+            walked = self._walk.next_read(1 if self._barren else window)
+            self._requests += walked is not None
+            return walked
         self._window = max(window, self._window)
         ahead = 0
         for link in self._chain.links:
@@ -211,12 +237,20 @@ class ListingProgress(Generic[ItemT]):
 
     def receive(self, read: Read, page: KeyedPage[ItemT]) -> None:
         """Take in the answer to a read. Raises ResponseError if it is torn once too often."""
+        for oddity in page.oddities:
+            self._note_oddity(oddity)
+        if self._walk is not None:
+            self._walk.receive(read, page)
+            return
         link = self._under_way.pop(read)
+        if page.doubt is not None:
+            self._doubt(link, page, page.doubt)
+            return
         if (fault := contradiction(page, self._query, read)) is not None:
             link.asked = False
             link.attempts += 1
             if link.attempts == ATTEMPTS:
-                raise fault
+                self._doubt(link, page, fault)
             return
         link.arrive(page, self._totals.note(page.total))
         self._chain.settle(page.total)
@@ -224,11 +258,31 @@ class ListingProgress(Generic[ItemT]):
         if self._fruitless >= PATIENCE + self._window:
             self._give_up()
 
+    def _doubt(self, link: Link[ItemT], page: KeyedPage[ItemT], fault: ResponseError) -> None:
+        """Take in a page that proves nothing: once all before it has been taken, walk on from it.
+
+        Raises the fault if the listing is to be exact.
+        """
+        if self._exact:
+            raise fault
+        self._note_oddity(str(fault.located(advice="")))
+        self._doubtful[link.read] = page
+        link.asked = link.failed = True
+
+    def _note_oddity(self, oddity: str) -> None:
+        if len(self._oddities) < MOST_ODDITIES:
+            self._oddities[oddity] = None
+
     def receive_nothing(self, read: Read) -> bool:
         """Take in that a page was refused: it may lie past the end by now.
 
         False if it cannot: pages were refused before, and an answer since then knew of more items.
         """
+        if self._walk is not None:
+            if not self._walk.is_beyond_the_end(read):
+                return False
+            self._walk.receive(read, KeyedPage(Page(), [], []))
+            return True
         total = self._totals.latest or 0
         if read.page == 1 or (self._refused_after < self._totals.answers and read.start < total):
             return False
@@ -245,6 +299,9 @@ class ListingProgress(Generic[ItemT]):
 
     def fail(self, read: Read) -> None:
         """Take in that a read has no answer: nothing beyond it will be asked for."""
+        if self._walk is not None:
+            self._walk.fail()
+            return
         self._under_way.pop(read, None)
         for link in self._chain.links:
             link.failed |= link.read is read
@@ -260,9 +317,14 @@ class ListingProgress(Generic[ItemT]):
 
     def take(self) -> Page[ItemT] | None:
         """Give the next page in order, without items given before; None if it has not arrived."""
+        if self._walk is not None:
+            return self._walked(self._walk)
         while (link := self._chain.take()) is not None:
             if (page := self._new_in(link)) is not None:
                 return page
+        if self.head in self._doubtful:
+            self._walk = self._begin_walk(self._chain.links[0].read)
+            return self._walked(self._walk)
         if not self.finished and not self._chain.links and self._pass_is_over():
             self._end_pass()
         return None
@@ -275,6 +337,51 @@ class ListingProgress(Generic[ItemT]):
         if (floor := self._pass.floor) is not None:
             keys = [key for key in keys if not self._precedes(floor, key)]
             ids = ids[: len(keys)]
+        return self._emit(taken, ids, keys)
+
+    def _begin_walk(self, read: Read) -> Walk[ItemT]:
+        """Walk on from the first page that has not been taken whole."""
+        edge = self._chain.edge
+        number = 1 if edge is None else edge.rank // self._page_limit + 1
+        walk: Walk[ItemT] = Walk(number, self._page_limit)
+        if (read.page, read.page_limit) == (number, self._page_limit):
+            walk.begin_with(self._doubtful[read])
+        self._doubtful.clear()
+        self._under_way.clear()
+        self._chain.links.clear()
+        return walk
+
+    def _walked(self, walk: Walk[ItemT]) -> Page[ItemT] | None:
+        """Give the next page of the walk, in the order it comes, without items given before."""
+        while not self.finished and self.stuck is None and (taken := walk.take()) is not None:
+            if walk.over and self._pages:
+                break
+            if (page := self._emit(taken, taken.ids, self._in_order(taken.keys))) is not None:
+                return page
+            if self._pass.number:
+                break
+            if self._barren == BARREN:
+                self.stuck = ResponseError(
+                    f"{BARREN} pages in a row hold nothing that the pages before did not hold",
+                    advice="The platform repeats itself; try again later",
+                    page=walk.taken,
+                )
+        self.finished |= walk.over or bool(self._pass.number and self._barren)
+        return None
+
+    def _in_order(self, keys: list[datetime]) -> list[datetime]:
+        """Give each key, or that of the item before if it comes later: so nothing is left out."""
+        last = None if self._resumed else self._emitted.place()[0]
+        ordered = []
+        for key in keys:
+            last = key if last is None or not self._precedes(key, last) else last
+            ordered.append(last)
+        return ordered
+
+    def _emit(
+        self, taken: KeyedPage[ItemT], ids: list[str], keys: list[datetime]
+    ) -> Page[ItemT] | None:
+        """Give what is new of a page; None if nothing is, but for the first page."""
         kept = self._emitted.new(ids, keys, most=self._wanted)
         if self._wanted is not None:
             self._wanted -= len(kept)

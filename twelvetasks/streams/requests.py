@@ -10,14 +10,15 @@ from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from weakref import WeakSet
 
+import attrs
 from yarl import URL
 
-from twelvetasks.conversion.convert import read_json
+from twelvetasks.conversion.convert import read_page
 from twelvetasks.paging.options import ListingOptions
-from twelvetasks.paging.page_checks import KeyedPage, check_page
+from twelvetasks.paging.page_checks import KeyedPage, check_page, examine_page
 from twelvetasks.paging.reads import Read
 from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.transport.messages import Answer, Request
@@ -25,11 +26,14 @@ from twelvetasks.transport.retries import Budget
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.transport.transport import Transport
 from twelvetasks.values.errors import (
+    REPORT_IT,
     ApiError,
     BadRequestError,
     EndpointRemovedError,
     NotFoundError,
+    ResponseError,
 )
+from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
@@ -91,9 +95,34 @@ class Requests:
         self._observations.add(observation)
         return observation
 
-    async def read_page(self, query: ListQuery[ItemT], read: Read) -> Page[ItemT]:
-        """Fetch, structure and check one page of a query: one request, and its retries."""
-        return self.structure_page(query, read, await self.fetch_page(query, read)).page
+    async def read_page(
+        self, query: ListQuery[ItemT], read: Read, *, strict: bool = True
+    ) -> Page[ItemT]:
+        """Fetch, structure and check one page of a query: one request, and its retries.
+
+        If it is not `strict`, an odd page is taken as it is, without the items that are malformed.
+        """
+        answer = await self.fetch_page(query, read)
+        page = self.structure_page(query, read, answer, strict=strict).page
+        if strict:
+            for item in page.items:
+                if isinstance(item, Malformed):
+                    raise item.error
+            return page
+        items = tuple(item for item in page.items if not isinstance(item, Malformed))
+        return attrs.evolve(page, data=items)
+
+    async def count(self, query: ListQuery[Any]) -> int:
+        """Ask how many items match: one small request."""
+        answer = await self.fetch_page(query, Read(1, 1))
+
+        def total(body: bytes) -> int:
+            known = read_page(body, query.resource.page, page=1).page_info.total_results
+            if known is None:
+                _refuse_count()
+            return known
+
+        return self.transport.client.read(answer, total)
 
     async def fetch_page(
         self, query: ListQuery[Any], read: Read, budget: Budget | None = None
@@ -124,15 +153,27 @@ class Requests:
         raise removal
 
     def structure_page(
-        self, query: ListQuery[ItemT], read: Read, answer: Answer
+        self, query: ListQuery[ItemT], read: Read, answer: Answer, *, strict: bool
     ) -> KeyedPage[ItemT]:
-        """Structure one page that was fetched, and check it."""
+        """Structure one page that was fetched, and check it.
+
+        If it is `strict`, an odd page is refused, and not only told to be odd.
+        """
+        client = self.transport.client
 
         def checked(body: bytes) -> KeyedPage[ItemT]:
-            page = read_json(body, query.resource.page, page=read.page)
-            return check_page(page, query, read)
+            page: Page[Any] = read_page(body, query.resource.page, page=read.page)
+            if Malformed in set(map(type, page.items)):
+                items = (
+                    Malformed(client.explained(answer, item.error))
+                    if isinstance(item, Malformed)
+                    else item
+                    for item in page.items
+                )
+                page = attrs.evolve(page, data=tuple(items))
+            return (check_page if strict else examine_page)(page, query, read)
 
-        return self.transport.client.read(answer, checked)
+        return client.read(answer, checked)
 
     def spawn(
         self, fetch: Coroutine[Any, Any, T], context: Context | None = None
@@ -170,6 +211,16 @@ def _tells_of_removal(error: ApiError, resource: Resource[Any], *, listing: bool
     no_list = listing and error.status == HTTPStatus.NOT_FOUND
     missing = code.startswith("resource_not_exist")
     return bool(resource.successor) and (gone or (no_list and not missing))
+
+
+def _refuse_count() -> NoReturn:
+    path = "$.page_info.total_results"
+    raise ResponseError(
+        f"the answer does not say how many match: there is no number at {path}",
+        advice=REPORT_IT,
+        page=1,
+        json_path=path,
+    )
 
 
 def cancel(fetches: Collection[asyncio.Task[Any]]) -> None:

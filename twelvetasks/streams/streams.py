@@ -13,12 +13,15 @@ from collections import deque
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
+import attrs
+
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.streams.requests import Requests
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.streams.window import Window
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
+from twelvetasks.values.errors import ResponseError, SessionClosedError, TwelveTasksError
+from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page, Task
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import ListingReport
@@ -44,6 +47,7 @@ class _Stream(ResumableGenerator[T_co]):
         self._requests = requests
         self._window: Window[Any] = Window(requests, options)
         self._progress = self._window.progress
+        self._skips_malformed = options.on_malformed == "skip"
         self._failure: Exception | None = None
         self._traceback: TracebackType | None = None
         backstop = weakref.finalize(self, self._window.abandon)
@@ -133,16 +137,39 @@ class PageStream(_Stream[PageT_co]):
             print(page.page_info.page, len(page.tasks))
     """
 
+    _malformed: ResponseError | None = None
+
     async def _item(self) -> PageT_co | None:
+        if self._malformed is not None:
+            raise self._malformed
+        page = await self._window.next_page()
+        if page is not None and Malformed in set(map(type, page.items)):
+            page = self._without_malformed(page)
         # A query's pages are of the class that its resource names.
-        return cast("PageT_co | None", await self._window.next_page())
+        return cast("PageT_co | None", page)
+
+    def _without_malformed(self, page: Page[Any]) -> Page[Any]:
+        """Give the items that can be read: all of them, or those before the first that cannot."""
+        found = [item.error for item in page.items if isinstance(item, Malformed)]
+        items = page.items
+        if self._skips_malformed:
+            self._progress.malformed += len(found)
+        else:
+            self._malformed = found[0]
+            items = items[: list(map(type, items)).index(Malformed)]
+            if not items:
+                raise self._malformed
+        return attrs.evolve(
+            page, data=tuple(item for item in items if not isinstance(item, Malformed))
+        )
 
 
 class ItemStream(_Stream[ItemT]):
     """One iteration over a listing, item by item; an async generator.
 
     Raises, at its place in the order and after every earlier item, the `TwelveTasksError` of a page
-    that could not be read. After that it raises the same error again and never ends as if complete.
+    or of an item that could not be read. After that it raises the same error again and
+    never ends as if complete.
 
     Example::
 
@@ -161,7 +188,12 @@ class ItemStream(_Stream[ItemT]):
         return len(self._items)
 
     def _at_hand(self) -> ItemT | None:
-        if self._items and self._failure is None and not self._requests.closed:
+        if (
+            self._items
+            and self._failure is None
+            and not self._requests.closed
+            and type(self._items[0]) is not Malformed
+        ):
             return self._items.popleft()
         return None
 
@@ -173,18 +205,27 @@ class ItemStream(_Stream[ItemT]):
         return items
 
     async def _item(self) -> ItemT | None:
-        while not self._items:
-            if (page := await self._window.next_page()) is None:
-                return None
-            self._items.extend(page.items)
-        return self._items.popleft()
+        while True:
+            while not self._items:
+                if (page := await self._window.next_page()) is None:
+                    return None
+                self._items.extend(page.items)
+            item = self._items[0]
+            if isinstance(item, Malformed):
+                if not self._skips_malformed:
+                    raise item.error
+                self._progress.malformed += 1
+            self._items.popleft()
+            if not isinstance(item, Malformed):
+                return item
 
 
 class TaskStream(ItemStream[Task]):
     """One iteration over a listing of tasks; an async generator of `Task`.
 
     Raises, at its place in the order and after every earlier task, the `TwelveTasksError` of a page
-    that could not be read. After that it raises the same error again and never ends as if complete.
+    or of a task that could not be read. After that it raises the same error again and
+    never ends as if complete.
 
     Example::
 

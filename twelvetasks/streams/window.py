@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sized
 from functools import partial
@@ -16,8 +17,11 @@ from twelvetasks.transport.messages import Answer
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.values.errors import BadRequestError, SessionClosedError
 from twelvetasks.values.models import Page
+from twelvetasks.values.report import Consistency
 
 __all__ = ["Window"]
+
+_log = logging.getLogger("twelvetasks")
 
 ItemT = TypeVar("ItemT")
 
@@ -47,6 +51,7 @@ class Window(Generic[ItemT]):
         self._pages_asked = 0
         self._structured = 0
         self._failed: dict[Read, Exception] = {}
+        self._has_warned = False
 
     async def next_page(self) -> Page[ItemT] | None:
         """Give the next page, or None after the last. Cancelled, it can be called again."""
@@ -57,9 +62,11 @@ class Window(Generic[ItemT]):
         while True:
             if (page := self.progress.take()) is not None:
                 self.pages_done += 1
+                self._warn_if_unproven()
                 self._fill()
                 return page
             if self.progress.finished:
+                self._warn_if_unproven()
                 self._end_observation(complete=True)
                 return None
             if self.progress.head in self._failed:
@@ -72,6 +79,18 @@ class Window(Generic[ItemT]):
             else:
                 await self._turn()
                 self._structured = 0
+
+    def _warn_if_unproven(self) -> None:
+        """Say once that what is listed cannot be proven to be complete, and why."""
+        if self._has_warned:
+            return
+        report = self.progress.report
+        if report.consistency is Consistency.UNPROVEN:
+            self._has_warned = True
+            _log.warning(
+                "the listing cannot be proven to be complete and in order: %s",
+                "; ".join(report.oddities),
+            )
 
     async def _turn(self) -> None:
         """Let the event loop go on, until there is something to structure."""
@@ -142,7 +161,9 @@ class Window(Generic[ItemT]):
             if not self.progress.receive_nothing(read):
                 raise
         else:
-            page = self._requests.structure_page(self._options.query, read, answer)
+            page = self._requests.structure_page(
+                self._options.query, read, answer, strict=self._options.exact
+            )
             self.progress.receive(read, page)
 
     def _fail(self, read: Read, error: Exception) -> None:

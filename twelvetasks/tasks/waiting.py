@@ -210,7 +210,7 @@ class ItemWaiting(ResumableGenerator[ItemT]):
             # Once there are no more items left than pages, retrieving them takes fewer requests.
             if len(self._listing.unseen) > self._pages - self._listing.page + 1:
                 read = Read(self._listing.page, self._resource.max_page_limit)
-                fetch = self._requests.read_page(self._query, read)
+                fetch = self._requests.read_page(self._query, read, strict=False)
                 self._fetches.append(self._requests.spawn(fetch))
                 return True
             self._end_listing(self._listing)
@@ -240,7 +240,7 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                     listing.ended.append(item_id)
                 else:
                     self._see(item)
-        self._pages = max(page.page_info.total_page, 1)
+        self._pages = max(page.page_info.total_page or 0, 1)
         listing.page += 1
         if listing.page > self._pages:
             self._end_listing(listing)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -147,6 +148,19 @@ class Client:
         except ResponseError as error:
             fault = self._malformed(answer, error)
         raise fault
+
+    def explained(self, answer: Answer, error: ResponseError) -> ResponseError:
+        """Return the error of one item of an answer, with its request id, without the key."""
+        raw = json.dumps(error.raw)
+        return ResponseError(
+            self._api_key.redact(error.reason),
+            advice=error.advice,
+            status=answer.status,
+            request_id=answer.request_id,
+            page=error.page,
+            json_path=error.json_path,
+            raw=json.loads(self._api_key.redact(raw)),
+        )
 
     def _open_session(self, page: int | None, *, fresh: bool) -> aiohttp.ClientSession:
         if self._callers is not None:

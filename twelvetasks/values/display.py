@@ -36,7 +36,7 @@ _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def brief_repr(value: Any, *, last: tuple[str, ...] = ()) -> str:
-    """Show an attrs value without the fields that are None or an empty mapping.
+    """Show an attrs value without the fields that are None or empty.
 
     The fields named `last` come after all others, in that order.
     """
@@ -122,7 +122,7 @@ def _json_escape(character: str) -> str:
 def _known_fields(value: Any) -> Iterator[tuple[str, Any]]:
     for field in attrs.fields(type(value)):
         held = getattr(value, field.name)
-        if field.repr and held is not None and not (isinstance(held, Mapping) and not held):
+        if field.repr and held is not None and not (isinstance(held, Mapping | tuple) and not held):
             yield field.name, held
 
 

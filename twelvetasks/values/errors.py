@@ -207,10 +207,20 @@ class ResponseError(TwelveTasksError):
 
     json_path: str | None
     """The exact place of the fault, such as ``$.data[3].created_at``; None if it was not JSON."""
+    raw: Any
+    """The JSON value of the item that is malformed, if a single item is; None otherwise."""
 
-    def __init__(self, reason: str, *, json_path: str | None = None, **known: Unpack[Told]) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        json_path: str | None = None,
+        raw: Any = None,
+        **known: Unpack[Told],
+    ) -> None:
         super().__init__(reason, **known)
         self.json_path = json_path
+        self.raw = raw
 
 
 class ApiError(TwelveTasksError):

@@ -6,7 +6,7 @@ it again so that nothing is lost: unknown fields, nulls and older names come bac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import attrs
@@ -18,6 +18,8 @@ __all__ = [
     "Extra",
     "extra_field",
     "json_names",
+    "loose_field",
+    "loose_names",
     "older_names",
     "sent_as",
     "spelling_field",
@@ -72,6 +74,24 @@ def spelling_field() -> Any:
     Usual are the names of all fields that are not None: no nulls, no older names.
     """
     return attrs.field(default=None, alias="_spelling", repr=False, eq=False)
+
+
+def loose_field(*, factory: Callable[[], Any] | None = None) -> Any:
+    """Make a field that has its default where the API sends what cannot be read.
+
+    What was sent instead is kept in `extra`.
+    """
+    loose = {"loose": True}
+    if factory is None:
+        return attrs.field(default=None, metadata=loose)
+    return attrs.field(factory=factory, metadata=loose)
+
+
+def loose_names(model: type[Any]) -> frozenset[str]:
+    """Give the JSON names of a model's loose fields."""
+    names = json_names(model)
+    fields = attrs.fields(model)
+    return frozenset(names[field.name] for field in fields if "loose" in field.metadata)
 
 
 def sent_as(name: str, *, older: str | None = None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What the API's answers are made of, as frozen attrs values.
 
 Each class keeps, in `extra`, what the platform sent beyond the fields known here, so nothing is
-lost when the platform grows. Only `Task.id` and the counters of `PageInfo` are required.
+lost when the platform grows. Only `Task.id` is required.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import attrs
 
 from twelvetasks.values.display import brief_repr, fields_html, table_html
-from twelvetasks.values.fields import Count, extra_field, sent_as, spelling_field
+from twelvetasks.values.fields import Count, extra_field, loose_field, sent_as, spelling_field
 from twelvetasks.values.words import words_on_failure
 
 __all__ = [
@@ -157,18 +157,22 @@ class Task:
 
 @attrs.frozen(kw_only=True)
 class PageInfo:
-    """Where a page stands in its listing, as the platform counts it."""
+    """Where a page stands in its listing, as the platform counts it.
 
-    page: Count
+    The API's specification requires none of this; what is missing, or no number, is None.
+    """
+
+    page: Count | None = loose_field()
     """The page's number, from 1."""
-    limit_per_page: Count
+    limit_per_page: Count | None = loose_field()
     """How many tasks a full page has."""
-    total_page: Count
+    total_page: Count | None = loose_field()
     """How many pages there were when this one was read. 0 or 1 if there were no tasks."""
-    total_results: Count
+    total_results: Count | None = loose_field()
     """How many tasks there were when this page was read."""
     extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
+    """Fields that this version of twelvetasks does not know, read-only; and what came where a
+    number should be."""
     _spelling: frozenset[str] | None = spelling_field()
 
     def __repr__(self) -> str:
@@ -183,7 +187,7 @@ class Page(Generic[ItemT]):
 
     data: tuple[ItemT, ...] | None = None
     """The items, in order. The platform may send null for none: `items` is never None."""
-    page_info: PageInfo
+    page_info: PageInfo = loose_field(factory=PageInfo)
     """Where the page stands in its listing."""
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
@@ -204,8 +208,8 @@ class Page(Generic[ItemT]):
 
     @property
     def has_next(self) -> bool:
-        """Whether there was a page after this one when it was read."""
-        return self.page_info.page < self.page_info.total_page
+        """Whether there was a page after this one when it was read; False if it is not told."""
+        return (self.page_info.page or 1) < (self.page_info.total_page or 0)
 
     @property
     def items(self) -> tuple[ItemT, ...]:

@@ -20,6 +20,8 @@ class Consistency(StrEnum):
     """Changes were noticed; wherever one may have moved pages apart, they were bridged."""
     EXACT = "exact"
     """Every page touches the one before it, so nothing can lie between them."""
+    UNPROVEN = "unproven"
+    """Answers were odd, so the pages came as they are, up to an empty one: see `oddities`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,8 +38,12 @@ class ListingReport:
     """Tasks that were received again after they had been yielded, and so were dropped."""
     late: int = 0
     """Tasks left out because the listing had passed their place: they appeared during it."""
+    malformed: int = 0
+    """Tasks passed over because they could not be read, with ``on_malformed="skip"``."""
     consistency: Consistency = Consistency.QUIET
     """How far it is proven that nothing is missing."""
+    oddities: tuple[str, ...] = ()
+    """What was not as the API's reference has it in the answers, each once and at most ten."""
 
     def __repr__(self) -> str:
         return brief_repr(self)
