@@ -12,9 +12,14 @@ import attrs
 
 from tests.paging.model import MIXES, Account, RunQuery
 from twelvetasks import (
+    AnalysisBatchQuery,
+    AnalysisTaskQuery,
     Checkpoint,
+    EmbeddingTaskQuery,
+    IndexedAssetQuery,
     ListingReport,
     ListQuery,
+    OlderEmbeddingTaskQuery,
     Page,
     SortBy,
     SortOption,
@@ -42,12 +47,17 @@ class Setting:
     is_fixed: bool = False
     """Whether the list takes no sort parameters; its items are then rows, not models."""
 
+    of: ListQuery[Any] | None = None
+    """The query of another list than that of the tasks, without a filter."""
+
     @property
     def query(self) -> ListQuery[Any]:
         return self.query_of(50)
 
     def query_of(self, page_limit: int) -> ListQuery[Any]:
         status: Any = ["ready", "indexing", "queued"] if self.filtered else None
+        if self.of is not None:
+            return attrs.evolve(self.of, page_limit=page_limit)
         if self.is_fixed:
             return RunQuery(page_limit=page_limit, status=status)
         return TaskQuery(
@@ -59,6 +69,8 @@ class Setting:
 
     def __str__(self) -> str:
         extras = ("-filtered" * self.filtered) + ("-ties" * (self.ties > 1))
+        if self.of is not None:
+            return f"{self.of.path}-{self.sort_by}-{self.sort_option}{extras}"
         order = "fixed" if self.is_fixed else f"{self.sort_by}-{self.sort_option}"
         return f"{order}{extras}"
 
@@ -102,6 +114,30 @@ def fixed_modes() -> list[Setting]:
         attrs.evolve(mode, is_fixed=True)
         for mode in modes(SortBy.CREATED_AT)
         if mode.sort_option is SortOption.DESC
+    ]
+
+
+def modes_of_each_list() -> list[Setting]:
+    """Give the modes of every list but that of the tasks, by its own query and models."""
+    fixed = [mode for mode in fixed_modes() if not mode.filtered]
+    queries = (
+        EmbeddingTaskQuery(),
+        OlderEmbeddingTaskQuery(),
+        AnalysisTaskQuery(),
+        AnalysisBatchQuery(),
+    )
+    return [
+        *(attrs.evolve(mode, of=query) for mode in fixed for query in queries),
+        *(
+            attrs.evolve(
+                mode,
+                of=IndexedAssetQuery(
+                    index_id="i", sort_by=mode.sort_by, sort_option=mode.sort_option
+                ),
+            )
+            for mode in modes(*SortBy)
+            if not mode.filtered
+        ),
     ]
 
 

@@ -67,11 +67,22 @@ class Item:
     def shown(self, query: ListQuery[Any]) -> Any:
         """Give it as the platform shows it; made anew only after a change."""
         if self._shown is None:
-            self._shown = self.task() if isinstance(query, TaskQuery) else self.row()
+            if isinstance(query, TaskQuery):
+                self._shown = self.task()
+            else:
+                self._shown = self.row() if query.resource is RUNS else self.model(query)
         return self._shown
 
     def change(self, status: TaskStatus, now: int) -> None:
         self.status, self.updated, self._shown = status, now, None
+
+    def model(self, query: ListQuery[Any]) -> Any:
+        """Give it as an item of a list of its own."""
+        item = query.resource.item
+        times = {"created_at": self.created, "updated_at": self.updated}
+        names = {field.name for field in attrs.fields(item)}
+        shown = {name: EPOCH + timedelta(seconds=times[name]) for name in times if name in names}
+        return item(id=self.id, status=self.status, **shown)
 
     def row(self) -> Row:
         return {"task_id": self.id, "created_at": EPOCH + timedelta(seconds=self.created)}

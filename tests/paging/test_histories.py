@@ -20,6 +20,7 @@ from tests.paging.histories import (
     fixed_modes,
     judged,
     modes,
+    modes_of_each_list,
     naively,
     with_interruptions,
 )
@@ -51,6 +52,11 @@ def assert_right(verdicts: list[Verdict]) -> None:
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_exact_loses_repeats_and_disorders_nothing(mode: Setting, histories: int) -> None:
+    assert_right(play(mode, LISTINGS["exact"], histories))
+
+
+@pytest.mark.parametrize("mode", modes_of_each_list(), ids=str)
+def test_so_does_every_other_list_by_its_own_query(mode: Setting, histories: int) -> None:
     assert_right(play(mode, LISTINGS["exact"], histories))
 
 
