@@ -1,9 +1,9 @@
 """`RedisGate`: the gate of many processes and machines that share one account's limit.
 
-Redis says when a request may go (throttled-py's GCRA, on Redis's own clock) and holds the pause
-that a 429 has brought upon all. The process's own `Gate` says the rest: how many at once, and who
-goes first. Whoever waits for Redis's word waits in a line, so that a process asks one thing at a
-time. This module alone imports redis; nothing else of the package imports this module.
+Redis decides when a request may start (throttled-py's GCRA, on Redis's own clock) and holds the
+pause after a 429, which applies to all. The process's own `Gate` decides the rest: how many
+requests are in flight, and their order. Requests that wait for Redis wait in a queue, so that a
+process asks one question at a time. Only this module imports redis.
 """
 
 from __future__ import annotations
@@ -53,22 +53,21 @@ __all__ = ["RedisGate"]
 _log = logging.getLogger("twelvetasks")
 
 OnOutage = Literal["fail", "local"]
-"""What requests do while Redis cannot be asked."""
+"""What requests do while Redis does not answer."""
 
 ASK_AGAIN_AFTER = 5.0
-"""Seconds after an outage was met in which requests that may go on without Redis do not ask it."""
+"""Seconds after an outage in which requests that may continue without Redis do not ask it."""
 
 KEYS = "twelvetasks"
-"""What the names of all keys in Redis begin with."""
+"""The prefix of all keys in Redis."""
 
 PAUSE = """
 if redis.call("PTTL", KEYS[1]) < tonumber(ARGV[1]) then
     redis.call("SET", KEYS[1], "", "PX", ARGV[1])
 end
 """
-"""Lets a key live for so many milliseconds, unless it lives longer anyway. It is there while the
-fleet pauses, and what is left of its life is what is left of the pause: no clock but Redis's own
-comes into it."""
+"""Sets a key that expires after so many milliseconds, unless it expires later anyway. It exists
+while the fleet pauses, and its time to live is what is left of the pause, by Redis's own clock."""
 
 NEVER_SENT = RateReport(reached=False)
 LOST = RateReport()
@@ -78,12 +77,12 @@ OUTAGES: tuple[type[Exception], ...] = (RedisError, BaseThrottledError, OSError)
 
 @attrs.frozen
 class _Word:
-    """What Redis says to a request that wants to go."""
+    """What Redis answers to a request that wants to start."""
 
     pause: float = 0.0
     """Seconds until the pause of the fleet is over."""
     wait: float = 0.0
-    """Seconds until the limit has room for one more; only then there is a point in asking."""
+    """Seconds until the limit has room for one more; asking earlier is of no use."""
 
 
 GO = _Word()
@@ -91,7 +90,7 @@ GO = _Word()
 
 @attrs.define(eq=False)
 class _Inside:
-    """The passage of one request, which notes whether the fleet has to hear of its answer."""
+    """The passage of one request, which notes whether its answer pauses the fleet."""
 
     passage: Passage
     refused: bool = False
@@ -115,17 +114,17 @@ class RedisGate:
       word of your own, never the API key.
     - `requests`, `per`: the limit, as so many requests in any `per` whole seconds. All that pass
       through gates of the name, taken together, keep to it.
-    - `burst`: how many of them may go at once after an idle time; by default a twentieth. At the
-      most the limit less a twentieth is used in `per` seconds, a burst included: requests may be
-      late on their way, and then come closer together than they went. Under a steady load a burst
-      less is used, by default nine tenths of the limit or more; see `steady`.
+    - `burst`: how many of them may start at once after an idle time; by default a twentieth. At
+      most 95 % of the limit is used in `per` seconds, a burst included, because requests that are
+      late on their way arrive closer together than they started. Under a steady load it is less by
+      a burst, by default 90 % of the limit or more; see `steady`.
     - `concurrency`, `policy`: as for `Gate`, for this process.
-    - `on_outage`: what a request does while Redis cannot be asked: ``"fail"`` with a
-      TransportError, or go on with the ``"local"`` gate, which still pauses after a 429 but knows
-      nothing of the other processes.
-    - `timeout`: seconds for one question to Redis; later counts as an outage.
+    - `on_outage`: what a request does while Redis does not answer: ``"fail"`` with a
+      TransportError, or continue with the ``"local"`` gate, which still pauses after a 429 but
+      knows nothing of the other processes.
+    - `timeout`: seconds within which Redis must answer a question; later counts as an outage.
 
-    A 429 to one process, or an answer that tells that nothing is left, pauses all of the name.
+    A 429 to one process, or an answer that says that nothing is left, pauses all gates of the name.
 
     Raises InvalidArgumentError for an argument out of range.
     """
@@ -143,8 +142,7 @@ class RedisGate:
         on_outage: OnOutage = "fail",
         timeout: float = 2.0,
     ) -> None:
-        # Rebound before anything is refused: a traceback that shows locals must not show the
-        # password that may be in it.
+        # Before any error: a traceback that shows locals must not show the password in the URL.
         redis = _hidden(redis)
         _check_name(name)
         whole_number("requests", requests, least=1)
@@ -161,13 +159,13 @@ class RedisGate:
         self.per = per
         """Seconds in which `requests` may pass."""
         self.burst = burst
-        """How many of them may pass at once."""
+        """How many of them may start at once."""
         self.on_outage = on_outage
-        """What requests do while Redis cannot be asked."""
+        """What requests do while Redis does not answer."""
         check_seconds("timeout", timeout, positive=True)
         self._timeout = float(timeout)
         self._gate = Gate(concurrency, policy=policy)
-        # A gate for one at a time is a lock that keeps to priorities.
+        # With one place, a gate is a lock that honours priorities.
         self._line = Gate(1)
         self._owns_client = isinstance(redis, str)
         self._client = _opened(redis, self._timeout)
@@ -213,7 +211,7 @@ class RedisGate:
 
     def __repr__(self) -> str:
         if not hasattr(self, "_address"):
-            # A traceback that shows locals meets it while its arguments are being refused.
+            # A traceback that shows locals may show it before it is complete.
             return "<RedisGate>"
         state = ", closed" if self._closed else ""
         return (
@@ -232,13 +230,13 @@ class RedisGate:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let nothing pass any more, and close the connection to Redis if it is the gate's own."""
+        """Refuse every further request, and close the connection to Redis if the gate opened it."""
         self._closed = True
         if self._owns_client:
             await self._client.aclose()
 
     def pause_left(self) -> float:
-        """Give the seconds until the pause in force is over; 0.0 without one.
+        """Return the seconds until the pause in force is over; 0.0 without one.
 
         It tells what this process knows, without asking Redis.
         """
@@ -247,13 +245,13 @@ class RedisGate:
     def passage(
         self, *, priority: float = 0, patience: float = math.inf
     ) -> AbstractAsyncContextManager[Passage]:
-        """Wait for a place and for Redis's word, and give the place back on leaving.
+        """Wait for a place and for Redis's permission, and give the place back on leaving.
 
-        The lowest `priority` of this process goes first; the processes take turns as it comes.
+        The lowest `priority` of this process goes first; between processes there is no order.
         Entering raises RateLimitedError instead of waiting for a pause of more than `patience`
-        seconds, or for room in the limit that comes no sooner; TransportError if Redis cannot be
-        asked and `on_outage` is ``"fail"``. Leaving raises nothing of the kind: a pause that Redis
-        could not be told of is told by the next request that comes, if it is still in force.
+        seconds, or for room in the limit that comes no sooner; TransportError if Redis does not
+        answer and `on_outage` is ``"fail"``. Leaving raises neither: a pause that Redis could not
+        be told of is told by the next request, if it is still in force.
         """
         return self._passage(priority, patience)
 
@@ -276,10 +274,10 @@ class RedisGate:
             return
 
     async def _may_go(self, priority: float, patience: float) -> bool:
-        """Wait for Redis's word; False if there is a pause to be waited for at the gate first."""
+        """Wait for Redis's permission; False if the request must first wait for a pause."""
         async with self._line.passage(priority=priority):
             while True:
-                # Known to this process, it need not be asked for; and skipped, it is over.
+                # Redis need not be asked about a pause that this process knows.
                 if self._gate.pause_left() and not stamina.is_testing():
                     return False
                 word = await self._ask()
@@ -295,7 +293,7 @@ class RedisGate:
                     return True
 
     async def _ask(self) -> _Word:
-        """Ask Redis, and do as `on_outage` says if it cannot be asked."""
+        """Ask Redis, and do as `on_outage` says if it does not answer."""
         self._check_open()
         if self._goes_on_alone():
             return GO
@@ -307,7 +305,7 @@ class RedisGate:
         else:
             self._note_return()
             return word
-        # Out here the error of redis, which may quote what was sent, is not the context of ours.
+        # Raised outside of `except`, so that redis's error, which may quote secrets, is no context.
         self._check_open()
         if self.on_outage == "fail":
             raise TransportError(
@@ -325,10 +323,10 @@ class RedisGate:
         return _Word(wait=said.state.retry_after) if said.limited else GO
 
     async def _tell(self) -> None:
-        """Tell Redis of the pause that this process has met, if it has not and can be told now."""
+        """Tell Redis of this process's pause, unless it has been told or is not asked now."""
         if not self._untold or self._goes_on_alone():
             return
-        # At once, as another may be met while this one is being told.
+        # Before the call, as another pause may begin during it.
         self._untold = False
         left = min(self._gate.pause_left(), self.policy.longest_pause)
         if not left or self._closed:
@@ -345,11 +343,11 @@ class RedisGate:
             raise
 
     def _goes_on_alone(self) -> bool:
-        """Whether an outage was met so lately that Redis is not asked."""
+        """Return whether the last outage is so recent that Redis is not asked."""
         return self._out and asyncio.get_running_loop().time() < self._ask_at
 
     def _note_outage(self, kind: str) -> None:
-        # Or each request would wait for a Redis that stalls.
+        # Otherwise each request would wait for a Redis that stalls.
         self._ask_at = asyncio.get_running_loop().time() + ASK_AGAIN_AFTER
         if not self._out:
             self._out = True
@@ -379,11 +377,11 @@ class RedisGate:
 
 
 class _Backend(RedisStoreBackend):
-    """Throttled-py's way to Redis, over a client that there is already."""
+    """throttled-py's backend on an existing client."""
 
     def __init__(self, client: Redis) -> None:
         super().__init__()
-        # It declares of a client what it uses, in other words than redis does.
+        # Its protocol types the client's methods differently from redis.
         self._client = cast("AsyncRedisClientP", client)
 
 
@@ -394,7 +392,7 @@ class _Store(RedisStore):
 
 
 def _kind(error: BaseException) -> str:
-    """Name an error of redis, which throttled-py may have put into one of its own."""
+    """Return the name of redis's error, which throttled-py may have wrapped."""
     return type(error.__cause__ or error).__name__
 
 
@@ -408,21 +406,21 @@ def _hidden(redis: Any) -> Any:
 
 
 def _opened(redis: Any, timeout: float) -> Redis:
-    """Give the client, or make one, which connects when it is first used."""
+    """Return the client given, or a new one, which connects when it is first used."""
     if isinstance(redis, Redis):
         return redis
     client = None
     if isinstance(redis, str):
-        # What is wrong with a URL may quote it; so it is refused outside.
+        # redis's error may quote the URL, so ours is raised outside of `suppress`.
         with suppress(TypeError, ValueError):
             made = Redis.from_url(
                 str.__str__(redis),
                 socket_connect_timeout=timeout,
                 socket_timeout=timeout,
-                # A connection that Redis has dropped shows only when it is used.
+                # A connection that Redis has closed is noticed only when it is used.
                 retry=Retry(NoBackoff(), 1),
             )
-            # Here, and not when it first connects, it finds what it does not know in the URL.
+            # So that unknown options in the URL are found now, not at the first connection.
             pool: Any = made.connection_pool
             pool.make_connection()
             client = made
@@ -433,7 +431,7 @@ def _opened(redis: Any, timeout: float) -> Redis:
 
 
 def _address(client: Redis) -> str:
-    """Say where a Redis is, without what it takes to be let in."""
+    """Return where a Redis is, without its credentials."""
     known = client.connection_pool.connection_kwargs
     if path := known.get("path"):
         return f"the Redis at {path}"

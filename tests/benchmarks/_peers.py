@@ -84,6 +84,20 @@ def _framed(method: str) -> Peer:
 
 
 @asynccontextmanager
+async def two_sessions(reading: Reading) -> AsyncIterator[Listing]:
+    """Two sessions with a gate each, which list the account at the same time."""
+    async with _our_session(reading) as one, _our_session(reading) as other:
+
+        async def listing(take: Take) -> None:
+            for tasks in await asyncio.gather(
+                *(session.tasks(page_limit=reading.page_limit) for session in (one, other))
+            ):
+                take(tasks)
+
+        yield listing
+
+
+@asynccontextmanager
 async def official_sdk(reading: Reading) -> AsyncIterator[Listing]:
     """`AsyncTwelveLabs().tasks.list`, page after page."""
     import httpx
@@ -323,6 +337,7 @@ FLOOR_OF_JSON = "floor + orjson.loads"
 FLOOR = "floor"
 SINGLE = "a single request"
 BACKING_OFF = "16 workers that back off"
+TWO_SESSIONS = "twelvetasks, two sessions in one process"
 
 PEERS: dict[str, Peer] = {
     ITERATED: _iterated(exact=False),
@@ -339,7 +354,8 @@ PEERS: dict[str, Peer] = {
     FLOOR: floor_of_bodies,
     SINGLE: single_request,
     BACKING_OFF: backing_off,
+    TWO_SESSIONS: two_sessions,
 }
 
-COMPARED = tuple(peer for peer in PEERS if peer not in {SINGLE, BACKING_OFF})
+COMPARED = tuple(peer for peer in PEERS if peer not in {SINGLE, BACKING_OFF, TWO_SESSIONS})
 """Those that list a whole account."""

@@ -3,17 +3,22 @@
 nginx allows 50 requests a second and a burst of 10. Beside ours runs a plain client of 16 workers,
 each of which backs off by itself and, if `BENCHMARK_BEFORE` names a checkout of an earlier commit,
 its client. The ideal is the time in which the limit lets that many requests pass.
+
+Then several of our clients share the limit without knowing of each other, the limit changes while
+listings run, and the embedded platform allows the documented 60 requests a minute.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,6 +32,7 @@ from tests.benchmarks._server import Account
 
 RATE, BURST = 50, 10
 PAGE_LIMIT = 10
+PER_MINUTE = 60
 BEFORE = "the build before"
 
 CASES = {"no Retry-After": None, "Retry-After: 1": "1", "Retry-After: 0": "0"}
@@ -62,9 +68,11 @@ http {{
 
 @attrs.frozen
 class Run:
-    """What nginx has logged of one listing."""
+    """What nginx has logged of one listing, or of several at the same time."""
 
     seconds: float
+    began: float
+    """When the first request was answered, in epoch seconds."""
     asked: Sequence[tuple[float, int]]
     """When each request was answered, in seconds since the first, and its status."""
 
@@ -72,23 +80,62 @@ class Run:
     def refused(self) -> int:
         return sum(status == 429 for _, status in self.asked)
 
+    def passed_between(self, start: float, end: float) -> int:
+        """Return how many requests passed between two times, in epoch seconds."""
+        return sum(status == 200 and start <= self.began + at < end for at, status in self.asked)
+
 
 def main(report: Report) -> None:
     """Print how many times the ideal each client took, and how often it was refused."""
     if shutil.which("nginx") is None:
         report.say("There is no nginx on this machine: not measured.")
         return
-    pages = report.either(500, 30)
-    ideal = (pages - BURST - 1) / RATE
-    runs: dict[str, dict[str, Run]] = {}
-    with platforms(Account(pages * PAGE_LIMIT)) as served:
-        for case, header in CASES.items():
-            runs[case] = {
-                peer: _run(served, peer, ROOT, header)
-                for peer in (_peers.ITERATED, _peers.BACKING_OFF)
+    pages, few, documented = report.either((500, 200, 150), (30, 20, 5))
+    accounts = (
+        Account(pages * PAGE_LIMIT),
+        Account(few * PAGE_LIMIT),
+        Account(documented * PAGE_LIMIT, per_minute=PER_MINUTE),
+    )
+    before = os.environ.get("BENCHMARK_BEFORE")
+    # All of these wait most of the time, so the slow ones may run beside the others.
+    with platforms(*accounts) as served, ThreadPoolExecutor() as beside:
+        slow = {
+            case: beside.submit(_run, served, _peers.ITERATED, header, folder=Path(before))
+            for case, header in CASES.items()
+            if before
+        }
+        minutes = beside.submit(served.measure, _peers.ITERATED, account=2, page_limit=PAGE_LIMIT)
+        runs = {
+            case: {
+                peer: _run(served, peer, header) for peer in (_peers.ITERATED, _peers.BACKING_OFF)
             }
-            if before := os.environ.get("BENCHMARK_BEFORE"):
-                runs[case][BEFORE] = _run(served, _peers.ITERATED, Path(before), header)
+            for case, header in CASES.items()
+        }
+        shared = {
+            (_peers.TWO_SESSIONS, 2): _run(served, _peers.TWO_SESSIONS, None, account=1),
+            ("twelvetasks, four processes", 4): _run(
+                served, _peers.ITERATED, None, account=1, processes=4
+            ),
+        }
+        if not report.quick:
+            changed = {factor: _changed(served, factor) for factor in (0.5, 2.0)}
+        else:
+            changed = {}
+        for case, run in slow.items():
+            runs[case][BEFORE] = run.result()
+        measured = minutes.result()
+    _tell(report, runs, pages)
+    _tell_shared(report, shared, few)
+    for factor, share in changed.items():
+        report.judge(
+            f"share used 10 s after the limit became {factor:g} times", share, at_least=0.9
+        )
+    _tell_documented(report, documented, measured.wall[0], served.requests[2])
+    _draw(report, runs["no Retry-After"])
+
+
+def _tell(report: Report, runs: dict[str, dict[str, Run]], pages: int) -> None:
+    ideal = (pages - BURST - 1) / RATE
     report.table(
         f"Listing {pages} pages through nginx: {RATE} requests a second, burst {BURST}; "
         f"ideal {ideal:.1f} s",
@@ -107,7 +154,51 @@ def main(report: Report) -> None:
             report.judge("time of a plain client's", ours.seconds / plain.seconds, at_most=1)
             share = ours.refused / max(plain.refused, 1)
             report.judge("refusals of a plain client's", share, at_most=0.25)
-    _draw(report, runs["no Retry-After"])
+
+
+def _tell_shared(report: Report, shared: dict[tuple[str, int], Run], pages: int) -> None:
+    rows = []
+    for (clients, number), run in shared.items():
+        times = run.seconds * RATE / (number * pages - BURST - 1)
+        rows.append((clients, f"{run.seconds:.1f}", f"{times:.2f}", run.refused))
+        report.judge(f"time of {clients.partition(', ')[2]}", times, at_most=1.4)
+    report.table(
+        f"Sharing the limit without knowing of each other, {pages} pages each; no Retry-After",
+        ("clients", "seconds until all are done", "times the ideal", "refused (429)"),
+        rows,
+    )
+
+
+def _tell_documented(
+    report: Report, pages: int, seconds: float, asked: Sequence[tuple[float, int | None]]
+) -> None:
+    """Judge a listing under the documented limit, of which 60 s after the first are a window."""
+    ideal = (pages - 1) // PER_MINUTE * 60.0
+    refused = sum(status == 429 for _, status in asked)
+    report.say(
+        f"Listing {pages} pages under {PER_MINUTE} a minute, which answers announce: "
+        f"{seconds:.1f} s, ideal {ideal:.0f} s, {refused} refused."
+    )
+    if ideal:
+        report.judge(f"time under {PER_MINUTE} a minute", seconds / ideal, at_most=1.05)
+    report.judge(f"refusals under {PER_MINUTE} a minute", refused, at_most=1, unit="")
+
+
+def _changed(served: Platforms, factor: float) -> float:
+    """Change the limit while listings run; return the share that is used from 10 s to 15 s on."""
+    with ThreadPoolExecutor() as beside, _nginx(served, None) as front:
+        listing = beside.submit(
+            served.measure,
+            _peers.ITERATED,
+            page_limit=PAGE_LIMIT,
+            base_url=front.url,
+            seconds=25.0,
+        )
+        time.sleep(6.0)
+        front.set_rate(round(RATE * factor))
+        at = time.time()
+        listing.result()
+    return front.run(25.0).passed_between(at + 10, at + 15) / (5 * RATE * factor)
 
 
 def _draw(report: Report, measured: dict[str, Run]) -> None:
@@ -131,50 +222,91 @@ def _draw(report: Report, measured: dict[str, Run]) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-def _run(served: Platforms, peer: str, folder: Path, header: str | None) -> Run:
-    upstream = served.urls[0].removeprefix("http://").partition("/")[0]
-    path = served.urls[0].removeprefix(f"http://{upstream}")
-    with _nginx(upstream, header) as (address, log):
-        measured = served.measure(
-            peer,
-            page_limit=PAGE_LIMIT,
-            base_url=f"http://{address}{path}",
-            folder=folder,
+def _run(
+    served: Platforms,
+    peer: str,
+    header: str | None,
+    *,
+    account: int = 0,
+    processes: int = 1,
+    folder: Path = ROOT,
+) -> Run:
+    with ThreadPoolExecutor() as beside, _nginx(served, header, account) as front:
+        listings = [
+            beside.submit(
+                served.measure, peer, page_limit=PAGE_LIMIT, base_url=front.url, folder=folder
+            )
+            for _ in range(processes)
+        ]
+        for listing in listings:
+            if failure := listing.result().failure:
+                raise RuntimeError(f"{peer} failed: {failure}")
+    # Processes do not start together: what counts is the time from the first to the last answer.
+    run = front.run(listings[0].result().wall[0])
+    return run if processes == 1 else attrs.evolve(run, seconds=run.asked[-1][0])
+
+
+@attrs.define
+class _Front:
+    """An nginx in front of a platform."""
+
+    folder: Path
+    port: int
+    upstream: str
+    header: str
+    process: subprocess.Popen[bytes] | None = None
+    log: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.upstream[self.upstream.index('/') :]}"
+
+    def set_rate(self, rate: int) -> None:
+        """Write the configuration, and let a process that runs read it."""
+        (self.folder / "nginx.conf").write_text(
+            CONFIGURATION.format(
+                folder=self.folder,
+                port=self.port,
+                upstream=self.upstream.partition("/")[0],
+                header=self.header,
+                rate=rate,
+                burst=BURST,
+            )
         )
-        if measured.failure is not None:
-            raise RuntimeError(f"{peer} failed: {measured.failure}")
-    lines = [line.split() for line in log.read_text().splitlines()]
-    times = [(float(at), int(status)) for at, status in lines]
-    log.unlink()
-    return Run(measured.wall[0], [(at - times[0][0], status) for at, status in times])
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
+
+    def run(self, seconds: float) -> Run:
+        """Return what it has logged, once it has stopped."""
+        lines = sorted(
+            (float(at), int(status)) for at, status in map(str.split, self.log.splitlines())
+        )
+        began = lines[0][0]
+        return Run(seconds, began, [(at - began, status) for at, status in lines])
 
 
 @contextmanager
-def _nginx(upstream: str, retry_after: str | None) -> Iterator[tuple[str, Path]]:
-    """Run nginx in front of a platform; give its address and its log, whole after the block."""
+def _nginx(served: Platforms, retry_after: str | None, account: int = 0) -> Iterator[_Front]:
+    """Run nginx in front of a platform; its log is whole after the block."""
     folder = Path(tempfile.mkdtemp(prefix="nginx-"))
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     header = "" if retry_after is None else f"add_header Retry-After {retry_after} always;"
-    (folder / "nginx.conf").write_text(
-        CONFIGURATION.format(
-            folder=folder, port=port, upstream=upstream, header=header, rate=RATE, burst=BURST
-        )
-    )
-    process = subprocess.Popen(
+    front = _Front(folder, port, served.urls[account].removeprefix("http://"), header)
+    front.set_rate(RATE)
+    front.process = subprocess.Popen(
         ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
     )
     try:
         _await(port)
-        log = Path(tempfile.mkstemp()[1])
-        yield f"127.0.0.1:{port}", log
-        process.terminate()
-        process.wait()
-        log.write_text((folder / "access.log").read_text())
+        yield front
+        front.process.terminate()
+        front.process.wait()
+        front.log = (folder / "access.log").read_text()
     finally:
-        process.kill()
-        process.wait()
+        front.process.kill()
+        front.process.wait()
         shutil.rmtree(folder)
 
 

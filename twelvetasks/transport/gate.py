@@ -1,7 +1,7 @@
-"""The gate every request passes: how many at once, a pause for all, and who goes first after it.
+"""The gate that every request passes: it limits how many are in flight, pauses and orders them.
 
-`Pacer` and `Line` decide, on a clock they are given; `Gate` is the thin part that waits. A request
-that waits for its retry must not hold a place.
+`Pacer` and `Line` decide, on a clock that they are given; `Gate` only waits. A request that waits
+for its retry must not hold a place.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ class Passage(Protocol):
     """One request's place at the gate, from before it is sent until its answer is read."""
 
     def report(self, report: RateReport, /) -> None:
-        """Say what came of the request. Left without a report, it counts as lost on its way."""
+        """Report how the request ended. Without a report it counts as lost on its way."""
         ...
 
 
 @runtime_checkable
 class Gatekeeper(Protocol):
-    """What a session's requests need of a gate. `Gate` is one; so is any class with these two."""
+    """What a session needs of a gate. `Gate` is one, and so is any class with these two methods."""
 
     def passage(
         self, *, priority: float = 0, patience: float = math.inf
     ) -> AbstractAsyncContextManager[Passage]:
         """Wait for a place, hold it, and give it back on leaving, in whatever way that happens.
 
-        Entering waits; of all that wait the lowest `priority` goes first, and among equals the
-        first that came. Leaving tells the gate what was reported, and may await.
+        Entering waits. Of the requests that wait the lowest `priority` goes first, and among equals
+        the first that arrived. Leaving tells the gate what was reported, and may await.
 
         Entering raises RateLimitedError, with `retry_after`, instead of waiting for a pause that
-        lasts longer than `patience` seconds. Cancelled, it gives its place back.
+        lasts longer than `patience` seconds. If it is cancelled, it gives its place back.
         """
         ...
 
     def pause_left(self) -> float:
-        """Give the seconds until the pause in force is over; 0.0 without one.
+        """Return the seconds until the pause in force is over; 0.0 without one.
 
-        It tells what this process knows, without asking anybody.
+        It tells what this process knows, without a request to anything else.
         """
         ...
 
@@ -123,18 +123,18 @@ class Gate:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for their turn."""
+        """How many requests wait to start."""
         return len(self._line)
 
     def __repr__(self) -> str:
         return f"<Gate concurrency={self.concurrency}, limit={self.limit}>"
 
     def pause_left(self) -> float:
-        """Give the seconds until the pause in force is over; 0.0 without one."""
+        """Return the seconds until the pause in force is over; 0.0 without one."""
         return self._pacer.pause_left(self._clock())
 
     def pause(self, seconds: float) -> None:
-        """Let no request begin for so many seconds, as after a 429; a longer pause stays.
+        """Start no request for so many seconds, as after a 429; a longer pause stays.
 
         Raises InvalidArgumentError unless they are a positive, finite number.
         """
@@ -166,7 +166,7 @@ class Gate:
             outcome = await waiter.future
         except asyncio.CancelledError:
             self._line.leave(number)
-            # It may have been given a place already, and be cancelled before it could take it.
+            # It may have been given a place already and cancelled before it could take it.
             given = None if waiter.future.cancelled() else waiter.future.result()
             if isinstance(given, Place):
                 self._pacer.withdraw(given)
@@ -177,13 +177,13 @@ class Gate:
         raise outcome
 
     def leave(self, place: Place, report: RateReport | None) -> None:
-        """Give a place back and say what came of the request."""
+        """Give a place back and report how the request ended."""
         self._pacer.finish(place, report, self._clock())
         if self._line:
             self._let_pass()
 
     def _let_pass(self) -> None:
-        """Let all go whose turn has come, and look again when the next one's may have."""
+        """Start all requests that may start, and look again when the next one may."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -215,7 +215,7 @@ class Gate:
         if self._loop is loop:
             return
         if self._loop is not None and self._loop.is_closed():
-            # What was under way in a loop that is no more can never end.
+            # What was under way in a closed loop can never end.
             self._pacer.abandon()
             self._line = Line()
             self._timer = None

@@ -1,4 +1,4 @@
-"""When the next request may start: pauses, places and the counts the platform tells. Pure."""
+"""Decides when the next request may start: pauses, places and announced counts. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from twelvetasks.values.checks import positive_seconds
 __all__ = ["GatePolicy", "Line", "Pacer", "Place"]
 
 LONGEST_FIRST_PAUSE = 2.0
-"""Seconds: longer ones come from doubling, so that a limit which has risen is not slept through."""
+"""Seconds. Longer pauses come from doubling, so that a limit which has risen is noticed soon."""
 
 LONGEST_GUESS = 60.0
-"""Seconds: the platform's limits are per minute and per day, and no retry outwaits a day."""
+"""Seconds. The platform's limits are per minute and per day, and no retry waits for a day."""
 
 SAME_RESET = 1.0
-"""Seconds by which two announced resets may differ and be one: they are told in whole seconds."""
+"""Seconds by which two announced resets may differ and mean the same: they have no fractions."""
 
 T = TypeVar("T")
 
@@ -32,15 +32,15 @@ T = TypeVar("T")
 class GatePolicy:
     """How a gate pauses.
 
-    Raises InvalidArgumentError, which names parameter and value, for what makes no sense.
+    Raises InvalidArgumentError, which names the parameter, for a value out of range.
     """
 
     pause: float = attrs.field(default=0.1, validator=positive_seconds)
     """Seconds of pause after a 429 that names no time, as long as no rate is known. They double
-    each time the request that probes is refused, too."""
+    each time the probe after a pause is refused, up to a minute."""
     longest_pause: float = attrs.field(default=3600.0, validator=positive_seconds)
-    """The longest pause in seconds, whatever the platform asks for: one request is sent to try
-    then, so that a single absurd answer does not stop a process for good."""
+    """The longest pause in seconds, whatever the platform asks for. Then one request probes, so
+    that a single absurd answer does not stop a process for good."""
 
 
 @attrs.define(eq=False)
@@ -50,9 +50,9 @@ class Place:
     number: int
     """In order of starting."""
     burst: int
-    """How many bursts of refusals had been met when it started."""
+    """How many bursts of refusals there had been when it started."""
     tries: bool
-    """Whether it is sent to try if a pause is over."""
+    """Whether it probes if a pause is over."""
     started: float
     """When it started."""
 
@@ -66,7 +66,7 @@ class _Count:
     resets_at: float
 
     def left(self, now: float) -> float:
-        """Give how many requests may be left: after the reset as many as there are in all."""
+        """Return how many requests may be left: after the reset, the whole limit."""
         if now < self.resets_at:
             return self.remaining
         return math.inf if self.limit is None else max(self.limit, 1)
@@ -75,10 +75,10 @@ class _Count:
 class Pacer:
     """Decides when the next request may start. It keeps no time: every `now` is in seconds.
 
-    After a refusal nothing starts until the pause is over; then one request is sent to try. Any
-    answer to it but another 429 ends the pause. The number under way is halved once for each burst
-    of refusals, and grows by one with each round of successes. What the platform says is left is
-    never overrun by requests whose answers have not come yet.
+    After a refusal nothing starts until the pause is over; then one request probes. Any answer to
+    it but another 429 ends the pause. The most requests under way are halved once for each burst of
+    refusals, and grow by one with each round of successes. Requests whose answers have not arrived
+    count against what the platform says is left.
     """
 
     def __init__(self, most: int, policy: GatePolicy, known: KnownRate | None = None) -> None:
@@ -108,14 +108,14 @@ class Pacer:
         return len(self._under_way)
 
     def pause_left(self, now: float) -> float:
-        """Give the seconds for which the platform has asked to be left alone; 0.0 if it has not."""
+        """Return what is left of the pause in force, in seconds; 0.0 without one."""
         return max(self._asked_until - now, 0.0) if now < self._resume_at else 0.0
 
     def ready_at(self, now: float) -> float:
-        """Give the time before which no request may start.
+        """Return the time before which no request may start.
 
-        It is `now` if one may at once, and `inf` if none may before another has ended. It holds
-        until the next one starts, ends or is withdrawn.
+        It is `now` if one may start at once, and `inf` if none may before another has ended. It is
+        valid until the next one starts, ends or is withdrawn.
         """
         if now < self._resume_at:
             return self._resume_at
@@ -133,7 +133,7 @@ class Pacer:
         return ready_at
 
     def start(self, now: float) -> Place:
-        """Let a request start, which `ready_at` has to allow."""
+        """Start a request, which `ready_at` has to allow."""
         if self.ready_at(now) > now:
             raise ValueError("no request may start now")
         place = Place(self._numbers, self._burst, self._closed, now)
@@ -147,7 +147,7 @@ class Pacer:
         return place
 
     def withdraw(self, place: Place) -> None:
-        """Take back a request that was let start and provably has not been sent."""
+        """Take back a request that was started and provably has not been sent."""
         self._under_way.discard(place)
         if self._probe is place:
             self._probe = None
@@ -167,7 +167,7 @@ class Pacer:
         if report is None or report.status is None:
             return
         if not report.allowances:
-            # They are announced no more, as it seems, and nothing else would ever correct them.
+            # They seem to be announced no longer, so nothing would correct them.
             self._counts = {
                 name: count for name, count in self._counts.items() if now < count.resets_at
             }
@@ -180,11 +180,11 @@ class Pacer:
         self._grow(place, report.status)
 
     def pause(self, seconds: float, now: float) -> None:
-        """Let nothing start for so long; a longer pause in force stays."""
+        """Start nothing for so many seconds; a longer pause in force stays."""
         self._pause(seconds, now, at_most=math.inf)
 
     def _pause(self, seconds: float, now: float, *, at_most: float) -> None:
-        """Tell of a pause, and keep it for `at_most` so long."""
+        """Announce a pause of so many seconds, and keep it for `at_most` seconds."""
         resume_at = now + min(seconds, at_most, self._policy.longest_pause)
         paused = now < self._resume_at
         self._asked_until = max(now + seconds, self._asked_until if paused else -math.inf)
@@ -192,16 +192,16 @@ class Pacer:
             return
         self._resume_at = resume_at
         self._closed = True
-        # A request sent to try before this pause was asked for says nothing about it.
+        # A probe that was sent before this pause was asked for says nothing about it.
         self._probe = None
 
     def abandon(self) -> None:
-        """Forget all that is under way: its end will never be told."""
+        """Forget all requests under way: nothing will report how they ended."""
         for place in tuple(self._under_way):
             self.withdraw(place)
 
     def skip_pause(self, now: float) -> None:
-        """Behave as if what is waited for had passed."""
+        """Behave as if the time to wait had passed."""
         self._resume_at = min(self._resume_at, now)
         self._counts.clear()
         self._finder.skip(now)
@@ -217,7 +217,7 @@ class Pacer:
             self._successes = 0
             self.limit = max(self.limit // 2, 1)
         counted = any(not allowance.remaining for allowance in report.allowances)
-        # A count that is announced needs no finding; nor does a refusal that came late.
+        # An announced count says the limit itself, and a late refusal says nothing new.
         if fresh and not counted:
             self._finder.refused(place.started, probe=place.tries)
         if fresh:
@@ -249,7 +249,7 @@ class Pacer:
             elif resets_at < known.resets_at - SAME_RESET:
                 continue
             else:
-                # Answers overtake each other, and within one count nothing comes back.
+                # Answers may arrive out of order, and a count only falls until its reset.
                 known.remaining = min(known.remaining, allowance.remaining)
             if not allowance.remaining:
                 self.pause(allowance.reset_after, now)
@@ -262,7 +262,7 @@ class Pacer:
                 self.limit += 1
 
     def _may_be_used_up(self, count: _Count, now: float) -> bool:
-        """Whether all that is left may be needed for requests that the count does not show yet."""
+        """Return whether requests that the count does not show yet may need all that is left."""
         left = count.left(now)
         if not self._under_way:
             return left <= 0
@@ -270,7 +270,7 @@ class Pacer:
 
 
 class Line(Generic[T]):
-    """Those that wait: the lowest priority first, and among equals the first that came."""
+    """A queue: the lowest priority first, and among equals in order of arrival."""
 
     def __init__(self) -> None:
         self._order: list[tuple[float, int]] = []
@@ -284,21 +284,21 @@ class Line(Generic[T]):
         return iter(tuple(self._waiting.items()))
 
     def join(self, priority: float, who: T) -> int:
-        """Wait; give the number to `leave` with."""
+        """Join the queue; return the number to `leave` with."""
         self._numbers += 1
         self._waiting[self._numbers] = who
         heapq.heappush(self._order, (priority, self._numbers))
         return self._numbers
 
     def leave(self, number: int) -> None:
-        """Stop waiting; whoever has left already may do so again."""
+        """Leave the queue; does nothing for a number that has left already."""
         self._waiting.pop(number, None)
         if len(self._order) > 2 * len(self._waiting) + 64:
             self._order = [place for place in self._order if place[1] in self._waiting]
             heapq.heapify(self._order)
 
     def pop(self) -> T:
-        """Take out the one whose turn it is; there has to be one."""
+        """Remove and return the first in the queue, which must not be empty."""
         while True:
             _, number = heapq.heappop(self._order)
             if number in self._waiting:

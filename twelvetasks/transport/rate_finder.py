@@ -27,13 +27,13 @@ __all__ = ["RateFinder"]
 SEARCH_DOUBLING = 0.15
 """Seconds in which the pace doubles as long as no rate is known."""
 
-SHORTFALL = 0.03
+SHORTFALL = 0.02
 """How far below the measured rate the pace begins; it is there at the end of the plateau."""
 
 STEEPNESS = 8.0
 """How fast the pace rises after the plateau: half a plateau later it is twice the rate."""
 
-PLATEAU = 1.0
+PLATEAU = 1.5
 """Seconds. Short, so that clients which share a limit soon share it evenly: the fastest of them is
 refused most often, and the others rise meanwhile."""
 

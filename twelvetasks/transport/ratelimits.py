@@ -1,7 +1,7 @@
-"""What an answer says of the account's limits: its status and headers, read into one value.
+"""Reads what an answer says about the account's limits from its status and headers.
 
 The platform sends any of three families of headers or none, in epoch seconds of its own clock. All
-are read, none is relied on, and what makes no sense counts as not sent.
+are read, none is required, and a malformed one counts as not sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import attrs
 __all__ = ["Allowance", "RateReport", "read_report"]
 
 LARGEST_SKEW = 2.0
-"""Seconds: where the two clocks differ by more, the platform's own tells how far off a time is."""
+"""Seconds. Where the two clocks differ by more, times are relative to the platform's `Date`."""
 
 PLAIN = "X-Ratelimit-"
 REQUESTS = "Request"
@@ -29,7 +29,7 @@ TELLING = (
     f"{PLAIN}{REQUESTS}-Reset",
     f"{PLAIN}Dimensions",
 )
-"""Without one of these an answer says nothing of limits, and most say nothing."""
+"""An answer without one of these says nothing about limits. Most answers have none."""
 
 MOST_DIMENSIONS = 8
 
@@ -40,21 +40,21 @@ DIMENSION = re.compile(r"[A-Za-z][A-Za-z0-9]{0,31}", re.ASCII)
 
 @attrs.frozen(kw_only=True)
 class Allowance:
-    """How many requests the platform still takes, and when it begins to count anew."""
+    """How many requests are left, and when the count is reset."""
 
     name: str
-    """Which of its counts this is: a family of headers."""
+    """The family of headers that announced it: ``""`` or ``"Request"``."""
     remaining: int
     """Requests left, after the one that was answered."""
     limit: int | None = None
-    """Requests that are allowed in all from one reset to the next."""
+    """Requests allowed from one reset to the next; None if unknown."""
     reset_after: float
-    """Seconds from the answer until the count begins anew; more than 0."""
+    """Seconds from the answer until the reset; more than 0."""
 
 
 @attrs.frozen(kw_only=True)
 class RateReport:
-    """What came of one request, as far as pacing goes."""
+    """How one request ended, as far as pacing is concerned."""
 
     status: int | None = None
     """The HTTP status, or None if there was no answer."""
@@ -64,7 +64,7 @@ class RateReport:
     """Seconds that the platform asked to wait, by `Retry-After` or by a limit that is used up. 0.0
     means at once; None means that it named no time."""
     allowances: tuple[Allowance, ...] = ()
-    """What is left of each count of requests that was announced."""
+    """Each count of requests that the answer announced."""
 
     @property
     def throttled(self) -> bool:
@@ -73,7 +73,7 @@ class RateReport:
 
 
 def read_report(status: int, headers: Mapping[str, str], *, wall: float) -> RateReport:
-    """Read the limits that an answer tells. `wall` is this machine's time in epoch seconds.
+    """Read the limits from an answer. `wall` is this machine's time in epoch seconds.
 
     `headers` find names in any case, as aiohttp's do. Sources: RFC 9110 for `Retry-After`; the
     platform's "Rate limits" page and its answers for `X-Ratelimit-*` and `X-RateLimit-Request-*`.
@@ -93,13 +93,13 @@ def read_report(status: int, headers: Mapping[str, str], *, wall: float) -> Rate
 
 
 def _platforms_now(headers: Mapping[str, str], wall: float) -> float:
-    """Give the time by the platform's clock: our own, which is finer, where the two agree."""
+    """Return the platform's time: that of this machine, which is finer, if the two agree."""
     date = _http_date(headers.get("Date"))
     return wall if date is None or abs(date - wall) <= LARGEST_SKEW else date
 
 
 def _counts(headers: Mapping[str, str], now: float) -> Iterator[Allowance]:
-    """Read each count that is announced whole, with a reset that is yet to come."""
+    """Read each complete count whose reset is in the future."""
     for name in ("", REQUESTS, *_other_dimensions(headers.get(f"{PLAIN}Dimensions", ""))):
         prefix = f"{PLAIN}{name}-" if name else PLAIN
         remaining, reset = headers.get(f"{prefix}Remaining"), headers.get(f"{prefix}Reset")
@@ -126,7 +126,7 @@ def _other_dimensions(listed: str) -> Iterator[str]:
 
 
 def _wait_of(counts: tuple[Allowance, ...]) -> float | None:
-    """Give the wait that the counts make of a refusal: until those used up begin anew."""
+    """Return the seconds until the counts that are used up are reset."""
     used_up = [count.reset_after for count in counts if not count.remaining]
     if used_up:
         return max(used_up)
@@ -134,7 +134,7 @@ def _wait_of(counts: tuple[Allowance, ...]) -> float | None:
 
 
 def _retry_after(sent: str | None, now: float) -> float | None:
-    """Read a `Retry-After` in either form; None if it names no time, or one that is past."""
+    """Read a `Retry-After` in either form; None if it names no time, or a past date."""
     if sent is None:
         return None
     if SECONDS.fullmatch(sent):
