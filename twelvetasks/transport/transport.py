@@ -31,7 +31,7 @@ class Transport:
         self.gate = gate
         self.retry = retry
         self.telemetry = telemetry
-        self.home = HomeLoop()
+        self.home: HomeLoop = HomeLoop()
         self._scopes: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self._idle.set()
