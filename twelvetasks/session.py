@@ -25,6 +25,7 @@ from twelvetasks.transport.arguments import (
     checked_client_session,
     checked_gate,
     checked_policy,
+    checked_proxy_beside,
     checked_telemetry,
     checked_trace_configs,
     read_api_key,
@@ -71,6 +72,8 @@ class TaskSession(Lists):
       one account share one; its `concurrency` is then that of all of them together.
     - `client_session`: an `aiohttp.ClientSession` to send through, for proxies, TLS or tracing. The
       caller closes it; the key is never stored on it. Default: the session opens one.
+    - `proxy`: the http(s) address of a proxy, which may hold a user and a password. Default: the
+      one that ``HTTPS_PROXY`` or ``ALL_PROXY`` names, unless ``NO_PROXY`` names the host.
     - `trace_configs`: `aiohttp.TraceConfig` objects for the `aiohttp.ClientSession` that the
       session opens. Their hooks see the headers of each request, and so the key. Default: none.
     - `telemetry`: a `twelvetasks.otel.Telemetry`, for spans and metrics. Default: none.
@@ -89,6 +92,7 @@ class TaskSession(Lists):
         retry: RetryPolicy | None = None,
         gate: Gatekeeper | None = None,
         client_session: aiohttp.ClientSession | None = None,
+        proxy: str | URL | None = None,
         trace_configs: Iterable[aiohttp.TraceConfig] | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
@@ -106,11 +110,13 @@ class TaskSession(Lists):
             api_key=api_key,
             timeout=float(timeout),
             client_session=checked_client_session(client_session),
+            proxy=checked_proxy_beside(proxy, client_session),
             trace_configs=checked_trace_configs(trace_configs, client_session),
         )
         transport = Transport(
             client,
             gate=checked_gate(gate, concurrency),
+            uploads=concurrency,
             retry=checked_policy(retry),
             telemetry=checked_telemetry(telemetry),
         )

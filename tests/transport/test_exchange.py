@@ -355,7 +355,7 @@ class TestWhatIsSeenOfRetries:
 
 def transport(**options: Any) -> Transport:
     client = Client(api_key=ApiKey(KEY), timeout=options.pop("timeout", 20.0), client_session=None)
-    given: dict[str, Any] = {"gate": Gate(), "retry": RetryPolicy()}
+    given: dict[str, Any] = {"gate": Gate(), "uploads": 8, "retry": RetryPolicy()}
     return Transport(client, **given | options)
 
 

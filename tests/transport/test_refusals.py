@@ -169,7 +169,7 @@ async def test_a_wait_beyond_the_longest_is_told_with_its_time() -> None:
         error = await failure(server.base_url)
     assert isinstance(error, RateLimitedError)
     assert error.retry_after == 7200
-    told = re.search(r"asks to wait 7200 seconds, until (.*) UTC", error.reason)
+    told = re.search(r"asks to wait 7200 seconds, until (.*) UTC", str(error))
     assert told is not None
     end = datetime.fromisoformat(f"{told[1]}+00:00")
     assert timedelta(seconds=7198) < end - began < timedelta(seconds=7230)

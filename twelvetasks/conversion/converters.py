@@ -369,12 +369,10 @@ class Converters:
                 raise
         sent = decode_json(body)
         item = get_args(without_none(field_types(kind)["data"])[0])[0]
-        items = [
-            self._item(one, item, f"$.data[{place}]", known)
-            for place, one in enumerate(sent["data"])
-        ]
+        data = enumerate(sent["data"])
+        items = tuple(self._item(one, item, f"$.data[{at}]", known) for at, one in data)
         page: Any = self.structure(sent | {"data": []}, kind, **known)
-        return cast("T", attrs.evolve(page, data=tuple(items)))
+        return cast("T", attrs.evolve(page, data=items))
 
     def _item(self, sent: Any, kind: Any, path: str, known: Known) -> Any:
         try:

@@ -23,7 +23,7 @@ from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, contradiction
 from twelvetasks.paging.passes import Pass
 from twelvetasks.paging.reads import Read
-from twelvetasks.paging.walk import Walk
+from twelvetasks.paging.walk import Walk, in_order
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import ListingDriftError, ResponseError, TwelveTasksError
 from twelvetasks.values.models import Page, PageInfo
@@ -356,7 +356,9 @@ class ListingProgress(Generic[ItemT]):
         while not self.finished and self.stuck is None and (taken := walk.take()) is not None:
             if walk.over and self._pages:
                 break
-            if (page := self._emit(taken, taken.ids, self._in_order(taken.keys))) is not None:
+            last = None if self._resumed else self._emitted.place()[0]
+            keys = in_order(taken.keys, last, self._precedes)
+            if (page := self._emit(taken, taken.ids, keys)) is not None:
                 return page
             if self._pass.number:
                 break
@@ -368,15 +370,6 @@ class ListingProgress(Generic[ItemT]):
                 )
         self.finished |= walk.over or bool(self._pass.number and self._barren)
         return None
-
-    def _in_order(self, keys: list[datetime]) -> list[datetime]:
-        """Give each key, or that of the item before if it comes later: so nothing is left out."""
-        last = None if self._resumed else self._emitted.place()[0]
-        ordered = []
-        for key in keys:
-            last = key if last is None or not self._precedes(key, last) else last
-            ordered.append(last)
-        return ordered
 
     def _emit(
         self, taken: KeyedPage[ItemT], ids: list[str], keys: list[datetime]

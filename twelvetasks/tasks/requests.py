@@ -92,6 +92,7 @@ async def create(requests: Requests, upload: Upload) -> Task:
                 method="POST",
                 url=requests.base_url / TASKS.path,
                 body=upload.form,
+                is_upload=upload.has_bytes,
                 repeatable=upload.is_repeatable,
                 accept=CREATED,
             ),

@@ -160,6 +160,11 @@ class Upload:
     fault_traceback: TracebackType | None = attrs.field(default=None, init=False, repr=False)
     """Its traceback without aiohttp's frames, which hold the API key."""
 
+    @property
+    def has_bytes(self) -> bool:
+        """Whether it carries a video, and not only the address of one."""
+        return self._video is not None
+
     def is_repeatable(self) -> bool:
         """Whether another form can be made, whatever happened to the last one."""
         return self._video is None or not self._video.begun

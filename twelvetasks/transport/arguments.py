@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from twelvetasks.transport.gate import Gate, Gatekeeper
+from twelvetasks.transport.proxies import checked_proxy
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.values.checks import refuse
@@ -78,6 +80,17 @@ def checked_trace_configs(given: Any, client_session: object) -> list[aiohttp.Tr
     if not all(isinstance(config, aiohttp.TraceConfig) for config in configs):
         refuse("trace_configs", given, "must be aiohttp.TraceConfig objects, in a list")
     return configs
+
+
+def checked_proxy_beside(given: Any, client_session: object) -> URL | None:
+    """Return the proxy's address; refuse it beside a session that has its own."""
+    if given is not None and client_session is not None:
+        refuse(
+            "proxy",
+            "***",
+            "cannot be given with `client_session`: pass it to aiohttp.ClientSession",
+        )
+    return checked_proxy(given)
 
 
 def checked_telemetry(telemetry: Any) -> Telemetry | None:

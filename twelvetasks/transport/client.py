@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TypedDict, TypeVar
 
 import aiohttp
+from yarl import URL
 
 from twelvetasks.transport.body import ACCEPTED, BodyFault, read_body
 from twelvetasks.transport.connections import Connections, LostConnectionError, send_once
 from twelvetasks.transport.messages import Answer, Outcome, Request
+from twelvetasks.transport.proxies import proxy_of_environment
 from twelvetasks.transport.ratelimits import RateReport, read_report
 from twelvetasks.transport.refusals import (
     code_and_message,
@@ -41,6 +45,9 @@ from twelvetasks.values.secret import ApiKey
 __all__ = ["Client"]
 
 T = TypeVar("T")
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for a connection, within the timeout of the whole request."""
 
 UNANSWERED = RateReport()
 """What is known of a request before its answer."""
@@ -67,10 +74,13 @@ class Client:
         timeout: float,
         client_session: aiohttp.ClientSession | None,
         trace_configs: Iterable[aiohttp.TraceConfig] = (),
+        proxy: URL | None = None,
     ) -> None:
         self.timeout = timeout
         self._api_key = api_key
         self._callers = client_session
+        self._proxy = proxy
+        self._proxies: dict[URL, URL | None] = {}
         self._trace_configs = list(trace_configs)
         self._connections: Connections | None = None
 
@@ -102,6 +112,7 @@ class Client:
                     "Accept": "application/json",
                     "Accept-Encoding": ACCEPTED,
                 },
+                proxy=self._proxy_for(request.url),
                 allow_redirects=False,
                 auto_decompress=False,
                 raise_for_status=False,
@@ -120,22 +131,60 @@ class Client:
                 else:
                     result = self._diversion(response, origin)
                 return Outcome(result=result, report=report)
-        except TimeoutError:
-            fault: TransportError = RequestTimeoutError(
-                f"no answer within {timeout:g} seconds",
-                advice="Raise the session's `timeout`, or try again later",
-                **origin,
-            )
-        except aiohttp.ClientError as error:
-            fault = TransportError(
-                f"the connection failed: {self._described(error)}",
-                advice="Check the network and the session's `base_url`, or try again later",
-                **origin,
-            )
-            if isinstance(error, aiohttp.ClientConnectorError):
-                report = RateReport(reached=False)
-                fault.reached = False
-        return Outcome(result=fault, report=report, lost=True)
+        except TwelveTasksError:
+            raise
+        except Exception as error:
+            if (outcome := self._failed(error, timeout, report, origin)) is None:
+                raise
+            return outcome
+
+    def _failed(
+        self, error: Exception, timeout: float, report: RateReport, origin: Origin
+    ) -> Outcome | None:
+        """Return what came of an attempt without an answer; None for an error of our own."""
+        unsent = RateReport(reached=False)
+        lasting = False
+        match error:
+            case aiohttp.ConnectionTimeoutError():
+                fault: TransportError = RequestTimeoutError(
+                    f"no connection within {min(timeout, CONNECT_TIMEOUT):g} seconds",
+                    advice="Check the network, the proxy and the session's `base_url`",
+                    reached=False,
+                    **origin,
+                )
+            case TimeoutError():
+                fault = RequestTimeoutError(
+                    f"no answer within {timeout:g} seconds",
+                    advice="Raise the session's `timeout`, or try again later",
+                    **origin,
+                )
+            case aiohttp.ClientHttpProxyError():
+                fault = _refused_by_proxy(error.status, origin)
+                lasting = error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+            case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+                fault, lasting = _untrusted(error, origin), True
+            case aiohttp.ClientConnectorDNSError() if _is_unknown(error):
+                fault, lasting = _unresolvable(error, origin), True
+            case aiohttp.ClientError():
+                fault = TransportError(
+                    f"the connection failed: {self._described(error)}",
+                    advice="Check the network and the session's `base_url`, or try again later",
+                    reached=not isinstance(error, aiohttp.ClientConnectorError),
+                    **origin,
+                )
+            case _ if isinstance(error, OSError) or self._callers or self._trace_configs:
+                # A caller's connector, resolver, proxy library or trace hook raises what it likes.
+                said = self._quoted(f"{type(error).__name__}: {error}")
+                fault = TransportError(
+                    f"the connection failed: {said}",
+                    advice="Check the network, and what the session's `client_session` is made of",
+                    **origin,
+                )
+            case _:
+                return None
+        return Outcome(
+            result=fault, report=report if fault.reached else unsent, lost=True, lasting=lasting
+        )
 
     def read(self, answer: Answer, reader: Callable[[bytes], T]) -> T:
         """Return what `reader` makes of an answer's body.
@@ -184,6 +233,15 @@ class Client:
             )
         return self._connections.session(fresh=fresh)
 
+    def _proxy_for(self, url: URL) -> URL | None:
+        """Return the proxy for our own connections; a session of the caller has its own."""
+        if self._callers is not None or self._proxy is not None:
+            return self._proxy
+        origin = url.origin()
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_of_environment(url)
+        return self._proxies[origin]
+
     def _refusal(
         self, response: aiohttp.ClientResponse, words: bytes, report: RateReport, origin: Origin
     ) -> TwelveTasksError:
@@ -198,7 +256,7 @@ class Client:
         if issubclass(kind, (RateLimitedError, ServerError)):
             wait = report.retry_after
             if wait:
-                reason = f"{reason}, and asks to wait {wait_text(wait)}"
+                advice = f"The platform asks to wait {wait_text(wait)}. {advice}"
             return kind(reason, advice=advice, code=code, retry_after=wait, **origin)
         return kind(reason, advice=advice, code=code, **origin)
 
@@ -253,7 +311,7 @@ class Client:
 
 @functools.lru_cache(maxsize=16)
 def _whole(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds)
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_TIMEOUT))
 
 
 def _limits(request: Request, timeout: float) -> aiohttp.ClientTimeout:
@@ -263,7 +321,42 @@ def _limits(request: Request, timeout: float) -> aiohttp.ClientTimeout:
     """
     if request.body is None:
         return _whole(timeout)
-    return aiohttp.ClientTimeout(total=None, connect=timeout, sock_read=timeout)
+    return aiohttp.ClientTimeout(
+        total=None, sock_connect=min(timeout, CONNECT_TIMEOUT), sock_read=timeout
+    )
+
+
+def _refused_by_proxy(status: int, origin: Origin) -> TransportError:
+    advice = "Check the proxy, and whether it lets connections to the session's `base_url` pass"
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        advice = "Give the proxy's user and password in its address: http://user:password@host:port"
+    return TransportError(f"the proxy answered {status}", advice=advice, reached=False, **origin)
+
+
+def _untrusted(error: Exception, origin: Origin) -> TransportError:
+    cause = getattr(error, "certificate_error", error)
+    words = getattr(cause, "verify_message", "") or type(cause).__name__
+    return TransportError(
+        f"the server's certificate is not trusted: {words}",
+        advice="Check the session's `base_url`; name a private authority's certificates by the "
+        "environment variable SSL_CERT_FILE",
+        reached=False,
+        **origin,
+    )
+
+
+def _unresolvable(error: aiohttp.ClientConnectorError, origin: Origin) -> TransportError:
+    return TransportError(
+        f"the host {error.host!r} cannot be found",
+        advice="Check the session's `base_url`, and whether the network needs a proxy",
+        reached=False,
+        **origin,
+    )
+
+
+def _is_unknown(error: aiohttp.ClientConnectorError) -> bool:
+    """Whether a name was looked up and is not there, and not only could not be looked up."""
+    return error.os_error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
 
 
 def _answer(body: bytes | BodyFault, status: int, origin: Origin) -> Answer | ResponseError:

@@ -13,6 +13,7 @@ from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.messages import Answer, Outcome, Request
 from twelvetasks.transport.retries import Budget, Failure, RetryPolicy, wait_before_retry
 from twelvetasks.transport.telemetry import Telemetry
+from twelvetasks.transport.uploads_lane import UploadsLane
 from twelvetasks.values.errors import RateLimitedError, TwelveTasksError
 
 __all__ = ["Exchange"]
@@ -33,12 +34,14 @@ class Exchange:
         self,
         client: Client,
         gate: Gatekeeper,
+        uploads: UploadsLane,
         retry: RetryPolicy,
         telemetry: Telemetry | None,
         request: Request,
     ) -> None:
         self._client = client
         self._gate = gate
+        self._uploads = uploads
         self._retry = retry
         self._telemetry = telemetry
         self._request = request
@@ -75,7 +78,8 @@ class Exchange:
     async def _send_once(self) -> Outcome:
         """Pass the gate and send the request, and decide on a retry if that fails."""
         request = self._request
-        passage = self._gate.passage(priority=request.priority, patience=self._retry.longest_wait)
+        gate = self._uploads if request.is_upload else self._gate
+        passage = gate.passage(priority=request.priority, patience=self._retry.longest_wait)
         self._wait = None
         came = time.monotonic()
         try:
@@ -142,6 +146,6 @@ class Exchange:
             number=max(self._failures - self._paused, 1),
             chance=random.random(),  # noqa: S311 - spreads clients in time, protects nothing
         )
-        if wait is None or not self._request.repeatable():
+        if wait is None or outcome.lasting or not self._request.repeatable():
             return None
         return wait if self._budget.allows(began, time.monotonic() + wait) else None

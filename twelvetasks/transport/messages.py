@@ -48,6 +48,8 @@ class Request:
     """Whether `body` can be made once more. Called after an attempt has failed."""
     accept: Container[int] = ONLY_OK
     """The HTTP statuses that are a success."""
+    is_upload: bool = False
+    """Whether it carries a video, and so takes long."""
     timeout: float | None = None
     """Seconds for one attempt; None for the session's own."""
     priority: float = 0
@@ -65,3 +67,5 @@ class Outcome:
     """What the gate and the retries need to know of it."""
     lost: bool = False
     """Whether the answer did not arrive, or not whole."""
+    lasting: bool = False
+    """Whether the same request would fail again: retries are of no use."""

@@ -11,6 +11,7 @@ from twelvetasks.transport.home_loop import HomeLoop
 from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
+from twelvetasks.transport.uploads_lane import UploadsLane
 from twelvetasks.values.errors import SessionClosedError
 
 __all__ = ["Transport"]
@@ -24,11 +25,13 @@ class Transport:
         client: Client,
         *,
         gate: Gatekeeper,
+        uploads: int,
         retry: RetryPolicy,
         telemetry: Telemetry | None = None,
     ) -> None:
         self.client = client
         self.gate = gate
+        self.uploads = UploadsLane(gate, uploads)
         self.retry = retry
         self.telemetry = telemetry
         self.home: HomeLoop = HomeLoop()
@@ -47,7 +50,9 @@ class Transport:
         self.home.enter(page=request.page)
         scope = asyncio.timeout(None)
         if not self.closed:
-            exchange = Exchange(self.client, self.gate, self.retry, self.telemetry, request)
+            exchange = Exchange(
+                self.client, self.gate, self.uploads, self.retry, self.telemetry, request
+            )
             try:
                 async with scope:
                     self._scopes.add(scope)

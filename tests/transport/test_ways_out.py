@@ -1,0 +1,116 @@
+"""The way to the platform: proxies, hosts that are not there, connectors of the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.transport.raw import KEY, answer, raw, until
+from twelvetasks import InvalidArgumentError, RetryPolicy, TaskSession, TransportError
+
+PLATFORM = "https://api.twelvelabs.invalid/v1.3"
+QUICK = RetryPolicy(attempts=3, wait_initial=0.01, wait_jitter=0)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+async def failure(**options: Any) -> TransportError:
+    async with TaskSession(KEY, base_url=PLATFORM, retry=QUICK, **options) as session:
+        with pytest.raises(TransportError) as caught:
+            await session.tasks().count()
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+async def test_the_proxy_of_the_environment_is_asked(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async with raw(answer("502 Bad Gateway")) as proxy:
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        error = await failure()
+    assert "the proxy answered 502" in error.reason
+    assert not error.reached
+    assert len(proxy.heard) == 3
+    assert proxy.heard[0].startswith(b"CONNECT api.twelvelabs.invalid:443 ")
+    assert KEY.encode() not in b"".join(proxy.heard)
+
+
+async def test_a_proxy_that_is_given_is_asked_with_its_password_which_is_shown_nowhere() -> None:
+    async with raw(answer("407 Proxy Authentication Required")) as proxy:
+        error = await failure(proxy=f"http://anna:s3cret@127.0.0.1:{proxy.port}")
+    assert "the proxy answered 407" in error.reason
+    assert "user and password" in error.advice
+    assert "s3cret" not in str(error)
+    assert len(proxy.heard) == 1
+    assert b"Proxy-Authorization: Basic " in proxy.heard[0]
+
+
+async def test_a_host_that_needs_no_proxy_gets_none_and_is_named_if_it_cannot_be_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with raw(answer("502 Bad Gateway")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", ".twelvelabs.invalid")
+        error = await failure()
+    assert proxy.heard == []
+    assert not error.reached
+
+
+@pytest.mark.parametrize("proxy", ["", "proxy", "socks5://h:1", "http://", 7, "http://h:99999"])
+def test_what_is_no_proxy_is_refused(proxy: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="proxy="):
+        TaskSession(KEY, proxy=proxy)
+
+
+async def test_whatever_a_connector_of_the_caller_raises_is_typed_and_retried() -> None:
+    class Broken(aiohttp.TCPConnector):
+        tries = 0
+
+        async def connect(self, *_: Any, **__: Any) -> Any:
+            self.tries += 1
+            raise RuntimeError("no route")
+
+    connector = Broken()
+    async with aiohttp.ClientSession(connector=connector) as client:
+        error = await failure(client_session=client)
+    assert "RuntimeError: no route" in error.reason
+    assert connector.tries == 3
+
+
+async def test_uploads_leave_places_for_short_requests() -> None:
+    arrived = asyncio.Event()
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        if b"POST" in server.heard[-1]:
+            await arrived.wait()
+        body = b'{"data": [], "page_info": {"page": 1, "total_page": 1, "total_results": 0}}'
+        writer.write(answer(body=body))
+        await writer.drain()
+
+    async def endless() -> Any:
+        while True:
+            yield b"v" * 1000
+            await asyncio.sleep(0.01)
+
+    async with (
+        raw(behave) as server,
+        TaskSession(KEY, base_url=server.base_url, concurrency=2) as session,
+    ):
+        uploads = [
+            asyncio.create_task(session.create(index_id="i", video_file=endless(), filename="v"))
+            for _ in range(3)
+        ]
+        await until(lambda: len(server.heard) == 2)
+        assert await asyncio.wait_for(session.tasks().count(), 10) == 0
+        assert len(server.heard) == 3
+        for upload in uploads:
+            upload.cancel()
+        await asyncio.gather(*uploads, return_exceptions=True)
