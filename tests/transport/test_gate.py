@@ -238,6 +238,15 @@ class TestAPause:
         with pytest.raises(RateLimitedError):
             await gate.enter(0, 60.0)
 
+    async def test_under_that_switch_no_guess_is_too_long(self) -> None:
+        stamina.set_testing(True)
+        visitors = Visitors(gate := Gate(clock=Clock()))
+        for _ in range(20):
+            await visitors.come("a", patience=60.0)
+            assert visitors.inside == ["a"]
+            await visitors.go("a", status=429)
+        assert gate.pause_left() > 60.0
+
 
 class TestEventLoops:
     def test_one_gate_may_serve_one_loop_after_the_other(self) -> None:

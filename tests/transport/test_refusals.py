@@ -16,6 +16,7 @@ from twelvetasks import (
     ApiError,
     AuthenticationError,
     BadRequestError,
+    EndpointRemovedError,
     NotFoundError,
     RateLimitedError,
     ResponseError,
@@ -118,7 +119,7 @@ def test_any_json_is_read_without_an_error(said: Any) -> None:
         (403, "write_not_allowed", NotFoundError, "Check the id: it belongs to another account"),
         (404, "resource_not_exist", NotFoundError, "Check the id, and that it belongs"),
         (404, "resource_not_exists", NotFoundError, "Check the id, and that it belongs"),
-        (404, "not_found", NotFoundError, "Check the session's `base_url`"),
+        (404, "not_found", EndpointRemovedError, "check `base_url`"),
     ],
 )
 async def test_a_listing_is_advised_by_the_code(
@@ -129,6 +130,19 @@ async def test_a_listing_is_advised_by_the_code(
     assert type(error) is kind
     assert (error.status, error.code) == (status, code)
     assert advice in error.advice
+
+
+async def test_a_listing_that_stays_is_about_its_address_if_it_is_not_found() -> None:
+    async with (
+        raw(answer("404 No", body=b'{"code": "not_found"}')) as server,
+        TaskSession(KEY, base_url=server.base_url) as session,
+    ):
+        with pytest.raises(NotFoundError) as caught:
+            await session.analysis_tasks()
+    error = caught.value
+    assert type(error) is NotFoundError
+    assert (error.status, error.code) == (404, "not_found")
+    assert "Check the session's `base_url`" in error.advice
 
 
 async def test_a_single_task_that_is_not_found_is_about_its_id() -> None:

@@ -204,7 +204,10 @@ class Gate:
 
     def _refuse_the_impatient(self, now: float) -> None:
         left = self._pacer.pause_left(now)
-        for number, waiter in self._line if left else ():
+        # Guesses double with each refusal, also where no time passes because they are skipped.
+        if not left or (self._pacer.guessed and _pauses_are_skipped()):
+            return
+        for number, waiter in self._line:
             if waiter.patience < left:
                 self._line.leave(number)
                 if not waiter.future.done():

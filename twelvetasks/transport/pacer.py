@@ -101,6 +101,8 @@ class Pacer:
         self._finder = RateFinder()
         self._known = known
         self._named = False
+        self.guessed = False
+        """Whether nobody named the length of the newest pause: it is the gate's own guess."""
 
     @property
     def under_way(self) -> int:
@@ -181,13 +183,15 @@ class Pacer:
 
     def pause(self, seconds: float, now: float) -> None:
         """Start nothing for so many seconds; a longer pause in force stays."""
-        self._pause(seconds, now, at_most=math.inf)
+        self._pause(seconds, now, at_most=math.inf, guessed=False)
 
-    def _pause(self, seconds: float, now: float, *, at_most: float) -> None:
+    def _pause(self, seconds: float, now: float, *, at_most: float, guessed: bool) -> None:
         """Announce a pause of so many seconds, and keep it for `at_most` seconds."""
         resume_at = now + min(seconds, at_most, self._policy.longest_pause)
         paused = now < self._resume_at
-        self._asked_until = max(now + seconds, self._asked_until if paused else -math.inf)
+        if not paused or now + seconds > self._asked_until:
+            self._asked_until = now + seconds
+            self.guessed = guessed
         if paused and resume_at <= self._resume_at:
             return
         self._resume_at = resume_at
@@ -224,7 +228,8 @@ class Pacer:
             self._named = bool(report.retry_after)
         if report.retry_after or fresh:
             kept = max(report.retry_after or 0.0, self._policy.pause, LONGEST_GUESS)
-            self._pause(self._pause_after(report, place), now, at_most=kept)
+            pause = self._pause_after(report, place)
+            self._pause(pause, now, at_most=kept, guessed=pause > (report.retry_after or 0.0))
 
     def _pause_after(self, report: RateReport, place: Place) -> float:
         """Return the seconds asked for; a guess if none are, or if they were not enough before."""
