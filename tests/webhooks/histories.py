@@ -118,6 +118,9 @@ class History:
 
     # What a watch needs of its session
 
+    def enter(self, *, to_close: bool = False) -> None:
+        assert to_close or asyncio.get_running_loop() is self._loop
+
     async def read_page(self, query: TaskQuery, read: Read) -> TaskPage:
         await asyncio.sleep(self.random.uniform(0.01, 0.3))
         if self.random.random() < self.setting.failing:

@@ -143,7 +143,7 @@ def test_what_the_platform_sent_can_be_had_back(body: bytes) -> None:
             "expected a string",
         ),
         (
-            body_of(data={"id": "t", "metadata": {"duration": "30"}}),
+            body_of(data={"id": "t", "metadata": {"duration": "half a minute"}}),
             "$.data.metadata.duration",
             "expected a number",
         ),
@@ -158,3 +158,10 @@ def test_a_fault_is_named_with_its_place(body: bytes, path: str | None, words: s
     assert caught.value.json_path == path
     assert words in str(caught.value)
     assert caught.value.__context__ is None
+
+
+def test_a_number_in_a_string_is_read() -> None:
+    event = read_event(body_of(data={"id": "t", "metadata": {"duration": "30"}}))
+    assert isinstance(event, TaskReady)
+    assert event.data.metadata is not None
+    assert event.data.metadata.duration == 30
