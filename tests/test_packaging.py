@@ -299,7 +299,7 @@ def test_every_requirement_has_a_lower_bound_and_no_upper_one(metadata: Message)
     for requirement in requirements(metadata):
         versions = requirement.partition(";")[0]
         if not versions.startswith("twelvetasks"):
-            assert re.fullmatch(r"[\w-]+(\[[\w,-]+\])?>=[\d.]+", versions), versions
+            assert re.fullmatch(r"[\w-]+(\[[\w,-]+\])?>=[\d.]+(b\d+)?", versions), versions
 
 
 def described(metadata: Message) -> str:
@@ -317,13 +317,21 @@ def test_the_metadata_says_what_it_is(metadata: Message) -> None:
     assert described(metadata).strip() == (ROOT / "README.md").read_text("utf-8").strip()
 
 
+def headings(document: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
 def test_the_readme_leads_only_where_something_is(metadata: Message) -> None:
     """Its plots are files of the repository, which has no address of its own yet."""
     targets = re.findall(
         r"\]\(([^)\s]+)\)|<(?:img|a) [^>]*(?:src|href)=\"([^\"]+)", described(metadata)
     )
     for target in filter(None, (one for pair in targets for one in pair)):
-        assert target.startswith(("https://", "#")) or (ROOT / target).is_file(), target
+        name, _, heading = target.partition("#")
+        assert not name or name.startswith("https://") or (ROOT / name).exists(), target
+        if name.endswith(".md") and heading and not name.startswith("https://"):
+            assert heading in headings(ROOT / name), target
     for label in metadata.get_all("Project-URL", []):
         assert label.partition(", ")[2].startswith("https://")
 

@@ -29,8 +29,8 @@ try:
     import pyarrow as pa
 except ModuleNotFoundError as _missing:
     raise ImportError(
-        "data frames need an extra: pip install 'twelvetasks[arrow]', "
-        "or 'twelvetasks[pandas]' or 'twelvetasks[polars]' for those",
+        "data frames need an extra: 'twelvetasks[pandas]' or 'twelvetasks[polars]' for those, "
+        "or for Arrow alone: pip install 'twelvetasks[arrow]'",
         name=_missing.name,
     ) from None
 

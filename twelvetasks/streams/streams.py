@@ -198,10 +198,16 @@ class ItemStream(_Stream[ItemT]):
         return None
 
     async def next_items(self, most: int) -> list[ItemT]:
-        """Give the next items that have come, `most` at the most; none after the last."""
+        """Give the next items that have come, `most` at the most; none after the last.
+
+        It waits for the first only, and raises what `anext` raises for that. ::
+
+            while tasks := await stream.next_items(100):
+                print(len(tasks), tasks[-1].id)
+        """
         items = [item] if (item := await anext(self, None)) is not None else []
-        while self._items and len(items) < most:
-            items.append(self._items.popleft())
+        while len(items) < most and (item := self._at_hand()) is not None:
+            items.append(item)
         return items
 
     async def _item(self) -> ItemT | None:

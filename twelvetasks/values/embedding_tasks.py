@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
@@ -195,7 +195,7 @@ class EmbeddingTaskQuery(ListQuery[EmbeddingTask]):
             ...
     """
 
-    resource = EMBEDDING_TASKS
+    resource: ClassVar[Resource[Any]] = EMBEDDING_TASKS
 
     status: EmbeddingStatus | None = attrs.field(default=None, converter=_status)
     """Only tasks in this state, as `EmbeddingStatus` or str."""
@@ -215,4 +215,4 @@ class OlderEmbeddingTaskQuery(EmbeddingTaskQuery):
         count = await session.list(query).count()
     """
 
-    resource = OLDER_EMBEDDING_TASKS
+    resource: ClassVar[Resource[Any]] = OLDER_EMBEDDING_TASKS

@@ -33,12 +33,12 @@ class SortKey(Generic[ItemT]):
     """Whether an item's time can change. It may then only grow."""
 
 
-def _status(item: Any) -> str | None:
+def status_in(item: Any) -> str | None:
     status: str | None = item.get("status") if isinstance(item, Mapping) else item.status
     return status
 
 
-def _reason(item: Any) -> str | None:
+def reason_in(item: Any) -> str | None:
     reason: str | None = getattr(item, "error_reason", None)
     return reason or getattr(getattr(item, "error", None), "message", None)
 
@@ -80,13 +80,13 @@ class Resource(Generic[ItemT]):
     newest first by that."""
     id_of: Callable[[ItemT], str] = attrgetter("id")
     """Gives an item's id, which no other item of the list has."""
-    status_of: Callable[[ItemT], str | None] = attrs.field(default=_status, repr=False)
+    status_of: Callable[[ItemT], str | None] = attrs.field(default=status_in, repr=False)
     """Gives an item's status; None if it has none. By default what is in its `status`."""
     successes: frozenset[str] = attrs.field(default=(), converter=_frozen)
     """The final statuses of items that have succeeded."""
     failures: frozenset[str] = attrs.field(default=(), converter=_frozen)
     """The final statuses of items that have not succeeded."""
-    reason_of: Callable[[ItemT], str | None] = _reason
+    reason_of: Callable[[ItemT], str | None] = reason_in
     """Gives the reason why an item has failed; None if it names none. By default what is in its
     `error_reason`, or in the `message` of its `error`."""
     under_way: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
