@@ -28,6 +28,7 @@ from tests.cli.running import (
     spawn,
 )
 from twelvetasks.__main__ import main
+from twelvetasks.cli.exit_codes import ExitCode
 from twelvetasks.testing import FakePlatform
 
 
@@ -354,3 +355,9 @@ class TestTermination:
             os.kill(int(children.split()[0]), signal.SIGTERM)
             process.communicate()
         assert process.returncode == 143
+
+
+def test_the_guide_and_the_help_have_the_same_table() -> None:
+    guide = Path(__file__).parents[2] / "examples" / "guides" / "command.md"
+    rows = [f"| {code.value} | {code.meaning} |" for code in ExitCode]
+    assert "\n".join(rows) in guide.read_text("utf-8")
