@@ -101,7 +101,7 @@ class Pacer:
         self._finder = RateFinder()
         self._known = known
         self._named = False
-        self.guessed = False
+        self.guessed: bool = False
         """Whether nobody named the length of the newest pause: it is the gate's own guess."""
 
     @property

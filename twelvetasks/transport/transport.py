@@ -31,7 +31,7 @@ class Transport:
     ) -> None:
         self.client = client
         self.gate = gate
-        self.uploads = UploadsLane(gate, uploads)
+        self.uploads: UploadsLane = UploadsLane(gate, uploads)
         self.retry = retry
         self.telemetry = telemetry
         self.home: HomeLoop = HomeLoop()
