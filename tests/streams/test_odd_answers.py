@@ -150,8 +150,8 @@ async def test_a_default_listing_yields_what_the_official_sdk_yields(
         assert stream.report.oddities
     if oddity != "the wrong order":  # Each page of it is in the order of the other direction.
         assert len(await session.tasks(sort_option="asc")) == count
-    for option in ({"sort_by": "updated_at"}, {"page_limit": 7}):
-        assert len(await session.tasks(**option)) == count
+    assert len(await session.tasks(sort_by="updated_at")) == count
+    assert len(await session.tasks(page_limit=7)) == count
 
 
 @pytest.mark.parametrize("oddity", UNPROVEN)

@@ -181,7 +181,7 @@ class TestAPause:
 
     def test_a_guess_is_told_in_full_and_kept_for_no_more_than_a_minute(self) -> None:
         gate = pacer(pause=5.0)
-        now = 0.0
+        now = told = kept = 0.0
         for _ in range(6):
             gate.finish(gate.start(now), REFUSAL, now)
             told, kept = gate.pause_left(now), gate.ready_at(now) - now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import aiohttp
@@ -95,7 +96,7 @@ async def test_uploads_leave_places_for_short_requests() -> None:
         writer.write(answer(body=body))
         await writer.drain()
 
-    async def endless() -> Any:
+    async def endless() -> AsyncGenerator[bytes, None]:
         while True:
             yield b"v" * 1000
             await asyncio.sleep(0.01)

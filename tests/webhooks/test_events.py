@@ -68,7 +68,9 @@ def test_a_failed_task_is_told_apart_by_its_class() -> None:
     ("status", "kind"),
     [("ready", AnalysisReady), ("failed", AnalysisFailed), ("canceled", AnalysisCanceled)],
 )
-def test_the_end_of_an_analysis_is_told_by_its_class(status: str, kind: type[Any]) -> None:
+def test_the_end_of_an_analysis_is_told_by_its_class(
+    status: str, kind: type[AnalysisReady | AnalysisFailed | AnalysisCanceled]
+) -> None:
     data = {
         "id": "a1",
         "custom_id": None,

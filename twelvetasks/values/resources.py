@@ -82,9 +82,9 @@ class Resource(Generic[ItemT]):
     """Gives an item's id, which no other item of the list has."""
     status_of: Callable[[ItemT], str | None] = attrs.field(default=status_in, repr=False)
     """Gives an item's status; None if it has none. By default what is in its `status`."""
-    successes: frozenset[str] = attrs.field(default=(), converter=_frozen)
+    successes: frozenset[str] = attrs.field(default=frozenset(), converter=_frozen)
     """The final statuses of items that have succeeded."""
-    failures: frozenset[str] = attrs.field(default=(), converter=_frozen)
+    failures: frozenset[str] = attrs.field(default=frozenset(), converter=_frozen)
     """The final statuses of items that have not succeeded."""
     reason_of: Callable[[ItemT], str | None] = reason_in
     """Gives the reason why an item has failed; None if it names none. By default what is in its
