@@ -16,7 +16,7 @@ nox.options.sessions = ["tests", "lint", "types", "examples", "docs"]
 def tests(session: nox.Session) -> None:
     """Run the whole suite with branch coverage, on each Python that is present."""
     session.install("-e", ".[dev]")
-    session.run("python", "-m", "pytest", *(session.posargs or ["--cov"]))
+    session.run("python", "-m", "pytest", *(session.posargs or ["--cov", "-n", "auto"]))
 
 
 @nox.session

@@ -88,7 +88,7 @@ class TestTheTwoCommands:
 
     def test_the_second_runs_all_tests_and_measures_them(self) -> None:
         after_installing = INSTALL_AND_TEST.source.split(" && ")[-1]
-        assert after_installing == ".venv/bin/python -m pytest --cov\n"
+        assert after_installing == ".venv/bin/python -m pytest --cov -n auto\n"
 
 
 class TestContinuousIntegration:
