@@ -11,12 +11,13 @@ import sys
 from collections import Counter
 
 import twelvetasks
+from twelvetasks import TaskSession
 
 
 async def report(base_url: str) -> None:
     """Print each failed task as soon as it is known, then how many failed in each index."""
     failed: Counter[str | None] = Counter()
-    async with twelvetasks.TaskSession(base_url=base_url) as session:
+    async with TaskSession(base_url=base_url) as session:
         total = await session.tasks().count()
         async with session.tasks(status="failed", sort_by="updated_at") as stream:
             async for task in stream:
