@@ -93,8 +93,6 @@ class Resource(Generic[ItemT]):
     """The filters, as fields of the query, that leave out most of what has ended."""
     page: type[Page[ItemT]] = attrs.field(default=attrs.Factory(_page_of, takes_self=True))
     """What one answer becomes."""
-    lasting_filters: frozenset[str] = frozenset()
-    """Filters that match an item from its beginning to its end, or never."""
     noun: str = "items"
     """What the items are called, in messages."""
     singular: str = "item"

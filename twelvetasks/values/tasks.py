@@ -42,7 +42,6 @@ TASKS = Resource(
         SortKey(name="created_at", read=attrgetter("created_at")),
         SortKey(name="updated_at", read=attrgetter("updated_at"), changes=True),
     ),
-    lasting_filters=frozenset(("index_id", "created_at")),
     max_page_limit=50,
 )
 """The list of video indexing tasks."""
