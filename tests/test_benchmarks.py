@@ -40,7 +40,13 @@ def ids() -> list[str]:
 
 
 LISTING = [
-    peer for peer in _peers.PEERS if peer not in {_peers.FLOOR, _peers.FLOOR_OF_JSON, _peers.SINGLE}
+    peer
+    for peer in _peers.PEERS
+    if peer
+    not in {
+        *(_peers.FLOOR, _peers.FLOOR_OF_JSON, _peers.SINGLE),
+        *(_peers.BACKING_OFF, _peers.TWO_SESSIONS),  # in the order of arrival, or twice
+    }
 ]
 
 

@@ -291,5 +291,5 @@ else:  # Type checkers would take any name for one that `__getattr__` knows.
 
 
 def __dir__() -> list[str]:
-    dunders = [name for name in globals() if name.startswith("__")]
+    dunders = [name for name in globals() if name.startswith("__") and name != "__main__"]
     return sorted({*__all__, *_MODULES, *dunders, "__version__"})

@@ -233,8 +233,6 @@ class ListingProgress(Generic[ItemT]):
             Read((end if side_by_side else end - 1) // self._page_limit + 1, self._page_limit)
         )
 
-    # What has come
-
     def receive(self, read: Read, page: KeyedPage[ItemT]) -> None:
         """Take in the answer to a read. Raises ResponseError if it is torn once too often."""
         for oddity in page.oddities:
