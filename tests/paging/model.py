@@ -70,7 +70,7 @@ class Item:
             if isinstance(query, TaskQuery):
                 self._shown = self.task()
             else:
-                self._shown = self.row() if query.resource is RUNS else self.model(query)
+                self._shown = self.row() if isinstance(query, RunQuery) else self.model(query)
         return self._shown
 
     def change(self, status: TaskStatus, now: int) -> None:
