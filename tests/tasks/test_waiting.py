@@ -283,6 +283,60 @@ async def test_a_poll_never_takes_more_requests_than_one_for_each_task_and_one(
     assert len(platform.requests) <= len(ids) + 1
 
 
+async def test_many_tasks_that_have_ended_are_taken_from_pages(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    ids = added(platform, 2990, "ready") + added(platform, 10, "failed")
+    most = len(platform.tasks()) // 50 + 1
+    ended = [task async for task in session.wait_all(ids)]
+    assert sorted(task.id for task in ended) == sorted(ids)
+    assert sum(task.status == "failed" for task in ended) == 10
+    assert len(platform.requests) <= most + 1  # and one for the tasks under way
+
+
+async def test_what_no_page_shows_of_many_tasks_is_retrieved(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    ids = added(platform, 230, "ready")
+    oldest_first = iter(ids)
+    # Deletions while the pages are read move tasks to pages that were read before.
+    on_poll(platform, *[lambda: platform.delete(next(oldest_first))] * 4)
+    waiting = session.wait_all(ids, polling=AT_ONCE)
+    ended = [(await anext(waiting)).id for _ in range(226)]
+    with pytest.raises(NotFoundError, match="4 of the tasks do not exist"):
+        await anext(waiting)
+    assert sorted(ended) == sorted(ids[4:])
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_task_just_created_may_be_unknown_for_some_seconds(
+    platform: FakePlatform, session: TaskSession, many: bool
+) -> None:
+    task = await session.create(index_id="i", video_url="https://example.com/a.mp4")
+    document = next(one for one in platform.tasks() if one["_id"] == task.id)
+    platform.delete(task.id)
+    on_poll(
+        platform,
+        *[lambda: None] * 4,
+        lambda: platform.add(**{**document, "status": "ready"}),
+    )
+    if many:
+        ended = [one async for one in session.wait_all([task], polling=AT_ONCE)]
+    else:
+        ended = [await session.wait(task, polling=AT_ONCE)]
+    assert [one.id for one in ended] == [task.id]
+
+
+async def test_a_task_created_and_unknown_for_long_does_not_exist(
+    platform: FakePlatform, session: TaskSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twelvetasks.streams.requests.MAY_LAG", 0.05)
+    task = await session.create(index_id="i", video_url="https://example.com/a.mp4")
+    platform.delete(task.id)
+    with pytest.raises(NotFoundError, match=task.id):
+        await session.wait(task, polling=Polling(first=0.02, longest=0.02))
+
+
 async def test_a_listing_of_many_pages_is_read_as_far_as_it_has_to_be(
     platform: FakePlatform, session: TaskSession
 ) -> None:

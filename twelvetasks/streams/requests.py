@@ -40,6 +40,10 @@ from twelvetasks.values.resources import Resource
 
 __all__ = ["Requests", "cancel", "end"]
 
+MAY_LAG = 10.0
+"""Seconds for which the platform may not yet know an item that it has just made. Our choice: a
+database whose replicas lag shows a new row after some seconds at most."""
+
 UPGRADE_REQUIRED = "api_upgrade_required"
 """The platform's code for an endpoint that it serves no more."""
 
@@ -57,6 +61,7 @@ class Requests:
         """How many pages a listing may fetch or hold ahead of its reader."""
         self.closing: asyncio.Event = asyncio.Event()
         """Set when the session begins to close, for those that wait without a request."""
+        self._made: dict[str, float] = {}
         self._fetches: set[asyncio.Task[Any]] = set()
         self._observations: WeakSet[ListingObservation] = WeakSet()
 
@@ -94,6 +99,18 @@ class Requests:
         )
         self._observations.add(observation)
         return observation
+
+    def note_made(self, item_id: str) -> None:
+        """Note that this session has just created an item."""
+        now = asyncio.get_running_loop().time()
+        for old in [one for one, made in self._made.items() if now - made > MAY_LAG]:
+            del self._made[old]
+        self._made[item_id] = now
+
+    def was_just_made(self, item_id: str) -> bool:
+        """Whether this session has created an item so lately that the platform may not know it."""
+        made = self._made.get(item_id)
+        return made is not None and asyncio.get_running_loop().time() - made <= MAY_LAG
 
     async def read_page(
         self, query: ListQuery[ItemT], read: Read, *, strict: bool = True

@@ -98,10 +98,13 @@ async def create(requests: Requests, upload: Upload) -> Task:
             ),
             TASKS,
         )
-        return cast("Task", _read(requests, TASKS, answer))
+        task = cast("Task", _read(requests, TASKS, answer))
     except (TransportError, ServerError, ResponseError) as error:
         fault = upload.fault or _may_have_made(error, upload)
         traceback = upload.fault_traceback or error.__traceback__
+    else:
+        requests.note_made(task.id)
+        return task
     # Raised out here so that the transport's error, a mere consequence, is not its context.
     raise fault.with_traceback(traceback)
 

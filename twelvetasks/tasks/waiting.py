@@ -1,7 +1,8 @@
 """Waiting for items of any list to end: one poll serves any number of them.
 
 A poll lists the items under way. An item that is missing there may have ended, or have been missed
-because the pages shifted: so each missing item is retrieved, and only that answer counts.
+because the pages shifted: so each missing item is retrieved, and only that answer counts. If many
+are missing, the whole list is read first: it shows in one request as many as a page holds.
 Like a listing's stream, a wait is an async generator written as a class: a cancelled `anext` loses
 nothing, and its requests stay in flight for the next one. They hold no reference to the wait.
 """
@@ -42,6 +43,9 @@ from twelvetasks.values.resources import Resource
 __all__ = ["ItemWaiting", "OnChange", "OnItemChange", "TaskWaiting", "WaitPlan", "wait_for"]
 
 ItemT = TypeVar("ItemT")
+
+FEW = 100
+"""Items that a poll retrieves one by one. If more are missing, it reads the whole list first."""
 
 OnItemChange = Callable[[ItemT], Awaitable[None] | None]
 """Called, or awaited, with each item when it is first seen and whenever its status changes."""
@@ -136,7 +140,8 @@ class ItemWaiting(ResumableGenerator[ItemT]):
         self._changed: deque[ItemT] = deque()
         self._gone: dict[str, NotFoundError] = {}
         self._pages = 1
-        self._listing: _Listing | None = None
+        self._listing: _Listing[ItemT] | None = None
+        self._has_read_all = False
         self._fetches: list[asyncio.Task[Any]] = []
         self._retrieved: list[str] = []
         self._schedule: Schedule | None = None
@@ -190,7 +195,10 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                         await self._requests.closing.wait()
             else:
                 schedule.polled()
-                self._listing = _Listing(dict.fromkeys(self._waiting))
+                self._has_read_all = False
+                self._listing = _Listing(
+                    self._query, dict.fromkeys(self._waiting), pages=self._pages
+                )
             return
         _, pending = await asyncio.wait(self._fetches, timeout=schedule.left)
         if pending:
@@ -200,52 +208,70 @@ class ItemWaiting(ResumableGenerator[ItemT]):
         fetches = tuple(self._fetches)
         self._fetches.clear()
         if self._listing is not None:
-            self._take_page(self._listing, fetches[0])
+            self._take_pages(self._listing, fetches)
         else:
             self._take_tasks(fetches)
 
     def _send(self) -> bool:
         """Send the next requests of the poll; False if it needs no more."""
-        if self._listing is not None:
-            # Once there are no more items left than pages, retrieving them takes fewer requests.
-            if len(self._listing.unseen) > self._pages - self._listing.page + 1:
-                read = Read(self._listing.page, self._resource.max_page_limit)
-                fetch = self._requests.read_page(self._query, read, strict=False)
-                self._fetches.append(self._requests.spawn(fetch))
-                return True
-            self._end_listing(self._listing)
+        if self._listing is not None and self._read_on(self._listing):
+            return True
+        many = len(self._unseen) > FEW
+        if many and self._resource.list_is_whole and not self._has_read_all:
+            self._has_read_all = True
+            unseen = dict.fromkeys(self._unseen)
+            self._listing = _Listing(self._plan.query, unseen, is_whole=True)
+            return self._read_on(self._listing)
         self._retrieved = self._unseen[: self._requests.concurrency]
         for item_id in self._retrieved:
             asked = retrieve(self._requests, self._query, item_id)
             self._fetches.append(self._requests.spawn(asked))
         return bool(self._retrieved)
 
-    def _take_page(self, listing: _Listing, fetch: asyncio.Task[Any]) -> None:
-        try:
-            page: Page[ItemT] = _result(fetch)
-        except BadRequestError:
-            if listing.page == 1:
+    def _read_on(self, listing: _Listing[ItemT]) -> bool:
+        """Send the next pages of a listing; False, and end it, if it need not be read further."""
+        left = listing.pages - listing.page + 1
+        # Once there are no more items left than pages, retrieving them takes fewer requests.
+        if len(listing.unseen) <= left:
+            self._end_listing(listing)
+            return False
+        width = self._requests.concurrency if listing.is_whole else 1
+        for page in range(listing.page, listing.page + min(width, left)):
+            read = Read(page, self._resource.max_page_limit)
+            fetch = self._requests.read_page(listing.query, read, strict=False)
+            self._fetches.append(self._requests.spawn(fetch))
+        return True
+
+    def _take_pages(self, listing: _Listing[ItemT], fetches: Iterable[asyncio.Task[Any]]) -> None:
+        for fetch in fetches:
+            try:
+                self._take_page(listing, _result(fetch))
+            except BadRequestError:
+                if listing.page == 1:
+                    self._listing = None
+                    raise
+                listing.page = listing.pages + 1
+            except TwelveTasksError:
                 self._listing = None
                 raise
+        if listing.page > listing.pages:
             self._end_listing(listing)
-            return
-        except TwelveTasksError:
-            self._listing = None
-            raise
+
+    def _take_page(self, listing: _Listing[ItemT], page: Page[ItemT]) -> None:
         self._transient = None
         for item in page.items:
             if (item_id := self._resource.id_of(item)) in listing.unseen:
                 del listing.unseen[item_id]
-                if self._has_ended(item):
+                if self._has_ended(item) and not listing.is_whole:
                     listing.ended.append(item_id)
                 else:
                     self._see(item)
-        self._pages = max(page.page_info.total_page or 0, 1)
+        listing.pages = max(page.page_info.total_page or 0, 1)
         listing.page += 1
-        if listing.page > self._pages:
-            self._end_listing(listing)
+        if not listing.is_whole:
+            self._pages = listing.pages
 
-    def _end_listing(self, listing: _Listing) -> None:
+    def _end_listing(self, listing: _Listing[ItemT]) -> None:
         """Note which items have to be retrieved: those not listed, and those that have ended.
 
         A list may leave out what only an item that is retrieved alone carries.
@@ -262,8 +288,11 @@ class ItemWaiting(ResumableGenerator[ItemT]):
             try:
                 item = _result(fetch)
             except NotFoundError as error:
-                self._gone[item_id] = error
-                del self._waiting[item_id]
+                if self._requests.was_just_made(item_id):
+                    self._transient = error
+                else:
+                    self._gone[item_id] = error
+                    del self._waiting[item_id]
             except TRANSIENT_FAILURES as error:
                 self._transient = error
             except Exception as error:  # noqa: BLE001 - raised below
@@ -344,6 +373,10 @@ class TaskWaiting(ItemWaiting[Task]):
             async for task in waiting:
                 print(task.id, task.status, len(waiting.remaining))
 
+    A task that this session created in the last 10 seconds may still be unknown to the platform.
+    If more than 100 tasks have ended by one poll, they are taken from pages of the list, so
+    without their `hls`.
+
     Transient failures (no connection, no answer in time, status 429 and 5xx) are retried at the
     next poll. Raises WaitTimeoutError when the `timeout` is over, and NotFoundError after all
     others have ended if a task does not exist. Any other error is raised at once; the next `anext`
@@ -352,15 +385,21 @@ class TaskWaiting(ItemWaiting[Task]):
 
 
 @attrs.define
-class _Listing:
-    """The listing at the beginning of a poll."""
+class _Listing(Generic[ItemT]):
+    """A listing at the beginning of a poll."""
 
+    query: ListQuery[ItemT]
+    """What is listed."""
     unseen: dict[str, None]
     """The items that no page has shown yet, in order."""
-    ended: list[str] = attrs.field(factory=list)
-    """The items that a page has shown to have ended."""
+    is_whole: bool = False
+    """Whether it lists what has ended, too."""
+    pages: int = 1
+    """How many pages there are, as far as known."""
     page: int = 1
     """The page to read next."""
+    ended: list[str] = attrs.field(factory=list)
+    """The items that a page has shown to have ended, and that have to be retrieved."""
 
 
 def _result(fetch: asyncio.Task[Any]) -> Any:

@@ -91,6 +91,9 @@ class Resource(Generic[ItemT]):
     `error_reason`, or in the `message` of its `error`."""
     under_way: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
     """The filters, as fields of the query, that leave out most of what has ended."""
+    list_is_whole: bool = False
+    """Whether the list shows of an item that has ended what one waits for. A wait for many items
+    then takes them from pages; if not, each is retrieved."""
     page: type[Page[ItemT]] = attrs.field(default=attrs.Factory(_page_of, takes_self=True))
     """What one answer becomes."""
     noun: str = "items"

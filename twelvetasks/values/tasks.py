@@ -42,6 +42,7 @@ TASKS = Resource(
         SortKey(name="created_at", read=attrgetter("created_at")),
         SortKey(name="updated_at", read=attrgetter("updated_at"), changes=True),
     ),
+    list_is_whole=True,
     max_page_limit=50,
 )
 """The list of video indexing tasks."""
