@@ -32,12 +32,20 @@ async def failed(request: web.Request) -> web.StreamResponse:
     """Send the failed tasks as JSON Lines, each as soon as it is known."""
     response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
     async with request.app[SESSION].tasks(status="failed") as stream:
-        first = await anext(stream, None)  # What can go wrong goes wrong before the status is sent.
-        await response.prepare(request)
-        if first is not None:
-            await response.write(f"{twelvetasks.to_json(first)}\n".encode())
-        async for task in stream:
-            await response.write(f"{twelvetasks.to_json(task)}\n".encode())
+        first = await anext(stream, None)  # An error before the first task has a status of its own.
+        try:
+            await response.prepare(request)
+            if first is not None:
+                await response.write(f"{twelvetasks.to_json(first)}\n".encode())
+            async for task in stream:
+                await response.write(f"{twelvetasks.to_json(task)}\n".encode())
+        except ConnectionResetError:
+            pass  # The client has left.
+        except twelvetasks.TwelveTasksError as error:
+            logger.warning("an answer was cut off: %s", error)
+            # The status is sent already: only a lost connection tells that tasks are missing.
+            if request.transport is not None:
+                request.transport.abort()
     return response
 
 
@@ -119,4 +127,9 @@ if __name__ == "__main__":
     )
     parser.add_argument("--port", type=int, default=8080)
     arguments = parser.parse_args()
-    web.run_app(make_app(arguments.base_url), host="127.0.0.1", port=arguments.port)
+    web.run_app(
+        make_app(arguments.base_url),
+        host="127.0.0.1",
+        port=arguments.port,
+        handler_cancellation=True,  # A client that leaves ends its listing at once.
+    )

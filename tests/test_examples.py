@@ -8,6 +8,8 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -23,6 +26,7 @@ from urllib.request import urlopen
 import duckdb
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.fixtures import FakePlatformFactory
@@ -162,7 +166,9 @@ class TestService:
 
     @staticmethod
     @contextmanager
-    def serving(account: FakePlatform, **environment: str) -> Iterator[str]:
+    def serving(
+        account: FakePlatform, *, complaint: str | None = None, **environment: str
+    ) -> Iterator[str]:
         with started("service.py", str(account.base_url), "--port", "0", **environment) as process:
             assert process.stdout is not None
             first = process.stdout.readline()
@@ -173,6 +179,9 @@ class TestService:
             assert process.wait(20) in (0, -signal.SIGTERM)
             printed = process.stdout.read()
             assert "Traceback" not in printed
+            assert "Error" not in printed
+            assert (complaint is None) or (complaint in printed)
+            assert KEY not in printed
             assert WEBHOOK_SECRET not in printed
 
     def test_it_streams_the_failed_tasks(self, account: FakePlatform, service: str) -> None:
@@ -196,6 +205,40 @@ class TestService:
         with refused.value as answer:
             assert answer.status == 502
             assert "keys expire" in json.load(answer)["error"]
+
+    @pytest.mark.parametrize("how", ["orderly", "reset"])
+    def test_a_client_that_leaves_ends_its_listing_without_a_word(
+        self, account: FakePlatform, service: str, how: str
+    ) -> None:
+        fail_all(account)
+        account.hold(page=5)
+        with connected(service, "/failed") as client:
+            assert client.recv(20).startswith(b"HTTP/1.1 200 OK")
+            until_true(lambda: account.in_flight > 0)
+            leave(client, how)
+        # Without an answer of the platform: the request itself is given up.
+        until_true(lambda: account.in_flight == 0)
+
+    def test_a_client_may_leave_before_the_first_task(
+        self, account: FakePlatform, service: str
+    ) -> None:
+        account.hold(page=1)
+        with connected(service, "/failed"):
+            until_true(lambda: account.in_flight > 0)
+        until_true(lambda: account.in_flight == 0)
+
+    def test_an_answer_that_cannot_be_completed_is_cut_off(self, account: FakePlatform) -> None:
+        fail_all(account)
+        with (
+            self.serving(account, complaint="an answer was cut off: ") as service,
+            urlopen(f"{service}/failed", timeout=20) as answer,
+        ):
+            hold = account.hold(page=5)
+            assert json.loads(answer.readline())["status"] == "failed"
+            account.api_key = "tlk_another"
+            hold.release()
+            with pytest.raises(IncompleteRead):
+                answer.read()
 
     def test_it_shows_which_tasks_end_as_webhooks_and_its_watch_find_out(
         self, account: FakePlatform
@@ -228,6 +271,25 @@ class TestService:
         refused.value.close()
         assert refused.value.status == 404
         assert account.requests == []
+
+
+def fail_all(account: FakePlatform) -> None:
+    for task in account.tasks():
+        account.update(task["_id"], status="failed")
+
+
+def connected(service: str, path: str) -> socket.socket:
+    """Connect to a service, and ask for a path of it."""
+    address = URL(service)
+    client = socket.create_connection((address.host, address.port), timeout=20)
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: {address.host}\r\n\r\n".encode())
+    return client
+
+
+def leave(client: socket.socket, how: str) -> None:
+    if how == "reset":
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
 
 
 def until_true(condition: Callable[[], bool]) -> None:
