@@ -11,6 +11,9 @@ from types import FrameType
 
 from twelvetasks.cli.exit_codes import ExitCode
 
+_EXTRA = ("click", "cloup", "platformdirs", "rich")
+"""What the extra installs."""
+
 
 def main() -> None:
     """Run the command, or say which extra it needs."""
@@ -20,7 +23,7 @@ def main() -> None:
 
             code = run()
         except ModuleNotFoundError as missing:
-            if (missing.name or "").partition(".")[0] not in ("click", "cloup", "rich"):
+            if (missing.name or "").partition(".")[0] not in _EXTRA:
                 raise
             sys.exit("twelvetasks: the command needs its extra: pip install 'twelvetasks[cli]'")
         except KeyboardInterrupt:  # Ctrl-C during the import; `run` handles it later on.

@@ -1,7 +1,8 @@
 """How a subcommand is declared: cloup's commands, with variables, examples, and no key.
 
-An option may be set by an environment variable, which `Option` names after the command and the
-flag. Click's own `auto_envvar_prefix` would let TWELVETASKS_VERSION print the version.
+An option may be set by a profile, or by an environment variable, which `Option` names after the
+command and the flag. Click's own `auto_envvar_prefix` would let TWELVETASKS_VERSION print the
+version.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import click
 import cloup
 from click.core import ParameterSource
 
+from twelvetasks.cli.profiles import Profile
 from twelvetasks.session import API_KEY_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,7 +33,8 @@ class Option(cloup.Option):
     """An option that an environment variable can set.
 
     The variable is TWELVETASKS_LIST_FORMAT for the `--format` of `list`. An option that is the same
-    in `every` command has TWELVETASKS_CONCURRENCY as well.
+    in `every` command has TWELVETASKS_CONCURRENCY as well, and a profile can set it, too, which
+    comes before a variable.
     """
 
     def __init__(self, *args: Any, every: bool = False, flag_only: bool = False, **kwargs: Any):
@@ -44,16 +47,27 @@ class Option(cloup.Option):
         """The long spelling, which messages use."""
         return max(self.opts, key=len)
 
+    @property
+    def setting(self) -> str:
+        """The name in a profile; empty for an option that is not the same in every command."""
+        return self.flag.removeprefix("--").replace("-", "_") if self._every else ""
+
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Give the first variable that is set and not empty."""
+        """Give what the profile says, else the first variable that is set and not empty."""
+        profile = _profile_of(ctx)
+        if profile is not None and (said := profile.settings.get(self.setting)):
+            return said
         return next(filter(None, map(os.environ.get, self._variables(ctx))), None)
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
-        """Name the variable instead of the flag if the value came from the variable."""
+        """Name the profile or the variable instead of the flag if the value came from there."""
         if (
             ctx is not None
             and ctx.get_parameter_source(self.name or "") is ParameterSource.ENVIRONMENT
         ):
+            profile = _profile_of(ctx)
+            if profile is not None and self.setting in profile.settings:
+                return f"{self.setting} in the profile {profile.name!r}"
             return next(filter(os.environ.get, self._variables(ctx)))
         return str(super().get_error_hint(ctx))
 
@@ -64,6 +78,15 @@ class Option(cloup.Option):
         if self._every:
             names.append(str(self.name))
         return [f"{PREFIX}_{name.upper()}" for name in names]
+
+
+PROFILE = f"{__name__}.profile"
+"""Where a context keeps its profile."""
+
+
+def _profile_of(ctx: click.Context) -> Profile | None:
+    profile: Profile | None = ctx.meta.get(PROFILE)
+    return profile
 
 
 def option(*flags: str, **settings: Any) -> Decorator:

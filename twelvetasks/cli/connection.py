@@ -19,9 +19,10 @@ from cloup import option_group
 from yarl import URL
 
 from twelvetasks.cli.api_key import asked_key
-from twelvetasks.cli.command import Decorator, combined, option
+from twelvetasks.cli.command import PROFILE, Decorator, Option, combined, option
 from twelvetasks.cli.option_types import as_positive_seconds
 from twelvetasks.cli.output.notices import Notices
+from twelvetasks.cli.profiles import Profile, complete_profiles, profile_named
 from twelvetasks.cli.terminal import settle_encoding
 from twelvetasks.session import DEFAULT_BASE_URL, TaskSession
 from twelvetasks.transport.gate import Gate
@@ -53,6 +54,7 @@ class Connection:
     living: bool = False
     """Whether tasks of the demo account change while the command runs."""
     base_url: str | None
+    profile: Profile | None = None
     options: dict[str, Any]
 
     @property
@@ -64,8 +66,10 @@ class Connection:
 
     @functools.cached_property
     def _key(self) -> ApiKey | None:
-        """The key that the user typed; a command asks for it only once."""
-        return asked_key() if self.demo is None else None
+        """The key of the profile, or the one that the user typed; a command asks only once."""
+        if self.demo is not None:
+            return None
+        return (self.profile and self.profile.key()) or asked_key()
 
     def run(self, use: Callable[[TaskSession], Awaitable[None]]) -> None:
         """Open a session, use it in a new event loop, and close both."""
@@ -150,6 +154,7 @@ def connected(
             base_url: str | None,
             demo: bool = False,
             demo_size: int | None = None,
+            profile: Profile | None = None,
             **others: Any,
         ) -> None:
             size = DEMO_SIZE if demo and demo_size is None else demo_size
@@ -158,13 +163,17 @@ def connected(
                 setting: others.pop(name) for name, setting in _SETTINGS.items() if name in others
             }
             connection = Connection(
-                demo=size, living=living_demo, base_url=base_url, options=settings
+                demo=size,
+                living=living_demo,
+                base_url=base_url,
+                profile=profile,
+                options=settings,
             )
             command(connection=connection, **others)
 
-        decorated: Callable[..., None] = option_group(CONNECTION, *options, _base_url_option)(
-            connected
-        )
+        decorated: Callable[..., None] = option_group(
+            CONNECTION, *options, _base_url_option, _profile_option
+        )(connected)
         return decorated
 
     return decorate
@@ -245,6 +254,29 @@ _base_url_option: Decorator = option(
     help=f"The API's address.  [default: {DEFAULT_BASE_URL}]",
 )
 
+
+def _as_profile(ctx: click.Context, _: click.Parameter, name: str | None) -> Profile | None:
+    """Read a profile before the other options, which it may set."""
+    if name is None:
+        return None
+    program = ctx.find_root().command
+    commands = program.commands.values() if isinstance(program, click.Group) else [program]
+    options = [option for command in commands for option in command.params]
+    settings = {option.setting for option in options if isinstance(option, Option)}
+    profile = profile_named(name, frozenset(settings - {"", "profile"}))
+    ctx.meta[PROFILE] = profile
+    return profile
+
+
+_profile_option: Decorator = option(
+    "--profile",
+    is_eager=True,
+    callback=_as_profile,
+    shell_complete=complete_profiles,
+    metavar="NAME",
+    every=True,
+    help="Use the settings and the key of this profile.",
+)
 
 connection_options: Decorator = connected(demo_option, concurrency_option, timeout_option)
 
