@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NoReturn, Self, SupportsIndex, TypeVar
 
 import aiohttp
+import attrs
 from yarl import URL
 
 from twelvetasks.conversion.convert import converters
@@ -24,7 +25,6 @@ from twelvetasks.transport.arguments import (
     API_KEY_VARIABLE,
     checked_client_session,
     checked_gate,
-    checked_policy,
     checked_proxy_beside,
     checked_telemetry,
     checked_trace_configs,
@@ -32,11 +32,13 @@ from twelvetasks.transport.arguments import (
 )
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.gate import Gatekeeper
+from twelvetasks.transport.headers import checked_user_agent, merged_headers, read_headers
+from twelvetasks.transport.options import Options
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.transport.transport import Transport
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import check_seconds, refuse, whole_number
+from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import SessionClosedError
 from twelvetasks.values.models import Task
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
@@ -66,8 +68,14 @@ class TaskSession(Lists):
       ``https://api.twelvelabs.io/v1.3``.
     - `concurrency`: how many requests may be in flight at once, and how many pages a listing may
       fetch or hold ahead of its reader. At least 1. Default: 8.
-    - `timeout`: seconds for one request, from connecting to the last byte. Default: 60.
+    - `timeout`: seconds for one request, from connecting to the last byte, of which 10 at most for
+      connecting; or an `aiohttp.ClientTimeout` with limits of its own for the whole (`total`),
+      connecting (`connect`) and each wait for bytes (`sock_read`). Default: 60.
     - `retry`: which failures are retried, how often and for how long. Default: `RetryPolicy()`.
+    - `headers`: sent with each request, such as those that a gateway in between asks for. Those
+      that the session itself sets are refused. Default: none.
+    - `user_agent`: what your program calls itself, such as ``"myapp/1.0"``, which the header
+      ``User-Agent`` then names before ``twelvetasks/...``. Default: twelvetasks alone.
     - `gate`: the rate limiter that every request passes. Default: a `Gate` of its own. Sessions of
       one account share one; its `concurrency` is then that of all of them together.
     - `client_session`: an `aiohttp.ClientSession` to send through, for proxies, TLS or tracing. The
@@ -88,8 +96,10 @@ class TaskSession(Lists):
         *,
         base_url: str | URL = DEFAULT_BASE_URL,
         concurrency: int = 8,
-        timeout: float = 60.0,
+        timeout: float | aiohttp.ClientTimeout = 60.0,
         retry: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
         gate: Gatekeeper | None = None,
         client_session: aiohttp.ClientSession | None = None,
         proxy: str | URL | None = None,
@@ -99,16 +109,19 @@ class TaskSession(Lists):
         # Rebound before anything is refused: a traceback that shows locals must not show secrets.
         api_key, refusal = read_api_key(api_key)
         base_url, fault = read_base_url(base_url)
+        headers, headers_fault = read_headers(headers)
         if refusal is not None:
             raise refusal
         if fault:
             refuse("base_url", base_url, fault)
+        if headers_fault is not None:
+            refuse("headers", *headers_fault)
         self._base_url = URL(base_url)
-        whole_number("concurrency", concurrency, least=1)
-        check_seconds("timeout", timeout, positive=True)
+        options = Options(concurrency=concurrency, timeout=timeout, retry=retry, headers=headers)
         client = Client(
             api_key=api_key,
-            timeout=float(timeout),
+            options=options,
+            user_agent=checked_user_agent(user_agent),
             client_session=checked_client_session(client_session),
             proxy=checked_proxy_beside(proxy, client_session),
             trace_configs=checked_trace_configs(trace_configs, client_session),
@@ -116,11 +129,9 @@ class TaskSession(Lists):
         transport = Transport(
             client,
             gate=checked_gate(gate, concurrency),
-            uploads=concurrency,
-            retry=checked_policy(retry),
             telemetry=checked_telemetry(telemetry),
         )
-        self._requests = Requests(transport, self._base_url, concurrency)
+        self._requests = Requests(transport, self._base_url)
         # Made here, so that the first page does not hold up whatever else runs in the loop.
         converters()
 
@@ -176,6 +187,47 @@ class TaskSession(Lists):
         it raises SessionClosedError and closes nothing.
         """
         await self._requests.close()
+
+    def with_options(
+        self,
+        *,
+        timeout: float | aiohttp.ClientTimeout | None = None,
+        retry: RetryPolicy | None = None,
+        concurrency: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return a session with other options that shares the connection, the key and the gate.
+
+        For requests that need other limits than the rest::
+
+            quick = session.with_options(timeout=5, retry=RetryPolicy(attempts=1))
+            print(await quick.tasks(status="queued").count())
+
+        The options mean what `TaskSession` says of them; None, the default of each, keeps that of
+        this session. `headers` are added to its headers. `concurrency` is how many pages a listing
+        may fetch or hold ahead of its reader; the shared gate limits all requests together.
+
+        It need not be closed. Closing it ends its own listings and leaves this session open.
+        Closing this session closes it, too: its requests then raise SessionClosedError.
+
+        Sends nothing. Raises InvalidArgumentError for an option that is out of range;
+        SessionClosedError if this session is closed.
+        """
+        # Rebound before anything is refused, as in `__init__`.
+        headers, headers_fault = read_headers(headers)
+        if headers_fault is not None:
+            refuse("headers", *headers_fault)
+        if self.closed:
+            raise self._requests.transport.closed_error()
+        given = {"timeout": timeout, "retry": retry, "concurrency": concurrency}
+        changes: dict[str, Any] = {
+            name: value for name, value in given.items() if value is not None
+        }
+        now = self._requests.transport.options
+        options = attrs.evolve(now, **changes, headers=merged_headers(now.headers, headers))
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, _requests=self._requests.with_options(options))
+        return other
 
     def watch(
         self,
@@ -314,7 +366,7 @@ class TaskSession(Lists):
             enable_video_stream=enable_video_stream,
             user_metadata=user_metadata,
             on_progress=on_progress,
-            stall_timeout=self._requests.transport.client.timeout,
+            stall_timeout=self._requests.transport.options.silence,
         )
         return await single.create(self._requests, upload)
 

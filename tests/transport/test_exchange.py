@@ -30,6 +30,7 @@ from twelvetasks import (
 from twelvetasks.testing import FakePlatform
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.messages import Answer, Request
+from twelvetasks.transport.options import Options
 from twelvetasks.transport.transport import Transport
 from twelvetasks.values.secret import ApiKey
 
@@ -354,9 +355,9 @@ class TestWhatIsSeenOfRetries:
 
 
 def transport(**options: Any) -> Transport:
-    client = Client(api_key=ApiKey(KEY), timeout=options.pop("timeout", 20.0), client_session=None)
-    given: dict[str, Any] = {"gate": Gate(), "uploads": 8, "retry": RetryPolicy()}
-    return Transport(client, **given | options)
+    sending = Options(concurrency=8, timeout=options.pop("timeout", 20.0), retry=RetryPolicy())
+    client = Client(api_key=ApiKey(KEY), options=sending, client_session=None)
+    return Transport(client, **{"gate": Gate()} | options)
 
 
 async def send(request: Request, **options: Any) -> Answer | TwelveTasksError:
@@ -405,7 +406,7 @@ class TestOtherMethods:
 
     async def test_not_even_if_the_answer_does_not_come_in_time(self) -> None:
         async with raw(silent_after(b"")) as server:
-            got = await send(Request(method="POST", url=server.base_url, timeout=0.05))
+            got = await send(Request(method="POST", url=server.base_url), timeout=0.05)
         assert isinstance(got, TransportError)
         assert "within 0.05 seconds" in str(got)
         assert len(server.heard) == 1

@@ -22,6 +22,7 @@ from twelvetasks.paging.page_checks import KeyedPage, check_page, examine_page
 from twelvetasks.paging.reads import Read
 from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.transport.messages import Answer, Request
+from twelvetasks.transport.options import Options
 from twelvetasks.transport.retries import Budget
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.transport.transport import Transport
@@ -54,16 +55,30 @@ ItemT = TypeVar("ItemT")
 class Requests:
     """Fetches pages, as tasks that end with the session."""
 
-    def __init__(self, transport: Transport, base_url: URL, concurrency: int) -> None:
+    def __init__(
+        self, transport: Transport, base_url: URL, *, parent: Requests | None = None
+    ) -> None:
         self.transport = transport
         self.base_url = base_url
-        self.concurrency = concurrency
-        """How many pages a listing may fetch or hold ahead of its reader."""
         self.closing: asyncio.Event = asyncio.Event()
         """Set when the session begins to close, for those that wait without a request."""
         self._made: dict[str, float] = {}
         self._fetches: set[asyncio.Task[Any]] = set()
         self._observations: WeakSet[ListingObservation] = WeakSet()
+        # Kept alive by its own children, so that closing reaches all of them.
+        self._parent = parent
+        self._children: WeakSet[Requests] = WeakSet()
+
+    def with_options(self, options: Options) -> Requests:
+        """Give requests with other options over the same connections, which end with these."""
+        child = Requests(self.transport.with_options(options), self.base_url, parent=self)
+        self._children.add(child)
+        return child
+
+    @property
+    def concurrency(self) -> int:
+        """How many pages a listing may fetch or hold ahead of its reader."""
+        return self.transport.options.concurrency
 
     @property
     def closed(self) -> bool:
@@ -208,6 +223,10 @@ class Requests:
         self.enter(to_close=True)
         if not self.transport.home.is_over:
             self.closing.set()
+        # Before they are ended, so that they say why.
+        self.transport.closed = True
+        for child in tuple(self._children):
+            await child.close()
         await self.transport.close()
         if self._fetches and not self.transport.home.is_over:
             await asyncio.wait(self._fetches)

@@ -11,7 +11,6 @@ from yarl import URL
 
 from twelvetasks.transport.gate import Gate, Gatekeeper
 from twelvetasks.transport.proxies import checked_proxy
-from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import AuthenticationError
@@ -21,7 +20,6 @@ __all__ = [
     "API_KEY_VARIABLE",
     "checked_client_session",
     "checked_gate",
-    "checked_policy",
     "checked_telemetry",
     "checked_trace_configs",
     "read_api_key",
@@ -98,12 +96,3 @@ def checked_telemetry(telemetry: Any) -> Telemetry | None:
     if isinstance(telemetry, type) or not isinstance(telemetry, Telemetry | None):
         refuse("telemetry", telemetry, "must be a twelvetasks.otel.Telemetry")
     return telemetry
-
-
-def checked_policy(retry: Any) -> RetryPolicy:
-    """Return the policy given, or else the default one."""
-    if retry is None:
-        return RetryPolicy()
-    if not isinstance(retry, RetryPolicy):
-        refuse("retry", retry, "must be a RetryPolicy")
-    return retry

@@ -7,21 +7,23 @@ the request, and with them the API key.
 from __future__ import annotations
 
 import asyncio
-import functools
+import copy
 import json
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TypedDict, TypeVar
+from typing import Self, TypedDict, TypeVar
 
 import aiohttp
 from yarl import URL
 
 from twelvetasks.transport.body import ACCEPTED, BodyFault, read_body
 from twelvetasks.transport.connections import Connections, LostConnectionError, send_once
+from twelvetasks.transport.headers import user_agent
 from twelvetasks.transport.messages import Answer, Outcome, Request
+from twelvetasks.transport.options import Options
 from twelvetasks.transport.proxies import proxy_of_environment
 from twelvetasks.transport.ratelimits import RateReport, read_report
 from twelvetasks.transport.refusals import (
@@ -46,9 +48,6 @@ __all__ = ["Client"]
 
 T = TypeVar("T")
 
-CONNECT_TIMEOUT = 10.0
-"""Seconds for a connection, within the timeout of the whole request."""
-
 UNANSWERED = RateReport()
 """What is known of a request before its answer."""
 
@@ -64,30 +63,37 @@ class Origin(TypedDict, total=False):
 class Client:
     """Makes attempts through one aiohttp session, and closes it only if it opened it.
 
-    `timeout` is in seconds. `trace_configs` are for an aiohttp session of its own.
+    `trace_configs` are for an aiohttp session of its own.
     """
 
     def __init__(
         self,
         *,
         api_key: ApiKey,
-        timeout: float,
+        options: Options,
         client_session: aiohttp.ClientSession | None,
         trace_configs: Iterable[aiohttp.TraceConfig] = (),
         proxy: URL | None = None,
+        user_agent: str = "",
     ) -> None:
-        self.timeout = timeout
+        self.options = options
         self._api_key = api_key
+        self._user_agent = user_agent
         self._callers = client_session
         self._proxy = proxy
         self._proxies: dict[URL, URL | None] = {}
         self._trace_configs = list(trace_configs)
-        self._connections: Connections | None = None
+        self._connections = Connections(user_agent=user_agent, trace_configs=self._trace_configs)
+
+    def with_options(self, options: Options) -> Self:
+        """Return a client with other options that shares the connections."""
+        other = copy.copy(self)
+        other.options = options
+        return other
 
     async def close(self) -> None:
         """Close the aiohttp sessions that are our own."""
-        if self._connections is not None:
-            await self._connections.close()
+        await self._connections.close()
 
     async def ask(self, request: Request, *, fresh: bool = False) -> Outcome:
         """Send a request once, and return what came of it.
@@ -98,7 +104,6 @@ class Client:
         Raises SessionClosedError if it cannot be sent from here.
         """
         session = self._open_session(request.page, fresh=fresh or request.method == "POST")
-        timeout = self.timeout if request.timeout is None else request.timeout
         origin = Origin(page=request.page)
         report = UNANSWERED
         result: Answer | TwelveTasksError
@@ -107,18 +112,16 @@ class Client:
                 request.method,
                 request.url,
                 data=None if request.body is None else request.body(),
-                headers={
-                    "x-api-key": self._api_key,
-                    "Accept": "application/json",
-                    "Accept-Encoding": ACCEPTED,
-                },
+                headers=self._headers(),
                 proxy=self._proxy_for(request.url),
                 allow_redirects=False,
                 auto_decompress=False,
                 raise_for_status=False,
                 # Beside the caller's own, which a request's would replace.
                 middlewares=(*getattr(session, "_middlewares", ()), send_once),
-                timeout=_limits(request, timeout),
+                timeout=self.options.limits(
+                    has_body=request.body is not None, pooled=self._callers is not None
+                ),
             ) as response:
                 report = read_report(response.status, response.headers, wall=time.time())
                 origin["status"] = response.status
@@ -134,27 +137,27 @@ class Client:
         except TwelveTasksError:
             raise
         except Exception as error:
-            if (outcome := self._failed(error, timeout, report, origin)) is None:
+            if (outcome := self._failed(error, report, origin)) is None:
                 raise
             return outcome
 
-    def _failed(
-        self, error: Exception, timeout: float, report: RateReport, origin: Origin
-    ) -> Outcome | None:
+    def _failed(self, error: Exception, report: RateReport, origin: Origin) -> Outcome | None:
         """Return what came of an attempt without an answer; None for an error of our own."""
         unsent = RateReport(reached=False)
         lasting = False
         match error:
             case aiohttp.ConnectionTimeoutError():
                 fault: TransportError = RequestTimeoutError(
-                    f"no connection within {min(timeout, CONNECT_TIMEOUT):g} seconds",
+                    f"no connection within {self.options.connecting:g} seconds",
                     advice="Check the network, the proxy and the session's `base_url`",
                     reached=False,
                     **origin,
                 )
             case TimeoutError():
+                silent = isinstance(error, aiohttp.SocketTimeoutError)
+                seconds = None if silent else self.options.timeout.total
                 fault = RequestTimeoutError(
-                    f"no answer within {timeout:g} seconds",
+                    f"no answer within {seconds or self.options.silence:g} seconds",
                     advice="Raise the session's `timeout`, or try again later",
                     **origin,
                 )
@@ -227,11 +230,18 @@ class Client:
                     page=page,
                 )
             return self._callers
-        if self._connections is None:
-            self._connections = Connections(
-                user_agent=_user_agent(), trace_configs=self._trace_configs
-            )
         return self._connections.session(fresh=fresh)
+
+    def _headers(self) -> dict[str, str]:
+        headers = {
+            "x-api-key": self._api_key,
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED,
+            **self.options.headers,
+        }
+        if self._callers is not None and self._user_agent:
+            headers["User-Agent"] = user_agent(self._user_agent)
+        return headers
 
     def _proxy_for(self, url: URL) -> URL | None:
         """Return the proxy for our own connections; a session of the caller has its own."""
@@ -309,23 +319,6 @@ class Client:
         return None if text is None else excerpt(self._api_key.redact(text))
 
 
-@functools.lru_cache(maxsize=16)
-def _whole(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_TIMEOUT))
-
-
-def _limits(request: Request, timeout: float) -> aiohttp.ClientTimeout:
-    """Limit the whole attempt, or, if it has a body, connecting and the wait for the answer.
-
-    How long a body may take to be sent is up to the code that makes it.
-    """
-    if request.body is None:
-        return _whole(timeout)
-    return aiohttp.ClientTimeout(
-        total=None, sock_connect=min(timeout, CONNECT_TIMEOUT), sock_read=timeout
-    )
-
-
 def _refused_by_proxy(status: int, origin: Origin) -> TransportError:
     advice = "Check the proxy, and whether it lets connections to the session's `base_url` pass"
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
@@ -364,13 +357,3 @@ def _answer(body: bytes | BodyFault, status: int, origin: Origin) -> Answer | Re
         advice = "Nothing of it was used; check the session's `base_url`"
         return ResponseError(body.reason, advice=advice, **origin)
     return Answer(status=status, body=body, request_id=origin.get("request_id"))
-
-
-def _user_agent() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it is slow
-
-    try:
-        return f"twelvetasks/{version('twelvetasks')}"
-    except PackageNotFoundError:
-        # Bundled into an application without its metadata.
-        return "twelvetasks"

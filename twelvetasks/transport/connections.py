@@ -15,6 +15,8 @@ from typing import Any
 
 import aiohttp
 
+from twelvetasks.transport.headers import user_agent
+
 __all__ = ["Connections", "LostConnectionError", "send_once"]
 
 _kept_alive: ContextVar[bool] = ContextVar("_kept_alive", default=False)
@@ -63,7 +65,7 @@ class Connections:
                 connector=aiohttp.TCPConnector(limit=0, force_close=fresh),
                 # Otherwise a fresh session asks the server to close after its answer, and an answer
                 # that stalls can then look like one that was cut short.
-                headers={"User-Agent": self._user_agent, "Connection": "keep-alive"},
+                headers={"User-Agent": user_agent(self._user_agent), "Connection": "keep-alive"},
                 trace_configs=self._trace_configs,
             )
         return self._sessions[fresh]

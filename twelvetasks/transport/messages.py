@@ -50,8 +50,6 @@ class Request:
     """The HTTP statuses that are a success."""
     is_upload: bool = False
     """Whether it carries a video, and so takes long."""
-    timeout: float | None = None
-    """Seconds for one attempt; None for the session's own."""
     priority: float = 0
     """The lowest passes the gate first."""
     budget: Budget | None = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Self
 
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.exchange import Exchange
 from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.home_loop import HomeLoop
 from twelvetasks.transport.messages import Answer, Request
+from twelvetasks.transport.options import Options
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.transport.uploads_lane import UploadsLane
@@ -25,20 +27,40 @@ class Transport:
         client: Client,
         *,
         gate: Gatekeeper,
-        uploads: int,
-        retry: RetryPolicy,
         telemetry: Telemetry | None = None,
+        parent: Self | None = None,
     ) -> None:
         self.client = client
         self.gate = gate
-        self.uploads: UploadsLane = UploadsLane(gate, uploads)
-        self.retry = retry
         self.telemetry = telemetry
-        self.home: HomeLoop = HomeLoop()
+        self._parent = parent
+        self.uploads: UploadsLane = (
+            UploadsLane(gate, client.options.concurrency) if parent is None else parent.uploads
+        )
+        self.home: HomeLoop = HomeLoop() if parent is None else parent.home
         self._scopes: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.closed: bool = False
+
+    @property
+    def options(self) -> Options:
+        """How its requests are sent."""
+        return self.client.options
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """Which failures are retried, how often and for how long."""
+        return self.options.retry
+
+    def with_options(self, options: Options) -> Self:
+        """Return a transport with other options that shares all else, and can be closed alone."""
+        return type(self)(
+            self.client.with_options(options),
+            gate=self.gate,
+            telemetry=self.telemetry,
+            parent=self,
+        )
 
     async def send(self, request: Request) -> Answer:
         """Send a request until it succeeds, or raise the error of its last attempt.
@@ -65,14 +87,22 @@ class Transport:
                 self._scopes.discard(scope)
                 if not self._scopes:
                     self._idle.set()
-        raise SessionClosedError(
-            "the session is closed",
-            advice="Use it inside its own `async with` block",
-            page=request.page,
+        raise self.closed_error(page=request.page)
+
+    def closed_error(self, *, page: int | None = None) -> SessionClosedError:
+        """Make the error for a request after the transport, or the one it shares, was closed."""
+        if self._parent is not None and self._parent.closed:
+            return SessionClosedError(
+                "the session that this one was made from with `with_options` is closed",
+                advice="Keep it open for as long as this one",
+                page=page,
+            )
+        return SessionClosedError(
+            "the session is closed", advice="Use it inside its own `async with` block", page=page
         )
 
     async def close(self) -> None:
-        """End every request, refuse later ones, and close the aiohttp session if it is our own.
+        """End every request, refuse later ones, and close the connections if they are its own.
 
         Raises SessionClosedError, and changes nothing, in another event loop, unless the
         transport's own loop is closed.
@@ -88,4 +118,5 @@ class Transport:
         try:
             await self._idle.wait()
         finally:
-            await self.client.close()
+            if self._parent is None:
+                await self.client.close()
