@@ -308,7 +308,7 @@ def field_types(model: Any) -> dict[str, Any]:
 
 def _filled(type_: Any, given: Mapping[TypeVar, Any]) -> Any:
     parameters = getattr(type_, "__parameters__", ())
-    return type_[tuple(given[one] for one in parameters)] if parameters else type_
+    return type_[tuple(given.get(one, Any) for one in parameters)] if parameters else type_
 
 
 def _setting(field: str, check: str, read: str, *, optional: bool) -> Iterator[str]:

@@ -18,6 +18,7 @@ from twelvetasks.values.analysis_tasks import AnalysisMode, AnalysisModeName, We
 from twelvetasks.values.checks import members_of
 from twelvetasks.values.display import brief_repr, fields_html
 from twelvetasks.values.fields import extra_field, sent_as, spelling_field
+from twelvetasks.values.pydantic_types import PydanticType
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource, SortKey
 
@@ -60,7 +61,7 @@ AnalysisModeFilter = AnalysisMode | AnalysisModeName | Iterable[AnalysisMode | A
 
 
 @attrs.frozen(kw_only=True)
-class AnalysisBatch:
+class AnalysisBatch(PydanticType):
     """A batch of analysis tasks. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("batch_id"))

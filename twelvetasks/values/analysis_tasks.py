@@ -19,6 +19,7 @@ from twelvetasks.values.checks import member_of, text
 from twelvetasks.values.display import brief_repr, fields_html
 from twelvetasks.values.fields import AnyData, extra_field, sent_as, spelling_field
 from twelvetasks.values.models import SystemMetadata
+from twelvetasks.values.pydantic_types import PydanticType
 from twelvetasks.values.query import ListQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
@@ -74,7 +75,7 @@ AnalysisModeName = Literal["general", "time_based_metadata"]
 
 
 @attrs.frozen(kw_only=True)
-class VideoSource:
+class VideoSource(PydanticType):
     """The video that is analyzed."""
 
     type: str | None = None
@@ -98,7 +99,7 @@ class VideoSource:
 
 
 @attrs.frozen(kw_only=True)
-class AnalysisRequest:
+class AnalysisRequest(PydanticType):
     """What was asked for."""
 
     analysis_mode: AnalysisMode | str | None = None
@@ -132,7 +133,7 @@ class AnalysisRequest:
 
 
 @attrs.frozen(kw_only=True)
-class AnalysisUsage:
+class AnalysisUsage(PydanticType):
     """How many tokens an analysis took."""
 
     output_tokens: int | None = None
@@ -148,7 +149,7 @@ class AnalysisUsage:
 
 
 @attrs.frozen(kw_only=True)
-class AnalysisResult:
+class AnalysisResult(PydanticType):
     """What an analysis gave."""
 
     generation_id: str | None = None
@@ -168,7 +169,7 @@ class AnalysisResult:
 
 
 @attrs.frozen(kw_only=True)
-class AnalysisError:
+class AnalysisError(PydanticType):
     """Why a task has failed or was canceled, or why the result of a ready one is partial."""
 
     code: str | None = None
@@ -184,7 +185,7 @@ class AnalysisError:
 
 
 @attrs.frozen(kw_only=True)
-class WebhookDelivery:
+class WebhookDelivery(PydanticType):
     """How the delivery of a webhook went."""
 
     url: str | None = None
@@ -204,7 +205,7 @@ class WebhookDelivery:
 
 
 @attrs.frozen(kw_only=True)
-class AnalysisTask:
+class AnalysisTask(PydanticType):
     """A task that analyzes a video. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("task_id"))

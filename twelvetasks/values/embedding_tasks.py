@@ -18,6 +18,7 @@ import attrs
 from twelvetasks.values.checks import aware_moment, member_of
 from twelvetasks.values.display import brief_repr, fields_html
 from twelvetasks.values.fields import AnyData, extra_field, sent_as, spelling_field
+from twelvetasks.values.pydantic_types import PydanticType
 from twelvetasks.values.query import ListQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
@@ -51,7 +52,7 @@ EmbeddingStatusName = Literal["processing", "ready", "failed"]
 
 
 @attrs.frozen(kw_only=True)
-class EmbeddingMetadata:
+class EmbeddingMetadata(PydanticType):
     """What an embedding was made of. Which fields there are depends on the kind of media."""
 
     input_url: str | None = None
@@ -91,7 +92,7 @@ class EmbeddingMetadata:
 
 
 @attrs.frozen(kw_only=True)
-class Embedding:
+class Embedding(PydanticType):
     """The embedding of one kind of media."""
 
     metadata: EmbeddingMetadata | None = None
@@ -107,7 +108,7 @@ class Embedding:
 
 
 @attrs.frozen(kw_only=True)
-class EmbeddingError:
+class EmbeddingError(PydanticType):
     """Why an embedding task has failed."""
 
     message: str | None = None
@@ -121,7 +122,7 @@ class EmbeddingError:
 
 
 @attrs.frozen(kw_only=True)
-class EmbeddingTask:
+class EmbeddingTask(PydanticType):
     """A task that makes embeddings. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("_id"))

@@ -15,6 +15,7 @@ import attrs
 from twelvetasks.values.analysis_tasks import AnalysisError, AnalysisStatus, VideoSource
 from twelvetasks.values.fields import AnyData, extra_field, spelling_field
 from twelvetasks.values.models import SystemMetadata, TaskStatus
+from twelvetasks.values.pydantic_types import PydanticType
 
 __all__ = [
     "AnalysisCanceled",
@@ -31,7 +32,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class EventModel:
+class EventModel(PydanticType):
     """A model that indexed the video."""
 
     name: str | None = None
@@ -44,7 +45,7 @@ class EventModel:
 
 
 @attrs.frozen(kw_only=True)
-class EventTask:
+class EventTask(PydanticType):
     """The task of an event, as far as the event describes it. Retrieve the task for the rest."""
 
     id: str
@@ -63,7 +64,7 @@ class EventTask:
 
 
 @attrs.frozen(kw_only=True)
-class Event:
+class Event(PydanticType):
     """A webhook event: a `TaskReady`, a `TaskFailed`, or an `UnknownEvent`."""
 
     id: str
@@ -97,7 +98,7 @@ class TaskFailed(Event):
 
 
 @attrs.frozen(kw_only=True)
-class EventAnalysis:
+class EventAnalysis(PydanticType):
     """The analysis task of an event. Retrieve the task for its result."""
 
     id: str

@@ -18,6 +18,7 @@ from twelvetasks.values.checks import aware_moment, members_of, refuse, text
 from twelvetasks.values.display import brief_repr, fields_html
 from twelvetasks.values.fields import AnyData, Extra, extra_field, sent_as, spelling_field
 from twelvetasks.values.models import HlsStream
+from twelvetasks.values.pydantic_types import PydanticType
 from twelvetasks.values.query import SortedQuery, filter_field
 from twelvetasks.values.ranges import RangeFilter, range_field
 from twelvetasks.values.resources import Resource, SortKey
@@ -62,7 +63,7 @@ IndexedAssetStatusFilter = (
 
 
 @attrs.frozen(kw_only=True)
-class AssetMetadata:
+class AssetMetadata(PydanticType):
     """What the platform found out about the file of an indexed asset. Any of it may be missing."""
 
     filename: str | None = None
@@ -86,7 +87,7 @@ class AssetMetadata:
 
 
 @attrs.frozen(kw_only=True)
-class IndexedAsset:
+class IndexedAsset(PydanticType):
     """An asset in an index. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("_id"))

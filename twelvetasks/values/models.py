@@ -15,6 +15,7 @@ import attrs
 
 from twelvetasks.values.display import brief_repr, fields_html, table_html
 from twelvetasks.values.fields import Count, extra_field, loose_field, sent_as, spelling_field
+from twelvetasks.values.pydantic_types import PydanticType
 from twelvetasks.values.words import words_on_failure
 
 __all__ = [
@@ -70,7 +71,7 @@ class SortOption(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class SystemMetadata:
+class SystemMetadata(PydanticType):
     """What the platform found out about the video file. Any of it may be missing."""
 
     filename: str | None = None
@@ -90,7 +91,7 @@ class SystemMetadata:
 
 
 @attrs.frozen(kw_only=True)
-class HlsStream:
+class HlsStream(PydanticType):
     """The video as an HTTP live stream; only a task that is retrieved alone carries it."""
 
     video_url: str | None = None
@@ -110,7 +111,7 @@ class HlsStream:
 
 
 @attrs.frozen(kw_only=True)
-class Task:
+class Task(PydanticType):
     """A video indexing task. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("_id"))
@@ -156,7 +157,7 @@ class Task:
 
 
 @attrs.frozen(kw_only=True)
-class PageInfo:
+class PageInfo(PydanticType):
     """Where a page stands in its listing, as the platform counts it.
 
     The API's specification requires none of this; what is missing, or no number, is None.
@@ -180,7 +181,7 @@ class PageInfo:
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class Page(Generic[ItemT]):
+class Page(PydanticType, Generic[ItemT]):
     """One answer of a list endpoint."""
 
     _noun: ClassVar[str] = "items"
