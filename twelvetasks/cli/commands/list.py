@@ -29,7 +29,7 @@ from twelvetasks.cli.options import (
     wide_option,
 )
 from twelvetasks.cli.output.formats import FORMATS
-from twelvetasks.cli.output.output_file import output_path
+from twelvetasks.cli.output.own_files import output_path
 from twelvetasks.session import TaskSession
 from twelvetasks.values.report import ListingReport
 from twelvetasks.values.tasks import TASKS

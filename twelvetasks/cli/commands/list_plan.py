@@ -17,7 +17,14 @@ from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, wi
 from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import in_time
 from twelvetasks.cli.output.formats import COMPRESSED, RESUMABLE, chosen_format, task_writer
-from twelvetasks.cli.output.output_file import OutputFile, Part, Target, kept_part
+from twelvetasks.cli.output.output_file import (
+    OutputFile,
+    Part,
+    Target,
+    kept_part,
+    part_of,
+    unusable,
+)
 from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.streams.streams import PageStream
@@ -81,7 +88,7 @@ class ListingPlan:
         )
         done = 0 if self.part is None else self.part.tasks
         most = self.filters["max_items"]
-        known = self._known()
+        known = self._known(target)
         with listing_progress(target.console, asked=progress, done=done) as show:
             async for page in pages:
                 new = [task for task in page.tasks if task.id not in known]
@@ -95,11 +102,17 @@ class ListingPlan:
                     break
             writer.finish()
 
-    def _known(self) -> frozenset[str]:
+    def _known(self, target: Target) -> frozenset[str]:
         """Give the ids that a resumed listing may meet again: an update moves a task."""
         if self.part is None or self.output is None or not self._by_update:
             return frozenset()
-        return ids_in(self.output, self.part, self.layout)
+        try:
+            ids = ids_in(target.written_before(), self.layout)
+        except ValueError:
+            ids = []
+        if len(ids) != self.part.tasks:
+            raise unusable(f"{part_of(self.output)} does not hold the tasks of its checkpoint")
+        return frozenset(ids)
 
     def _is_recent(self, task: Task) -> bool:
         return self.since is None or task.created_at is None or task.created_at >= self.since.at

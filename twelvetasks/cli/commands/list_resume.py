@@ -1,6 +1,6 @@
 """The checks of `list --resume`: the options have to be those of the interrupted listing.
 
-Only `ids_in` reads a file. A time such as `36h` keeps the value it had when the listing began.
+Pure. A time such as `36h` keeps the value it had when the listing began.
 """
 
 from __future__ import annotations
@@ -59,19 +59,30 @@ def check_same(listing: Mapping[str, Any], part: Part, path: Path) -> None:
         )
 
 
-def ids_in(path: Path, part: Part, layout: str) -> frozenset[str]:
-    """Read the ids of the tasks that are in the part already."""
-    with part_of(path).open("rb") as file:
-        text = file.read(part.length).decode()
+def ids_in(written: bytes, layout: str) -> list[str]:
+    """Read the ids of the tasks that are in a part. Raises ValueError if it is torn."""
+    text = written.decode()
     if layout == "csv":
         return _ids_in_csv(text)
     # Only \n ends a line: a file name may hold other characters that str.splitlines splits at.
-    return frozenset(json.loads(line)["_id"] for line in text.split("\n") if line)
+    return [_id_in(json.loads(line)) for line in text.split("\n") if line]
 
 
-def _ids_in_csv(text: str) -> frozenset[str]:
+def _id_in(task: Any) -> str:
+    match task:
+        case {"_id": str(id_)}:
+            return id_
+    raise ValueError("it is no task")
+
+
+def _ids_in_csv(text: str) -> list[str]:
     usual = csv.field_size_limit(max(len(text), 1))  # A cell may be longer than csv's usual limit.
     try:
-        return frozenset(row["id"] for row in csv.DictReader(io.StringIO(text, newline="")))
+        heading, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
     finally:
         csv.field_size_limit(usual)
+    if any(len(row) != len(heading) for row in rows):
+        raise ValueError("a row is torn")
+    return [row[heading.index("id")] for row in rows]

@@ -19,6 +19,7 @@ from twelvetasks.cli.option_types import Moment, as_moment
 from twelvetasks.cli.options import FILTERS, OUTPUT, filter_options, in_time, progress_option
 from twelvetasks.cli.output.atomic_write import replace_text
 from twelvetasks.cli.output.json_writer import write_json
+from twelvetasks.cli.output.own_files import is_device, output_path
 from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.output.stats_chart import ASCII, BLOCKS, drawn_stats
 from twelvetasks.cli.terminal import Console, is_terminal
@@ -65,6 +66,9 @@ __all__ = ["show_stats"]
         "--html",
         "page",
         type=click.Path(dir_okay=False, path_type=Path),
+        callback=lambda context, parameter, place: (
+            place if place is None or is_device(place) else output_path(context, parameter, place)
+        ),
         metavar="FILE",
         help="Write a page with charts that needs no network and no other file.",
     ),
@@ -151,27 +155,18 @@ def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
         raise click.ClickException(
             f"A page needs an extra: pip install 'twelvetasks[cli,html]' ({error.name} is missing)"
         ) from None
-    # Resolve a link, so that it stays one.
-    device = _is_device(place)
-    target = place if device else place.resolve()
-    if not target.parent.is_dir():
+    if not place.parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(place.parent)!r}", param_hint="--html")
 
     def write(stats: TaskStats, about: str) -> None:
         text = stats_page(stats, subtitle=about)
-        if device:
-            target.write_text(text, encoding="utf-8")
+        if is_device(place):
+            place.write_text(text, encoding="utf-8")
         else:
-            replace_text(target, text)
+            replace_text(place, text)
         say(f"wrote statistics of {stats.total:,} tasks to {place}")
 
     return write
-
-
-def _is_device(place: Path) -> bool:
-    """Tell whether this can be written to but not replaced: a pipe, a terminal."""
-    # Not even root may replace /dev/stdout, whatever it leads to.
-    return Path("/dev") in place.absolute().parents or (place.exists() and not place.is_file())
 
 
 def _about(connection: Connection, *, since: Moment | None, **filters: Any) -> str:

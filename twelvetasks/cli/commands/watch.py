@@ -25,6 +25,7 @@ from twelvetasks.cli.output.atomic_write import replace_text
 from twelvetasks.cli.output.formats import chosen_format
 from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.live_view import WIDTH_WITH_TIME, LiveView
+from twelvetasks.cli.output.own_files import output_path, read_own
 from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.conversion.convert import to_json
@@ -85,6 +86,7 @@ TICK = 0.5
         "--checkpoint",
         "place",
         type=click.Path(dir_okay=False, path_type=Path),
+        callback=output_path,
         metavar="FILE",
         help="Save a checkpoint to this file after each change; the next run resumes from it, and "
         "ignores --since.",
@@ -173,7 +175,7 @@ async def _next_change(view: LiveView, watch: TaskWatch) -> TaskChange:
 def _saved_checkpoint(place: Path) -> Checkpoint | None:
     """Read the checkpoint of an earlier watch; None if there is none."""
     try:
-        text = place.read_bytes().decode(errors="replace")
+        text = read_own(place).decode(errors="replace")
     except FileNotFoundError:
         return None
     try:

@@ -11,21 +11,35 @@ import secrets
 import stat
 from pathlib import Path
 
-__all__ = ["replace_file", "replace_text"]
+from twelvetasks.cli.output.own_files import set_mode
+
+__all__ = ["mode_of", "replace_file", "replace_text"]
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Replace a small file by one with this text and the same mode."""
-    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+def mode_of(path: Path) -> int | None:
+    """Give the mode that a regular file has; None if there is none."""
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
+
+
+def replace_text(path: Path, text: str, mode: int | None = None) -> None:
+    """Replace a small file by one with this text. It keeps its mode unless another is given."""
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    mode = mode_of(path) if mode is None else mode
+    try:
+        # Nobody may open it before it has its mode.
+        created = 0o666 if mode is None else 0o600
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, created)
     except OSError as error:
         error.filename = str(path)  # The user knows this name.
         raise
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if path.is_file() and not path.is_symlink():
-                new.chmod(stat.S_IMODE(path.stat().st_mode))
+            if mode is not None:
+                set_mode(descriptor, mode)
             file.write(text)
         new.replace(path)
     except BaseException:
@@ -37,7 +51,10 @@ def replace_file(new: Path, path: Path) -> None:
     """Give a file, whose contents are on the disk, its final name."""
     new.replace(path)
     if os.name == "posix":
-        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            directory = os.open(path.parent, os.O_RDONLY)
+        except PermissionError:
+            return  # One may write to some folders and not read them.
         try:
             os.fsync(directory)
         finally:

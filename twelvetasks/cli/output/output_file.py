@@ -7,7 +7,6 @@ written after the data has reached the disk; bytes beyond it are cut off before 
 
 from __future__ import annotations
 
-import errno
 import functools
 import gzip
 import io
@@ -27,29 +26,18 @@ import click
 from cattrs.preconf.json import JsonConverter, make_converter
 
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.output.atomic_write import replace_file, replace_text
+from twelvetasks.cli.output.atomic_write import mode_of, replace_file, replace_text
+from twelvetasks.cli.output.own_files import open_own, read_own, set_mode
 from twelvetasks.cli.terminal import Console
 from twelvetasks.values.checkpoint import Checkpoint
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["OutputFile", "Part", "Target", "kept_part", "output_path", "part_of"]
+__all__ = ["OutputFile", "Part", "Target", "kept_part", "part_of", "unusable"]
 
 SYNC_INTERVAL = 0.5
 """Seconds after which the data is forced to the disk again, and the checkpoint moved on."""
-
-
-def output_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
-    """Resolve links, so that they stay, and refuse anything but a regular file."""
-    if value is None:
-        return None
-    if str(value) == "-":
-        return None
-    path = Path(os.path.realpath(value))
-    if path.exists() and not path.is_file():
-        raise click.BadParameter(f"{str(value)!r} is not a file that could be replaced")
-    return path
 
 
 _count = attrs.validators.and_(attrs.validators.instance_of(int), attrs.validators.ge(0))
@@ -104,19 +92,19 @@ def kept_part(path: Path) -> Part | None:
     """Read the part that an interrupted listing has left; None if there is none."""
     part, checkpoint = part_of(path), _checkpoint_of(path)
     try:
-        length = part.stat().st_size
-        text = checkpoint.read_bytes().decode()
-        kept = Part.parse(text)
+        length = part.lstat().st_size
+        kept = Part.parse(read_own(checkpoint).decode())
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError):
-        raise _unusable(f"{checkpoint} does not hold the checkpoint of a listing") from None
+        raise unusable(f"{checkpoint} does not hold the checkpoint of a listing") from None
     if length < kept.length:
-        raise _unusable(f"{part} is shorter than its checkpoint says")
+        raise unusable(f"{part} is shorter than its checkpoint says")
     return kept
 
 
-def _unusable(fault: str) -> click.UsageError:
+def unusable(fault: str) -> click.UsageError:
+    """Give the error for a part that cannot be continued."""
     return click.UsageError(f"{fault}. Start again without --resume")
 
 
@@ -133,6 +121,10 @@ class Target:
         if buffer is None:
             raise click.UsageError("This standard output takes no bytes: give --output")
         return buffer
+
+    def written_before(self) -> bytes:
+        """Give what is written already."""
+        return b""
 
     def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
         """Note that so many tasks have been written, and the place after them."""
@@ -192,13 +184,19 @@ class OutputFile(Target):
             raise click.ClickException(f"Another command has continued {part_of(self._path)}")
         self._file.truncate(0 if self._kept is None else self._kept.length)
         self._file.seek(0, os.SEEK_END)
-        if self._path.exists():
-            part_of(self._path).chmod(stat.S_IMODE(self._path.stat().st_mode))
 
     @property
     def binary(self) -> IO[bytes]:
         """Where bytes go."""
         return self._stream
+
+    def written_before(self) -> bytes:
+        """Give the part that is continued, as it was when it was opened."""
+        if self._kept is None:
+            return b""
+        self._file.seek(0)
+        # What is written next goes to the end again.
+        return self._file.read(self._kept.length)
 
     def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
         """Note that so many tasks have been written, and the place after them."""
@@ -218,7 +216,9 @@ class OutputFile(Target):
         if self._noted is self._kept:
             return
         os.fsync(self._file.fileno())
-        replace_text(_checkpoint_of(self._path), f"{self._noted}\n")
+        # It holds ids of tasks, too, so it is not for more people than the part.
+        mode = stat.S_IMODE(os.fstat(self._file.fileno()).st_mode)
+        replace_text(_checkpoint_of(self._path), f"{self._noted}\n", mode)
         self._kept = self._noted
         self._synced = self._clock()
 
@@ -234,7 +234,8 @@ class OutputFile(Target):
             if kind is None:
                 self._complete()
             else:
-                self._give_up()
+                # A usage error is about the part, and says itself how to go on.
+                self._give_up(tell=not isinstance(error, click.UsageError))
 
     def _complete(self) -> None:
         try:
@@ -249,11 +250,13 @@ class OutputFile(Target):
             raise
         _checkpoint_of(self._path).unlink(missing_ok=True)
 
-    def _give_up(self) -> None:
+    def _give_up(self, *, tell: bool = True) -> None:
         if self._noted is None:
             part_of(self._path).unlink(missing_ok=True)
             return
         self._sync()
+        if not tell:
+            return
         with suppress(OSError):
             say(
                 f"{self._noted.tasks:,} tasks are kept in {part_of(self._path)}: the same command "
@@ -262,13 +265,17 @@ class OutputFile(Target):
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """Open the part, for this command alone."""
-    part = part_of(path)
+    """Open the part, for this command alone, with the mode of the file that it will replace."""
+    part, mode = part_of(path), mode_of(path)
     while True:
-        file = _open_regular(part)
+        created = 0o666 if mode is None else 0o600
+        descriptor = open_own(part, os.O_RDWR | os.O_APPEND | os.O_CREAT, created)
+        file = os.fdopen(descriptor, "a+b")
         try:
             _lock(file, part)
-            if os.path.samestat(os.fstat(file.fileno()), part.lstat()):
+            if os.path.samestat(os.fstat(descriptor), part.lstat()):
+                if mode is not None:
+                    set_mode(descriptor, mode)
                 return file
         except FileNotFoundError:
             pass
@@ -277,31 +284,6 @@ def _opened(path: Path) -> IO[bytes]:
             raise
         # Another command has renamed it to its final name: that file must not be written to.
         file.close()
-
-
-def _open_regular(part: Path) -> IO[bytes]:
-    """Open the part to append to it, but no link, pipe or file of another user in its place."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    # Without these, a link leads to another file, and a named pipe blocks.
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        descriptor = os.open(part, flags, 0o666)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise _not_ours(part) from None
-        raise
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or (os.name == "posix" and status.st_uid != os.geteuid()):
-        os.close(descriptor)
-        raise _not_ours(part)
-    return os.fdopen(descriptor, "ab")
-
-
-def _not_ours(part: Path) -> click.ClickException:
-    return click.ClickException(
-        f"{part} is a link, a pipe or a file of another user, so nothing is written to it: remove "
-        "it, or choose another folder"
-    )
 
 
 def _lock(file: IO[bytes], part: Path) -> None:
