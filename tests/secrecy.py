@@ -26,6 +26,7 @@ from yarl import URL
 
 from twelvetasks import TaskSession, TwelveTasksError
 from twelvetasks.session import API_KEY_VARIABLE, DEFAULT_BASE_URL
+from twelvetasks.transport.api_key import KeySource
 
 __all__ = ["Plugin", "Watch"]
 
@@ -46,20 +47,29 @@ class Watch:
     def __init__(self) -> None:
         self.leaks: list[str] = []
         self._keys: dict[str, set[URL]] = {}
+        self._origins: set[URL] = set()
         self._errors: deque[BaseException] = deque()
 
     def forget(self) -> None:
         """Begin anew with the next test."""
         self.leaks.clear()
         self._keys.clear()
+        self._origins.clear()
         self._errors.clear()
 
     def note_session(self, key: object, base_url: object) -> None:
-        """Learn of a key, and of the origin that it is meant for."""
+        """Learn of a key, and of the origin that it is meant for.
+
+        A key that a callable gave is meant for those of all sessions.
+        """
+        if (origin := _origin(base_url)) is not None:
+            self._origins.add(origin)
         if not isinstance(key, str) or len(key) < SHORTEST:
             return
         origins = self._keys.setdefault(str.__str__(key), set())
-        if (origin := _origin(base_url)) is not None:
+        if base_url is None:
+            origins |= self._origins
+        elif origin is not None:
             origins.add(origin)
 
     def note_error(self, error: BaseException) -> None:
@@ -193,6 +203,15 @@ class Plugin:
             watch.note_session(key, options.get("base_url", DEFAULT_BASE_URL))
             return made
 
+        ask = KeySource.ask
+
+        @functools.wraps(ask)
+        async def watched_ask(source: KeySource, *, timeout: float) -> Any:  # noqa: ASYNC109
+            key = await ask(source, timeout=timeout)
+            if source._callable is not None:
+                watch.note_session(key, None)
+            return key
+
         born = TwelveTasksError.__init__
 
         @functools.wraps(born)
@@ -207,6 +226,7 @@ class Plugin:
             watch.examine_request(request.url, request.headers)
             return await send(request, *args, **options)
 
+        self._patch.setattr(KeySource, "ask", watched_ask)
         self._patch.setattr(TaskSession, "__new__", staticmethod(new))
         self._patch.setattr(TwelveTasksError, "__init__", init)
         self._patch.setattr(aiohttp.ClientRequest, "send", watched_send)

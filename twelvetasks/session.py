@@ -21,14 +21,18 @@ from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.uploads import OnProgress, VideoFile, checked_upload
 from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, wait_for
 from twelvetasks.transport.address import read_base_url
-from twelvetasks.transport.arguments import (
+from twelvetasks.transport.api_key import (
     API_KEY_VARIABLE,
+    KeyCallable,
+    KeySource,
+    read_api_key,
+)
+from twelvetasks.transport.arguments import (
     checked_client_session,
     checked_gate,
     checked_proxy_beside,
     checked_telemetry,
     checked_trace_configs,
-    read_api_key,
 )
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.gate import Gatekeeper
@@ -63,7 +67,9 @@ class TaskSession(Lists):
 
     Making a session sends nothing. All arguments have a default:
 
-    - `api_key`: the key. Default: the environment variable ``TWELVE_LABS_API_KEY``.
+    - `api_key`: the key, or a callable, sync or async, that returns it: called before each request,
+      and again if the key is refused, so that a new key counts at once. Default: the environment
+      variable ``TWELVE_LABS_API_KEY``.
     - `base_url`: the API's address with its version, https except on this machine itself. Default:
       ``https://api.twelvelabs.io/v1.3``.
     - `concurrency`: how many requests may be in flight at once, and how many pages a listing may
@@ -92,7 +98,7 @@ class TaskSession(Lists):
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | KeyCallable | None = None,
         *,
         base_url: str | URL = DEFAULT_BASE_URL,
         concurrency: int = 8,
@@ -107,7 +113,8 @@ class TaskSession(Lists):
         telemetry: Telemetry | None = None,
     ) -> None:
         # Rebound before anything is refused: a traceback that shows locals must not show secrets.
-        api_key, refusal = read_api_key(api_key)
+        key, refusal = read_api_key(api_key)
+        api_key = None
         base_url, fault = read_base_url(base_url)
         headers, headers_fault = read_headers(headers)
         if refusal is not None:
@@ -119,7 +126,7 @@ class TaskSession(Lists):
         self._base_url = URL(base_url)
         options = Options(concurrency=concurrency, timeout=timeout, retry=retry, headers=headers)
         client = Client(
-            api_key=api_key,
+            keys=KeySource(key),
             options=options,
             user_agent=checked_user_agent(user_agent),
             client_session=checked_client_session(client_session),

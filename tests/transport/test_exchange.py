@@ -28,6 +28,7 @@ from twelvetasks import (
     TwelveTasksError,
 )
 from twelvetasks.testing import FakePlatform
+from twelvetasks.transport.api_key import KeySource
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.options import Options
@@ -356,7 +357,7 @@ class TestWhatIsSeenOfRetries:
 
 def transport(**options: Any) -> Transport:
     sending = Options(concurrency=8, timeout=options.pop("timeout", 20.0), retry=RetryPolicy())
-    client = Client(api_key=ApiKey(KEY), options=sending, client_session=None)
+    client = Client(keys=KeySource(ApiKey(KEY)), options=sending, client_session=None)
     return Transport(client, **{"gate": Gate()} | options)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,39 +12,13 @@ from twelvetasks.transport.gate import Gate, Gatekeeper
 from twelvetasks.transport.proxies import checked_proxy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.values.checks import refuse
-from twelvetasks.values.errors import AuthenticationError
-from twelvetasks.values.secret import ApiKey
 
 __all__ = [
-    "API_KEY_VARIABLE",
     "checked_client_session",
     "checked_gate",
     "checked_telemetry",
     "checked_trace_configs",
-    "read_api_key",
 ]
-
-API_KEY_VARIABLE = "TWELVE_LABS_API_KEY"
-"""The environment variable that the official SDK reads, too."""
-
-
-def read_api_key(given: Any) -> tuple[ApiKey, AuthenticationError | None]:
-    """Give the key, or else that of the environment; or why it cannot be one.
-
-    The error is returned: raised here, its traceback would show `given` where locals are shown.
-    """
-    key = os.environ.get(API_KEY_VARIABLE, "") if given is None else given
-    if not isinstance(key, str):
-        fault, advice = f"api_key must be a string, not {type(key).__name__}", ""
-    elif not key:
-        fault = "there is no API key"
-        advice = f"Pass api_key=... or set the environment variable {API_KEY_VARIABLE}"
-    elif not all("!" <= character <= "~" for character in key):
-        fault = "the API key has a character that no key has, perhaps a space or a line break"
-        advice = f"Check api_key or the environment variable {API_KEY_VARIABLE}"
-    else:
-        return ApiKey(key), None
-    return ApiKey(), AuthenticationError(fault, advice=advice)
 
 
 def checked_gate(gate: Any, concurrency: int) -> Gatekeeper:

@@ -17,8 +17,10 @@ from http import HTTPStatus
 from typing import Self, TypedDict, TypeVar
 
 import aiohttp
+import attrs
 from yarl import URL
 
+from twelvetasks.transport.api_key import KeySource
 from twelvetasks.transport.body import ACCEPTED, BodyFault, read_body
 from twelvetasks.transport.connections import Connections, LostConnectionError, send_once
 from twelvetasks.transport.headers import user_agent
@@ -69,7 +71,7 @@ class Client:
     def __init__(
         self,
         *,
-        api_key: ApiKey,
+        keys: KeySource,
         options: Options,
         client_session: aiohttp.ClientSession | None,
         trace_configs: Iterable[aiohttp.TraceConfig] = (),
@@ -77,7 +79,7 @@ class Client:
         user_agent: str = "",
     ) -> None:
         self.options = options
-        self._api_key = api_key
+        self._keys = keys
         self._user_agent = user_agent
         self._callers = client_session
         self._proxy = proxy
@@ -104,6 +106,18 @@ class Client:
         Raises SessionClosedError if it cannot be sent from here.
         """
         session = self._open_session(request.page, fresh=fresh or request.method == "POST")
+        limit = self.options.silence
+        key = await self._keys.ask(timeout=limit)
+        if not isinstance(key, ApiKey):
+            refusal = key.located(page=request.page)
+            return Outcome(result=refusal, report=RateReport(reached=False), lasting=True)
+        outcome = await self._send(session, request, key)
+        if outcome.report.status == HTTPStatus.UNAUTHORIZED:
+            renewed = await self._keys.has_another(key, timeout=limit)
+            return attrs.evolve(outcome, key_renewed=renewed)
+        return outcome
+
+    async def _send(self, session: aiohttp.ClientSession, request: Request, key: ApiKey) -> Outcome:
         origin = Origin(page=request.page)
         report = UNANSWERED
         result: Answer | TwelveTasksError
@@ -112,7 +126,7 @@ class Client:
                 request.method,
                 request.url,
                 data=None if request.body is None else request.body(),
-                headers=self._headers(),
+                headers=self._headers(key),
                 proxy=self._proxy_for(request.url),
                 allow_redirects=False,
                 auto_decompress=False,
@@ -205,13 +219,13 @@ class Client:
         """Return the error of one item of an answer, with its request id, without the key."""
         raw = json.dumps(error.raw)
         return ResponseError(
-            self._api_key.redact(error.reason),
+            self._keys.redact(error.reason),
             advice=error.advice,
             status=answer.status,
             request_id=answer.request_id,
             page=error.page,
             json_path=error.json_path,
-            raw=json.loads(self._api_key.redact(raw)),
+            raw=json.loads(self._keys.redact(raw)),
         )
 
     def _open_session(self, page: int | None, *, fresh: bool) -> aiohttp.ClientSession:
@@ -232,9 +246,9 @@ class Client:
             return self._callers
         return self._connections.session(fresh=fresh)
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, key: ApiKey) -> dict[str, str]:
         headers = {
-            "x-api-key": self._api_key,
+            "x-api-key": key,
             "Accept": "application/json",
             "Accept-Encoding": ACCEPTED,
             **self.options.headers,
@@ -290,7 +304,7 @@ class Client:
         # Some gateways answer 200 to a request that they refuse.
         code, message = code_and_message(answer.body)
         said = self._quoted(": ".join(filter(None, (code, message))))
-        reason = self._api_key.redact(error.reason)
+        reason = self._keys.redact(error.reason)
         return ResponseError(
             f"{reason}; it says: {said}" if said else reason,
             advice=error.advice,
@@ -316,7 +330,7 @@ class Client:
 
     def _quoted(self, text: str | None) -> str | None:
         """Quote what another machine said, without the key."""
-        return None if text is None else excerpt(self._api_key.redact(text))
+        return None if text is None else excerpt(self._keys.redact(text))
 
 
 def _refused_by_proxy(status: int, origin: Origin) -> TransportError:

@@ -50,6 +50,7 @@ class Exchange:
         self._paused = 0
         self._wait: float | None = None
         self._lost = False
+        self._key_renewed = False
         self._outcome: Outcome | None = None
         """What came of the first attempt, if stamina is yet to wait for its retry."""
 
@@ -130,6 +131,11 @@ class Exchange:
 
     def _wait_after(self, outcome: Outcome, began: float) -> float | None:
         """Return the seconds to wait after an attempt that began then; None if it is final."""
+        if outcome.key_renewed:
+            # Once only: a callable may make a different key each time.
+            is_first, self._key_renewed = not self._key_renewed, True
+            last = self._failures >= self._retry.attempts
+            return 0.0 if is_first and not last and self._request.repeatable() else None
         report = outcome.report
         failure = Failure(
             method=self._request.method,

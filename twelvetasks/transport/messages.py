@@ -67,3 +67,5 @@ class Outcome:
     """Whether the answer did not arrive, or not whole."""
     lasting: bool = False
     """Whether the same request would fail again: retries are of no use."""
+    key_renewed: bool = False
+    """Whether the API key was refused, and there is another one by now."""
