@@ -273,6 +273,127 @@ class TestService:
         assert account.requests == []
 
 
+class TestFastapiService:
+    @pytest.fixture
+    def service(self, account: FakePlatform) -> Iterator[str]:
+        """Run it under uvicorn, as its docstring says; it has to end quietly on SIGTERM."""
+        module = Path("fastapi_service.py").stem
+        with running(
+            *("-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", "0"),
+            f"{module}:app",
+            TWELVE_LABS_BASE_URL=str(account.base_url),
+            TWELVE_LABS_WEBHOOK_SECRET=WEBHOOK_SECRET,
+        ) as process:
+            assert process.stdout is not None
+            printed = ""
+            while not (address := re.search(r"http://127\.0\.0\.1:\d+", printed)):
+                line = process.stdout.readline()
+                assert line, printed
+                printed += line
+            # The watch's own first requests are not those of a test.
+            until_true(lambda: bool(account.requests) and account.in_flight == 0)
+            account.requests.clear()
+            yield address.group()
+            process.terminate()
+            assert process.wait(20) in (0, -signal.SIGTERM)
+            printed += process.stdout.read()
+            assert "Application shutdown complete" in printed
+            for word in ("Traceback", "Error", "ERROR", "WARNING", KEY, WEBHOOK_SECRET):
+                assert word not in printed, printed
+
+    @staticmethod
+    def get(url: str) -> Any:
+        with urlopen(url, timeout=20) as answer:
+            return json.load(answer)
+
+    def test_a_cursor_leads_to_every_task_once_while_others_are_uploaded(
+        self, account: FakePlatform, service: str
+    ) -> None:
+        expected = account.tasks(status="failed")
+        found: list[Any] = []
+        query = "status=failed&limit=7"
+        answer = self.get(f"{service}/tasks?{query}")
+        found += answer["tasks"]
+        while answer["next"]:
+            account.add(status="failed")
+            answer = self.get(f"{service}/tasks?{query}&after={answer['next']}")
+            found += answer["tasks"]
+        assert found == expected
+
+    def test_a_page_says_whether_there_is_more(self, account: FakePlatform, service: str) -> None:
+        third = self.get(f"{service}/pages/3?limit=50")
+        assert third == {"tasks": account.tasks()[100:150], "total": 1000, "more": True}
+        assert [request.page for request in account.requests] == [3]
+        last = self.get(f"{service}/pages/20?limit=50")
+        assert (len(last["tasks"]), last["more"]) == (50, False)
+
+    def test_one_task_is_shown_as_it_is(self, account: FakePlatform, service: str) -> None:
+        task = account.tasks()[0]["_id"]
+        assert self.get(f"{service}/tasks/{task}")["_id"] == task
+
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [
+            ("tasks/unknown", 404),
+            ("tasks?after=none", 422),
+            ("tasks?status=misspelled", 422),
+            ("tasks?limit=0", 422),
+            ("pages/0", 422),
+        ],
+    )
+    def test_what_cannot_be_answered_is_refused(self, service: str, path: str, status: int) -> None:
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{service}/{path}", timeout=20)
+        with refused.value as answer:
+            assert answer.status == status
+            assert json.load(answer)
+
+    def test_its_schema_describes_a_task(self, service: str) -> None:
+        schemas = self.get(f"{service}/openapi.json")["components"]["schemas"]
+        assert schemas["Task"]["required"] == ["_id"]
+        assert schemas["Following"]["properties"]["tasks"]["items"] == {
+            "$ref": "#/components/schemas/Task"
+        }
+
+    def test_it_streams_the_failed_tasks(self, account: FakePlatform, service: str) -> None:
+        with urlopen(f"{service}/failed.jsonl", timeout=20) as answer:
+            assert [json.loads(line) for line in answer] == account.tasks(status="failed")
+
+    @pytest.mark.parametrize("how", ["orderly", "reset"])
+    def test_a_client_that_leaves_ends_its_listing_without_a_word(
+        self, account: FakePlatform, service: str, how: str
+    ) -> None:
+        fail_all(account)
+        account.hold(page=5)
+        with connected(service, "/failed.jsonl") as client:
+            assert client.recv(20).startswith(b"HTTP/1.1 200 OK")
+            until_true(lambda: account.in_flight > 0)
+            leave(client, how)
+        until_true(lambda: account.in_flight == 0)
+
+    def test_an_answer_that_cannot_be_completed_ends_with_the_error(
+        self, account: FakePlatform, service: str
+    ) -> None:
+        fail_all(account)
+
+        def refuse(request: web.Request) -> web.Response | None:
+            is_listing = request.query.getall("status", []) == ["failed"]  # the watch has two
+            late = is_listing and request.query.get("page") == "5"
+            return web.Response(status=403, text="{}") if late else None
+
+        account.respond(refuse)
+        with urlopen(f"{service}/failed.jsonl", timeout=20) as answer:
+            *tasks, last = [json.loads(line) for line in answer]
+        assert (len(tasks), list(last)) == (200, ["error"])
+
+    def test_it_shows_which_tasks_end(self, account: FakePlatform, service: str) -> None:
+        account.add_webhook(f"{service}/webhooks", WEBHOOK_SECRET)
+        task = account.tasks(status="indexing")[0]["_id"]
+        account.finish(task)
+        until_true(lambda: [one["_id"] for one in self.get(f"{service}/ended")] == [task])
+        assert [delivery.status for delivery in account.deliveries] == [200]
+
+
 def fail_all(account: FakePlatform) -> None:
     for task in account.tasks():
         account.update(task["_id"], status="failed")
@@ -302,8 +423,15 @@ def until_true(condition: Callable[[], bool]) -> None:
 @contextmanager
 def started(example: str, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Start an example that goes on until it is told to stop."""
+    with running(str(EXAMPLES / example), *arguments, **environment) as process:
+        yield process
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Start Python with these arguments."""
     with subprocess.Popen(
-        [sys.executable, "-u", "-X", "dev", "-W", "error", EXAMPLES / example, *arguments],
+        [sys.executable, "-u", "-X", "dev", "-W", "error", *arguments],
         env=os.environ | {"TWELVE_LABS_API_KEY": KEY} | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
