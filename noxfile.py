@@ -73,6 +73,13 @@ def picture(session: nox.Session) -> None:
 
 
 @nox.session
+def shell_files(session: nox.Session) -> None:
+    """Write the man pages and the completion that come with the package again."""
+    session.install("-e", ".[cli]", "click-man>=0.5.1")
+    session.run("python", "examples/guides/shell_files.py")
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """Look up known vulnerabilities of what CI installs, and write its SBOM; needs the internet."""
     session.install("pip-audit>=2.7")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -113,10 +114,14 @@ def test_the_top_level_holds_nothing_but_what_belongs_there() -> None:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert held == sources("twelvetasks")
-    assert {"twelvetasks/py.typed", "twelvetasks/testing/platform.py"} <= held
+    held = {name for name in contents(wheel) if ".dist-info/" not in name}
+    share = "twelvetasks/cli/share"
+    package = {name for name in held if ".data/" not in name}
+    assert package == {name for name in sources("twelvetasks") if not name.startswith(share)}
+    assert {"twelvetasks/py.typed", "twelvetasks/testing/platform.py"} <= package
+    data = {name.partition(".data/data/")[2] for name in held - package}
+    assert data == {name.removeprefix("twelvetasks/cli/") for name in sources(share)}
+    assert {"share/man/man1/twelvetasks.1", "share/zsh/site-functions/_twelvetasks"} <= data
 
 
 def test_the_source_distribution_holds_what_a_checkout_holds(dist: Path) -> None:
@@ -137,6 +142,43 @@ def test_the_installed_wheel_is_what_is_imported_and_run(installed: Path, tmp_pa
         assert Path(file).is_relative_to(installed.parent)
     listed = run(installed / "twelvetasks", "list", "--demo-size", "3", cwd=tmp_path)
     assert len(listed.splitlines()) == 3
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="there is no man on this machine")
+def test_the_man_pages_are_where_man_looks(installed: Path, tmp_path: Path) -> None:
+    """It looks in share/man beside each folder of programs."""
+    path = os.pathsep.join((str(installed), os.environ["PATH"]))
+    environment = {name: held for name, held in os.environ.items() if name != "MANPATH"}
+    for page, said in (("twelvetasks", "EXIT STATUS"), ("twelvetasks-list", "EXAMPLES")):
+        shown = subprocess.run(
+            ["man", "--where", page],
+            check=True,
+            cwd=tmp_path,
+            env=environment | {"PATH": path},
+            capture_output=True,
+            encoding="utf-8",
+        ).stdout.strip()
+        assert Path(shown).is_relative_to(installed.parent)
+        assert said in Path(shown).read_text("utf-8")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash on this machine")
+def test_the_completion_is_where_bash_looks(installed: Path, tmp_path: Path) -> None:
+    script = installed.parent / "share/bash-completion/completions/twelvetasks"
+    program = (
+        f"source {script}; COMP_WORDS=(twelvetasks wat); COMP_CWORD=1; "
+        "_twelvetasks_completion twelvetasks wat; echo ${COMPREPLY[@]}"
+    )
+    path = os.pathsep.join((str(installed), os.environ["PATH"]))
+    completed = subprocess.run(
+        ["bash", "-c", program],
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert completed.stdout.split() == ["watch"]
 
 
 def test_the_wheel_is_the_same_whether_it_is_built_from_the_checkout_or_the_archive(

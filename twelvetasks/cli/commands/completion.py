@@ -26,7 +26,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 @click.pass_context
 def print_completion(context: click.Context, shell: str) -> None:
-    """Print the script that completes commands, flags and values in a SHELL.
+    """Print the script with which a SHELL completes the command.
 
     Supported are bash (4.4 or newer), zsh and fish.
     """

@@ -134,7 +134,7 @@ def list_tasks(
     progress: bool | None,
     **filters: Any,
 ) -> None:
-    """List tasks: a table in a terminal, one JSON object a line in a pipe.
+    """List tasks: a table in a terminal, JSON Lines in a pipe.
 
     An interrupted listing to a jsonl or csv file keeps its part: the same command with --resume
     continues from there, without losing or repeating a task.

@@ -93,7 +93,7 @@ def show_stats(
     progress: bool | None,
     **filters: Any,
 ) -> None:
-    """Count tasks by status, index and day, and show how long indexing took.
+    """Show counts by status, index and day, and indexing times.
 
     The indexing time of a ready task is from its creation until it last changed, which is normally
     when it became ready. Days are those of UTC.
