@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ from tests.snippets import (  # noqa: F401 - fixtures, too
 from tests.test_fleet import Server, server  # noqa: F401 - a fixture
 from tests.webhooks.servers import by_uvicorn
 from twelvetasks import TaskSession
+from twelvetasks.cli.profiles import profiles_path
+from twelvetasks.cli.program import run
 from twelvetasks.testing import FakePlatform
 
 INDEX = "62a0906d47f5678267ec10a6"
@@ -48,7 +51,7 @@ DIRECTIVES = {"{eval-rst}", "{toctree}"}
 
 class TestSnippets:
     def test_there_is_none_without_a_test(self) -> None:
-        known = {"install", "commands", "console", "directive", "none", "text", *PYTHON}
+        known = {"install", "commands", "console", "directive", "none", "text", "toml", *PYTHON}
         assert [str(snippet) for snippet in SNIPPETS if snippet.kind not in known] == []
 
     @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -125,6 +128,17 @@ class TestSnippets:
             names["tasks"] = [task["_id"] for task in account.tasks(status="ready")[:2]]
             names["task"] = names["tasks"][0]
             await run_fragment(snippet, **names)
+
+    @snippets("toml")
+    def test_the_profiles_of_a_guide_are_profiles(
+        self, snippet: Snippet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        profiles_path().parent.mkdir(parents=True)
+        profiles_path().write_text(snippet.source, "utf-8")
+        for name in tomllib.loads(snippet.source):
+            assert run(["count", "--demo", "--profile", name]) == 0
 
     @snippets("sdk")
     def test_a_program_of_the_official_sdk_does_what_it_says(

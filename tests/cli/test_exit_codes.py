@@ -45,6 +45,10 @@ class TestMisuse:
             (["--limit", "3"], "Did you mean --max-items?"),
             (["--json"], "Did you mean --format json?"),
             (["--csv"], "Did you mean --format csv?"),
+            (["--limt", "3"], "Did you mean --max-items?"),
+            (["-f", "csv"], "Did you mean --format?"),
+            (["--tokn", "x"], "No such option '--tokn'. See"),
+            (["--columns", "id,filenam"], "Did you mean system_metadata.filename?"),
             (["--created-at", "yesterday"], "'yesterday' is not an RFC 3339 date-time"),
             (["--updated-at", "2025-06-01T00:00:00"], "--updated-at"),
             (["--created-at", "2025-02-30T00:00:00Z"], "--created-at"),
@@ -68,6 +72,31 @@ class TestMisuse:
         assert named in refused.complaint
         assert refused.out == ""
         assert account.requests == []
+
+    @pytest.mark.parametrize(
+        ("typed", "suggested"),
+        [
+            ("wait --json x", "Did you mean --format jsonl?"),
+            ("count --json", "No such option '--json'. See"),
+            ("get --limit 3 x", "No such option '--limit'. See"),
+            ("stats --output x.html", "Did you mean --html?"),
+            ("stats -o x.html", "Did you mean --html?"),
+            ("stats --limit 3", "Did you mean --top?"),
+            ("watch --since 2d", "Did you mean --updated-since?"),
+            ("delete --force x", "Did you mean --yes?"),
+            ("--demo list", "It goes after a command: twelvetasks list --demo"),
+            ("ls", "Did you mean list?"),
+            ("upload", "Did you mean create?"),
+            ("help", "Did you mean -h?"),
+            ("cuont", "Did you mean 'count'?"),
+        ],
+    )
+    def test_a_suggestion_is_one_that_the_command_takes(
+        self, command: Command, typed: str, suggested: str
+    ) -> None:
+        refused = command(*typed.split())
+        assert refused.code == 2
+        assert suggested in refused.complaint
 
     def test_the_complaint_says_where_to_read_on(self, command: Command) -> None:
         assert command("list", "--bogus").complaint.endswith(" See twelvetasks list -h")

@@ -79,6 +79,24 @@ class TestTimes:
         with pytest.raises(click.BadParameter):
             as_moment(text)
 
+    @pytest.mark.parametrize("name", ["list", "count", "stats"])
+    def test_a_demo_has_a_time_of_its_own(self, command: Command, name: str) -> None:
+        ago, fixed = (
+            command(name, "--demo", "--since", since)
+            for since in ("7d", "2025-06-23T17:42:11.348Z")
+        )
+        assert (ago.code, ago.out) == (fixed.code, fixed.out)
+        assert "36" in (str(len(ago.out.splitlines())), ago.out.strip(), ago.out[10:12])
+
+    def test_since_means_the_same_wherever_it_is(self) -> None:
+        meanings = {
+            option.help
+            for command in cli.commands.values()
+            for option in command.params
+            if isinstance(option, click.Option) and "--since" in option.opts
+        }
+        assert len(meanings) == 1
+
     def test_what_is_before_all_dates_is_refused(self) -> None:
         with pytest.raises(click.BadParameter, match="before all dates"):
             as_moment("999999w")

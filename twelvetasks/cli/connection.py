@@ -20,7 +20,7 @@ from yarl import URL
 
 from twelvetasks.cli.api_key import asked_key
 from twelvetasks.cli.command import PROFILE, Decorator, Option, combined, option
-from twelvetasks.cli.option_types import as_positive_seconds
+from twelvetasks.cli.option_types import Moment, as_positive_seconds
 from twelvetasks.cli.output.notices import Notices
 from twelvetasks.cli.profiles import Profile, complete_profiles, profile_named
 from twelvetasks.cli.terminal import settle_encoding
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 CONNECTION = "Connection"
 
 _DEMO_NOW = datetime(2025, 6, 30, 17, 42, 11, 348000, tzinfo=UTC)
-"""When the newest task of a demo account that nothing happens to was created."""
+"""The time in the demo account, so that its tasks and their ids are the same on each day."""
 
 _DEMO_INDEXING = 10.0
 """Seconds until a video of the demo account is ready."""
@@ -169,6 +169,11 @@ def connected(
                 profile=profile,
                 options=settings,
             )
+            if size is not None:
+                others = {
+                    name: value.as_of(_DEMO_NOW) if isinstance(value, Moment) else value
+                    for name, value in others.items()
+                }
             command(connection=connection, **others)
 
         decorated: Callable[..., None] = option_group(
@@ -196,7 +201,11 @@ _SETTINGS = {"concurrency": "concurrency", "request_timeout": "timeout"}
 
 
 demo_option: Decorator = combined(
-    option("--demo", is_flag=True, help="Use a made-up account inside this command."),
+    option(
+        "--demo",
+        is_flag=True,
+        help="Use a made-up account inside this command, where it is 2025-06-30.",
+    ),
     option(
         "--demo-size",
         type=click.IntRange(min=0),

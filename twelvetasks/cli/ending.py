@@ -14,6 +14,7 @@ import click
 
 from twelvetasks.cli.command import Option
 from twelvetasks.cli.exit_codes import ExitCode
+from twelvetasks.cli.suggestions import MEANT_COMMANDS, meant_option
 from twelvetasks.cli.terminal import is_terminal, print_line, printable
 from twelvetasks.session import API_KEY_VARIABLE
 from twelvetasks.values.errors import AuthenticationError, InvalidArgumentError, TwelveTasksError
@@ -70,32 +71,17 @@ def _verdict(error: BaseException, command: click.Command | None) -> tuple[int, 
     return ExitCode.INTERRUPTED, None
 
 
-MEANT = {
-    **dict.fromkeys(("--limit", "--max", "--count", "--first"), "--max-items"),
-    **dict.fromkeys(("--sort", "--order-by"), "--sort-by"),
-    **dict.fromkeys(("--order", "--asc", "--desc", "--reverse"), "--sort-option"),
-    **dict.fromkeys(("--fields", "--select"), "--columns"),
-    "--json": "--format json",
-    "--jsonl": "--format jsonl",
-    "--csv": "--format csv",
-    "--ids": "--format ids",
-    "--table": "--format table",
-    "--parquet": "--format parquet",
-    **dict.fromkeys(("--out", "--file"), "--output"),
-    **dict.fromkeys(("--verbose", "--stats"), "--report"),
-    **dict.fromkeys(("--quiet", "--silent"), "--no-progress"),
-    **dict.fromkeys(("--index", "--index_id"), "--index-id"),
-    **dict.fromkeys(("--force", "--confirm"), "--yes"),
-}
-"""Flags of other commands that users try, and their names here."""
+_UNKNOWN_COMMAND = re.compile(r"No such command '([^']*)'")
 
 
 def _with_usage_hint(error: click.ClickException) -> str:
     message = error.format_message()
-    if isinstance(error, click.NoSuchOption) and error.option_name in MEANT:
-        message = f"{error.message} Did you mean {MEANT[error.option_name]}?"
     if not isinstance(error, click.UsageError) or error.ctx is None:
         return message
+    if isinstance(error, click.NoSuchOption):
+        message = f"{error.message} {meant_option(error.option_name, error.ctx)}".rstrip()
+    elif (unknown := _UNKNOWN_COMMAND.match(message)) and unknown[1] in MEANT_COMMANDS:
+        message = f"{unknown[0]}. Did you mean {MEANT_COMMANDS[unknown[1]]}?"
     dot = "" if message.endswith((".", "?", "?)")) else "."
     return f"{message}{dot} See {error.ctx.command_path} -h"
 

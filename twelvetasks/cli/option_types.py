@@ -64,6 +64,12 @@ class Moment:
 
     text: str
     at: datetime
+    ago: timedelta | None = None
+    """How long ago it is, if it was written so."""
+
+    def as_of(self, now: datetime) -> Moment:
+        """Give the time that it is where it is `now`."""
+        return self if self.ago is None else Moment(self.text, now - self.ago, self.ago)
 
 
 def as_moment(text: str) -> Moment:
@@ -71,7 +77,8 @@ def as_moment(text: str) -> Moment:
     ago = _human_seconds(text)
     try:
         if ago is not None:
-            return Moment(text, datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=ago))
+            so_long = timedelta(seconds=ago)
+            return Moment(text, datetime.now(UTC).replace(microsecond=0) - so_long, so_long)
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
             return Moment(text, datetime.fromisoformat(text).replace(tzinfo=UTC))
         return Moment(text, parse_timestamp(text))

@@ -11,7 +11,7 @@ import click
 from twelvetasks.cli.command import Decorator, combined, option
 from twelvetasks.cli.option_types import Moment, Statuses, as_moment, as_seconds
 from twelvetasks.cli.output.columns import as_columns, complete_columns
-from twelvetasks.values.models import SortBy, SortOption
+from twelvetasks.values.models import SortBy, SortOption, Task
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 
@@ -52,6 +52,13 @@ filter_options: Decorator = combined(
     ),
 )
 
+since_option: Decorator = option(
+    "--since",
+    type=as_moment,
+    metavar="TIME",
+    help="Only tasks created at or after this time: reads from the newest down to it.",
+)
+
 order_options: Decorator = combined(
     option(
         "--sort-by",
@@ -75,7 +82,7 @@ columns_option: Decorator = option(
     callback=as_columns,
     shell_complete=complete_columns,
     metavar="NAMES",
-    help="Only these fields: --columns id,status,system_metadata.filename.",
+    help="Only these fields: --columns id,status,filename.",
 )
 
 wide_option: Decorator = option(
@@ -97,6 +104,11 @@ progress_option: Decorator = option(
     every=True,
     help="Show the progress in a terminal, or not (-q).  [default: if it takes long]",
 )
+
+
+def is_recent(task: Task, since: Moment | None) -> bool:
+    """Tell whether --since lets a task pass; one without a time of creation passes."""
+    return since is None or task.created_at is None or task.created_at >= since.at
 
 
 def in_time(choices: Mapping[str, Any]) -> dict[str, Any]:

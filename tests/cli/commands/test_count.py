@@ -29,3 +29,7 @@ class TestCount:
         ordering = {"sort_by", "sort_option", "page_limit"}
         filters = {field.name for field in attrs.fields(TaskQuery)} - ordering
         assert filters <= {parameter.name for parameter in cli.commands["count"].params}
+
+    def test_since_counts_down_to_a_time(self, command: Command, account: FakePlatform) -> None:
+        since = account.tasks()[60]["created_at"]
+        assert command("count", "--since", since, platform=account).out == "61\n"

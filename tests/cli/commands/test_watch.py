@@ -41,7 +41,7 @@ def script(platform: FakePlatform, *actions: Callable[[], object]) -> None:
 
 @pytest.mark.usefixtures("interruptible")
 class TestWatch:
-    SINCE = ("--since", "2025-06-01T00:00:00Z")
+    SINCE = ("--updated-since", "2025-06-01T00:00:00Z")
     OFTEN = ("--min-interval", "0.001", "--max-interval", "0.002")
 
     @pytest.fixture

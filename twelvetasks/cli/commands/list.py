@@ -17,7 +17,7 @@ from twelvetasks.cli.connection import (
     demo_option,
     timeout_option,
 )
-from twelvetasks.cli.option_types import Moment, as_moment
+from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import (
     FILTERS,
     ORDER,
@@ -26,6 +26,7 @@ from twelvetasks.cli.options import (
     filter_options,
     order_options,
     progress_option,
+    since_option,
     wide_option,
 )
 from twelvetasks.cli.output.formats import FORMATS
@@ -41,7 +42,7 @@ __all__ = ["list_tasks"]
     "list",
     examples=[
         ("twelvetasks list --demo", "Try it without a key, on a made-up account."),
-        ("twelvetasks list --demo --status failed --since 2025-06-28", "What failed since then."),
+        ("twelvetasks list --demo --status failed --since 7d", "What failed in the last week."),
         (
             "twelvetasks list --demo --columns id,status --format csv",
             "Two fields of every task, for a spreadsheet.",
@@ -59,12 +60,7 @@ __all__ = ["list_tasks"]
 @option_group(
     FILTERS,
     filter_options,
-    option(
-        "--since",
-        type=as_moment,
-        metavar="TIME",
-        help="Only tasks created at or after this time: reads from the newest down to it.",
-    ),
+    since_option,
 )
 @option_group(
     ORDER,

@@ -15,7 +15,7 @@ import click
 
 from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, with_times_of
 from twelvetasks.cli.option_types import Moment
-from twelvetasks.cli.options import in_time
+from twelvetasks.cli.options import in_time, is_recent
 from twelvetasks.cli.output.formats import COMPRESSED, RESUMABLE, chosen_format, task_writer
 from twelvetasks.cli.output.output_file import (
     OutputFile,
@@ -28,7 +28,7 @@ from twelvetasks.cli.output.output_file import (
 from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.streams.streams import PageStream
-from twelvetasks.values.models import SortBy, SortOption, Task, TaskPage
+from twelvetasks.values.models import SortBy, SortOption, TaskPage
 
 __all__ = ["ListingPlan", "planned"]
 
@@ -92,7 +92,7 @@ class ListingPlan:
         with listing_progress(target.console, asked=progress, done=done) as show:
             async for page in pages:
                 new = [task for task in page.tasks if task.id not in known]
-                recent = tuple(filter(self._is_recent, new))
+                recent = tuple(task for task in new if is_recent(task, self.since))
                 wanted = recent if most is None else recent[: most - done]
                 writer.write(wanted)
                 done += len(wanted)
@@ -113,9 +113,6 @@ class ListingPlan:
         if len(ids) != self.part.tasks:
             raise unusable(f"{part_of(self.output)} does not hold the tasks of its checkpoint")
         return frozenset(ids)
-
-    def _is_recent(self, task: Task) -> bool:
-        return self.since is None or task.created_at is None or task.created_at >= self.since.at
 
     def _expected(self, pages: PageStream[TaskPage], done: int) -> int | None:
         """Give how many tasks there will be; None if only reading tells."""

@@ -15,8 +15,16 @@ from cloup import option_group
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connection_options
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.option_types import Moment, as_moment
-from twelvetasks.cli.options import FILTERS, OUTPUT, filter_options, in_time, progress_option
+from twelvetasks.cli.option_types import Moment
+from twelvetasks.cli.options import (
+    FILTERS,
+    OUTPUT,
+    filter_options,
+    in_time,
+    is_recent,
+    progress_option,
+    since_option,
+)
 from twelvetasks.cli.output.atomic_write import replace_text
 from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.own_files import is_device, output_path
@@ -37,8 +45,8 @@ __all__ = ["show_stats"]
     examples=[
         ("twelvetasks stats --demo", "The whole account, as a chart at the width of the terminal."),
         (
-            "twelvetasks stats --demo --since 2025-06-24 --html week.html",
-            "A page for the days since then.",
+            "twelvetasks stats --demo --since 7d --html week.html",
+            "A page for the last week.",
         ),
         ("twelvetasks stats --demo --status failed --top 50", "The last fifty failed tasks."),
     ],
@@ -46,12 +54,7 @@ __all__ = ["show_stats"]
 @option_group(
     FILTERS,
     filter_options,
-    option(
-        "--since",
-        type=as_moment,
-        metavar="TIME",
-        help="Only tasks created at or after this time: reads from the newest down to it.",
-    ),
+    since_option,
     option("--exact", is_flag=True, help="Prove that no task is missed while the account changes."),
 )
 @option_group(
@@ -124,7 +127,7 @@ async def _add(
     """Add pages until a task is older than --since."""
     async for page in pages:
         for task in page.tasks:
-            if since is not None and task.created_at is not None and task.created_at < since.at:
+            if not is_recent(task, since):
                 return
             stats.add(task)
         show(stats.total, None if since else max(pages.total_results or 0, stats.total))

@@ -46,8 +46,8 @@ TICK = 0.5
     examples=[
         ("twelvetasks watch --demo", "Follow videos being indexed, until Ctrl-C."),
         (
-            "twelvetasks watch --demo --since 2025-06-29 --status failed",
-            "Tasks that failed since that day, and those that fail from now on.",
+            "twelvetasks watch --demo --updated-since 7d --status failed",
+            "Tasks that failed in the last week, and those that fail from now on.",
         ),
         (
             "twelvetasks watch --demo --checkpoint place >> changes.jsonl",
@@ -59,7 +59,8 @@ TICK = 0.5
 @option_group(
     WATCHING,
     option(
-        "--since",
+        "--updated-since",
+        "since",
         type=as_moment,
         metavar="TIME",
         help="Begin with tasks updated at or after this time, or this long ago: 36h.  "
@@ -89,7 +90,7 @@ TICK = 0.5
         callback=output_path,
         metavar="FILE",
         help="Save a checkpoint to this file after each change; the next run resumes from it, and "
-        "ignores --since.",
+        "ignores --updated-since.",
     ),
 )
 @option_group(

@@ -40,6 +40,9 @@ FLAT = (
 NAMES = (*FLAT[:7], _METADATA, *FLAT[7:])
 """All columns."""
 
+_SHORT = {"_id": "id"} | {name.rpartition(".")[2]: name for name in FLAT}
+"""Other names for them, such as `filename`."""
+
 
 def value_of(task: Task, name: str) -> Any:
     """Give the value of a column; None if the platform did not send one."""
@@ -80,11 +83,11 @@ def as_columns(
     if not texts:
         return None
     names = [name.strip() for text in texts for name in text.split(",")]
-    names = ["id" if name == "_id" else name for name in names]
+    names = [_SHORT.get(name, name) for name in names]
     for name in names:
         if name not in NAMES:
-            close = get_close_matches(name, NAMES, n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
+            close = get_close_matches(name, [*NAMES, *_SHORT], n=1)
+            hint = f"Did you mean {_SHORT.get(close[0], close[0])}? " if close else ""
             raise click.BadParameter(
                 f"{name!r} is not a column. {hint}There are {', '.join(NAMES)}"
             )
