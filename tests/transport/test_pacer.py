@@ -6,6 +6,7 @@ import heapq
 import itertools
 import math
 import random
+import statistics
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -666,12 +667,33 @@ class TestTheRate:
         assert client.finished <= 1.3 * (500 - 11) / 50
         assert world.refused <= 20
 
+    def test_most_listings_meet_no_more_than_two_of_them(self) -> None:
+        # Each of two costs 0.8 s, so the least is 1.16 times the ideal.
+        times = []
+        for seed in range(20):
+            world = Simulation(TokenBucket(50, 10), retry_after=1.0, latency=busy(seed))
+            (client,) = world.run()
+            times.append(client.finished / ((500 - 11) / 50))
+        assert statistics.quantiles(times, n=10)[-1] <= 1.2
+
+    @pytest.mark.parametrize("clients", [2, 4])
+    def test_several_gates_share_a_limit_that_names_pauses_of_1_second(self, clients: int) -> None:
+        times = []
+        for seed in range(10):
+            world = Simulation(
+                TokenBucket(50, 10), clients=clients, retry_after=1.0, latency=busy(seed)
+            )
+            slowest = max(client.finished for client in world.run())
+            times.append(slowest / ((500 * clients - 11) / 50))
+        assert statistics.mean(times) <= 1.3
+        assert max(times) <= 1.5
+
     @pytest.mark.parametrize("factor", [0.5, 2.0])
-    @pytest.mark.parametrize("seed", range(10))
+    @pytest.mark.parametrize("seed", range(20))
     def test_with_named_pauses_a_change_is_followed_within_10_seconds(
         self, seed: int, factor: float
     ) -> None:
-        at = 2.0 + 1.8 * seed
+        at = 2.0 + 0.9 * seed
         bucket = TokenBucket(50, 10)
         world = Simulation(bucket, pages=10**6, retry_after=1.0, latency=busy(seed))
         world.later(at, lambda: setattr(bucket, "rate", 50 * factor))

@@ -100,7 +100,7 @@ class Pacer:
         self._first_to_show = 0
         self._finder = RateFinder()
         self._known = known
-        self._named = False
+        self._named = 0.0
         self.guessed: bool = False
         """Whether nobody named the length of the newest pause: it is the gate's own guess."""
 
@@ -225,7 +225,7 @@ class Pacer:
         if fresh and not counted:
             self._finder.refused(place.started, probe=place.tries)
         if fresh:
-            self._named = bool(report.retry_after)
+            self._named = report.retry_after or 0.0
         if report.retry_after or fresh:
             kept = max(report.retry_after or 0.0, self._policy.pause, LONGEST_GUESS)
             pause = self._pause_after(report, place)

@@ -30,8 +30,8 @@ SEARCH_DOUBLING = 0.15
 SHORTFALL = 0.02
 """How far below the measured rate the pace begins; it is there at the end of the plateau."""
 
-STEEPNESS = 8.0
-"""How fast the pace rises after the plateau: half a plateau later it is twice the rate."""
+STEEPNESS = 12.0
+"""How fast the pace rises after the plateau: half a plateau later it is 2.5 times the rate."""
 
 PLATEAU = 1.5
 """Seconds. Short, so that clients which share a limit soon share it evenly: the fastest of them is
@@ -44,8 +44,19 @@ the rise after it, a limit that has doubled is still found in less than 10 s if 
 REQUESTS_PER_PLATEAU = 4.0
 """A plateau lasts for at least so many requests; else the pace of a slow limit rises in jumps."""
 
+FEWEST_PAUSES = 2.0
+"""The same where the limit is shared: a refusal within the plateau says that the room has changed,
+and that other clients use what a pause leaves. So it halves the plateau, down to this."""
+
+LONGER = 1.5
+"""How much longer, in pauses, the plateau is after one that has passed without a refusal."""
+
 REFILLED = 0.9
 """How much of what a named pause has refilled is used at once. The rest is for other clients."""
+
+RESERVE = 0.02
+"""What a named pause has refilled also covers an estimate that is this much too high: so much of
+what a plateau lets pass is not used at once."""
 
 FEW = 16
 """Measured by fewer requests, a rate is off by more than a sixteenth: the measurement goes on, and
@@ -78,6 +89,7 @@ class RateFinder:
         self._base = math.inf
         """The pace at which the search began, or that of the plateau."""
         self._plateau = PLATEAU
+        self._pauses_per_plateau = PAUSES_PER_PLATEAU
         self._paced = 0.0
         """Seconds for which the pace has been in use since the last refusal."""
         self._next = -math.inf
@@ -143,18 +155,27 @@ class RateFinder:
         """Note that a request which started then has been refused."""
         if self._ended is None:
             self._ended = self._first_refusal = started
+            # Others have started since, at a pace that had grown meanwhile.
+            self._paced = max(self._paced - max(self._last - started, 0.0), 0.0)
             self._last_pace = self.pace
             self._overrun = self._paced / self._plateau - 1.0
         elif probe:
             # The limiter is still empty, so nothing has been lost to its being full.
             self._ended = max(self._ended, started)
 
-    def resumed(self, now: float, *, started: float, named: bool = False) -> None:
-        """Note that the probe after a pause, which started then, has passed: measure, and go on."""
+    def resumed(self, now: float, *, started: float, named: float = 0.0) -> None:
+        """Note that the probe after a pause, which started then, has passed: measure, and go on.
+
+        `named` is how many seconds of pause the limiter asked for; 0.0 if the pause was a guess.
+        """
         if self._ended is None:
             return
         ended, pause = self._ended, started - self._first_refusal
-        cost = pause if named else 0.0
+        cost = min(pause, named)
+        if self.rate is not None:
+            factor = 0.5 if self._overrun < 0 else LONGER
+            wanted = self._pauses_per_plateau * factor
+            self._pauses_per_plateau = min(max(wanted, FEWEST_PAUSES), PAUSES_PER_PLATEAU)
         seconds = max(self._first_refusal - self._began, 0.0)
         if not self._measured_from_refusal and not self._taken:
             # Others have used the limit up: nothing is known of it before the next refusal.
@@ -182,9 +203,14 @@ class RateFinder:
         # A pause that the limiter names is longer than it takes to free one place. What it frees is
         # lost unless it is used.
         if named:
-            room = math.inf if self.rate is None else self.rate * pause
             # The probe has used one place.
-            self._free = max(REFILLED * (min(self._burst, room) - 1), 0.0)
+            room = self._burst - 1.0
+            if self.rate is not None:
+                room = min(room, self.rate * pause - 1.0)
+                room = min(REFILLED * room, room - RESERVE * self.rate * self._plateau)
+            else:
+                room *= REFILLED
+            self._free = max(room, 0.0)
         self._next = now + (0.0 if self._free >= 1 else self._step())
 
     def _measure(self, ended: float, cost: float) -> None:
@@ -193,7 +219,7 @@ class RateFinder:
         if cost:
             # A long pause may have filled the limiter up: then what passed beyond a burst counts.
             active = max(self._first_refusal - self._resumed, SEARCH_DOUBLING)
-            rate = max(rate, (self._taken - max(self._burst, 1)) / active)
+            rate = max(rate, (self._taken - self._held) / active)
         if self._searching or self._overrun > 0:
             rate = max(rate, self._rate_overrun())
         if not self._searching and self._taken < FEW and self._last_pace < math.inf:
@@ -206,11 +232,19 @@ class RateFinder:
         low, high = self._base, self._last_pace
         for _ in range(30):
             middle = (low + high) / 2
-            if self._excess(middle) > max(self._burst, 1):
+            if self._excess(middle) > self._held:
                 low = middle
             else:
                 high = middle
         return low
+
+    @property
+    def _held(self) -> float:
+        """Requests that a full limiter has let pass by a refusal, beyond its rate.
+
+        A refusal leaves up to a whole request unused: half of one on average.
+        """
+        return max(self._burst, 1) - 0.5
 
     def _excess(self, rate: float) -> float:
         """Return how many requests a full limiter of that rate would have been overrun by."""
@@ -225,7 +259,7 @@ class RateFinder:
     def _cruise(self, rate: float, seconds: float, cost: float) -> None:
         self._searching = False
         self.rate = self._base = rate
-        least = max(PAUSES_PER_PLATEAU * cost, REQUESTS_PER_PLATEAU / rate)
+        least = max(self._pauses_per_plateau * cost, REQUESTS_PER_PLATEAU / rate)
         self._plateau = max(min(2.0 * seconds, PLATEAU), least)
 
     def _step(self) -> float:
