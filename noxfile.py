@@ -100,6 +100,23 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session
+def judges(session: nox.Session) -> None:
+    """Let other SDKs and a fuzzer judge the embedded platform; needs npm and the internet."""
+    session.install("-e", ".[dev]", "schemathesis>=4.32")
+    folder = Path("build", "judges")
+    session.run(
+        *("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder / "javascript")),
+        "twelvelabs-js@1.3.4",
+        external=True,
+    )
+    session.run(
+        *("python", "-m", "pip", "install", "--quiet", "--upgrade"),
+        *("--target", str(folder / "older"), "twelvelabs==0.4.11"),
+    )
+    session.run("pytest", *(session.posargs or ["tests/judges/judges.py"]))
+
+
+@nox.session
 def nightly(session: nox.Session) -> None:
     """Play 20,000 random histories where the tests play 1,000, and fuzz 100,000 bodies."""
     session.install("-e", ".[dev]")

@@ -45,7 +45,7 @@ def test_any_hundred_shows_every_status() -> None:
 
 def test_metadata_is_sometimes_missing_or_null() -> None:
     tasks = FakePlatform.demo().tasks()
-    with_metadata = [task["system_metadata"] for task in tasks if "system_metadata" in task]
+    with_metadata = [metadata for task in tasks if (metadata := task["system_metadata"])]
     assert 900 < len(with_metadata) < 1000
     for name in ("filename", "duration", "width", "height"):
         missing = sum(metadata[name] is None for metadata in with_metadata)

@@ -100,12 +100,17 @@ def test_an_unknown_task_does_not_exist(served: FakePlatform, method: str) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/task", "/tasks/", "/tasks/a/b", "/indexes/a/b", "/analyze"]
+    "path", ["", "/", "/task", "/tasks%0A", "/tasks/", "/tasks/a/b", "/indexes/a/b", "/analyze"]
 )
 def test_an_unknown_path_does_not_exist(served: FakePlatform, path: str) -> None:
     answer = ask(served, path)
     assert answer.status == 404
     assert answer.json.keys() >= {"code", "message"}
+
+
+def test_a_long_url_is_answered_like_any_other(served: FakePlatform) -> None:
+    answer = ask(served, filename="a" * 20_000)
+    assert (answer.status, answer.ids) == (200, [])
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,9 @@ def demo_tasks(
             task["video_id"] = f"{origin}{counter | 0x800000:06x}" if number % 3 else task["_id"]
         if status == "indexing" or number % 9 == 0:
             task["estimated_time"] = _written(created + timedelta(minutes=11), 0)
-        if status not in _BEFORE_INDEXING and number % 41 != 5:
-            task["system_metadata"] = _metadata(uniform, number, status)
+        # Present from the beginning: version 0.4.11 of the official SDK reads no task without it.
+        known = status not in _BEFORE_INDEXING and number % 41 != 5
+        task["system_metadata"] = _metadata(uniform, number, status) if known else {}
         if status == "ready" and number % 10 < 2:
             task["hls"] = _hls(task, number)
         yield task
@@ -116,7 +117,7 @@ def _indexed_asset(task: dict[str, Any]) -> dict[str, Any]:
     asset["status"] = "pending" if status == "uploading" else status
     if status == "ready":
         asset["indexed_at"] = task["updated_at"]
-    if "system_metadata" in task:
+    if task["system_metadata"]:
         asset["system_metadata"] = task["system_metadata"] | {"fps": 25, "size": 20_000_000}
     return asset
 

@@ -19,6 +19,10 @@ _ACCEPTING = 4
 """Turns of the event loop that it takes to accept a connection."""
 
 
+MOST_OF_A_LINE = 65_536
+"""Bytes of the longest URL that is read, so that a long one gets an answer in the API's form."""
+
+
 class Server:
     """Serves every path by one handler on one address; can be started again after a stop."""
 
@@ -48,9 +52,13 @@ class Server:
         if self._running is not None:
             raise RuntimeError("the platform is running already")
         application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self._handler)
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._handler)
         runner = web.AppRunner(
-            application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+            application,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
+            max_line_size=MOST_OF_A_LINE,
         )
         await runner.setup()
         server = runner.server

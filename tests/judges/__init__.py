@@ -1,0 +1,1 @@
+"""Judges of the embedded platform that need more than Python packages: run by `nox -s judges`."""
