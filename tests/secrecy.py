@@ -25,7 +25,8 @@ import pytest
 from yarl import URL
 
 from twelvetasks import TaskSession, TwelveTasksError
-from twelvetasks.session import API_KEY_VARIABLE, DEFAULT_BASE_URL
+from twelvetasks.session import API_KEY_VARIABLE
+from twelvetasks.transport.address import chosen_base_url
 from twelvetasks.transport.api_key import KeySource
 
 __all__ = ["Plugin", "Watch"]
@@ -200,7 +201,7 @@ class Plugin:
             made = object.__new__(cls)
             key = args[0] if args else options.get("api_key")
             key = os.environ.get(API_KEY_VARIABLE) if key is None else key
-            watch.note_session(key, options.get("base_url", DEFAULT_BASE_URL))
+            watch.note_session(key, chosen_base_url(options.get("base_url"))[1])
             return made
 
         ask = KeySource.ask

@@ -1,10 +1,9 @@
 """The snippets of the documents, what each of them is to print, and how to run a document's code.
 
 The documents are the README, the guides and the docstrings of what is public. What is not as in
-the reader's program is the address alone. Python snippets find the embedded platform because the
-default of `TaskSession`'s `base_url` is that platform's for the time of the test; the command gets
-a `--base-url` from a shell function of its name. The key comes from the environment, as the README
-says.
+the reader's program is the address alone. Python snippets find the embedded platform by an
+environment variable; the command gets a `--base-url` from a shell function of its name. The key
+comes from the environment, as the README says.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ import attrs
 import pytest
 
 from tests import public
-from twelvetasks import TaskSession
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.fixtures import FakePlatformFactory
 
@@ -183,10 +181,8 @@ def account(
 
 def served(platform: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> FakePlatform:
     """Let a session look at this platform that is not told where to look."""
-    defaults: Any = TaskSession.__init__.__kwdefaults__
-    monkeypatch.setitem(defaults, "base_url", platform.base_url)
     monkeypatch.setenv("PLATFORM", str(platform.base_url))
-    # The official SDK's own variable.
+    # The official SDK's own variable, which a session reads, too.
     monkeypatch.setenv("TWELVELABS_BASE_URL", str(platform.base_url))
     return platform
 

@@ -246,7 +246,6 @@ class TestArguments:
             "https://a..b",
             f"https://{'a' * 64}.example",
             b"https://h",
-            None,
             7,
         ],
     )

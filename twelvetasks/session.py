@@ -20,7 +20,7 @@ from twelvetasks.tasks import requests as single
 from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.uploads import OnProgress, VideoFile, checked_upload
 from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, wait_for
-from twelvetasks.transport.address import read_base_url
+from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url, read_base_url
 from twelvetasks.transport.api_key import (
     API_KEY_VARIABLE,
     KeyCallable,
@@ -53,8 +53,6 @@ __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
 
 ItemT = TypeVar("ItemT")
 
-DEFAULT_BASE_URL = URL("https://api.twelvelabs.io/v1.3")
-
 
 class TaskSession(Lists):
     """A connection to one TwelveLabs account, for one event loop. Use it with ``async with``.
@@ -71,6 +69,7 @@ class TaskSession(Lists):
       and again if the key is refused, so that a new key counts at once. Default: the environment
       variable ``TWELVE_LABS_API_KEY``.
     - `base_url`: the API's address with its version, https except on this machine itself. Default:
+      the environment variable ``TWELVETASKS_BASE_URL``, or else ``TWELVELABS_BASE_URL``, or else
       ``https://api.twelvelabs.io/v1.3``.
     - `concurrency`: how many requests may be in flight at once, and how many pages a listing may
       fetch or hold ahead of its reader. At least 1. Default: 8.
@@ -100,7 +99,7 @@ class TaskSession(Lists):
         self,
         api_key: str | KeyCallable | None = None,
         *,
-        base_url: str | URL = DEFAULT_BASE_URL,
+        base_url: str | URL | None = None,
         concurrency: int = 8,
         timeout: float | aiohttp.ClientTimeout = 60.0,
         retry: RetryPolicy | None = None,
@@ -115,12 +114,13 @@ class TaskSession(Lists):
         # Rebound before anything is refused: a traceback that shows locals must not show secrets.
         key, refusal = read_api_key(api_key)
         api_key = None
+        name, base_url = chosen_base_url(base_url)
         base_url, fault = read_base_url(base_url)
         headers, headers_fault = read_headers(headers)
         if refusal is not None:
             raise refusal
         if fault:
-            refuse("base_url", base_url, fault)
+            refuse(name, base_url, fault)
         if headers_fault is not None:
             refuse("headers", *headers_fault)
         self._base_url = URL(base_url)

@@ -145,6 +145,16 @@ class TestVariables:
         assert command("count").out == "100\n"
         assert command("list").code == 1
 
+    def test_the_address_of_the_official_sdk_is_read_unless_another_is_given(
+        self, command: Command, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TWELVELABS_BASE_URL", str(account.base_url))
+        assert command("count").out == "100\n"
+        monkeypatch.setenv("TWELVELABS_BASE_URL", "http://127.0.0.1:9/v1.3")
+        assert command("count", platform=account).out == "100\n"
+        monkeypatch.setenv("TWELVETASKS_BASE_URL", str(account.base_url))
+        assert command("count").out == "100\n"
+
     def test_a_wrong_one_is_named(
         self, command: Command, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
     ) -> None:

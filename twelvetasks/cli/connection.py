@@ -24,7 +24,8 @@ from twelvetasks.cli.option_types import Moment, as_positive_seconds
 from twelvetasks.cli.output.notices import Notices
 from twelvetasks.cli.profiles import Profile, complete_profiles, profile_named
 from twelvetasks.cli.terminal import settle_encoding
-from twelvetasks.session import DEFAULT_BASE_URL, TaskSession
+from twelvetasks.session import TaskSession
+from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url
 from twelvetasks.transport.gate import Gate
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.values.secret import ApiKey
@@ -62,7 +63,7 @@ class Connection:
         """What identifies this account, apart from the key."""
         if self.demo is not None:
             return {"demo": self.demo}
-        return {"base_url": self.base_url or DEFAULT_BASE_URL}
+        return {"base_url": chosen_base_url(self.base_url)[1]}
 
     @functools.cached_property
     def _key(self) -> ApiKey | None:
@@ -89,12 +90,14 @@ class Connection:
         api_key: str | ApiKey | None,
     ) -> None:
         async with AsyncExitStack() as opened:
-            base_url = self.base_url or DEFAULT_BASE_URL
+            base_url: str | URL | None = self.base_url
             if platform is not None:
                 await opened.enter_async_context(platform)
                 api_key, base_url = platform.api_key, platform.base_url
             gate, retry = Gate(self.options.get("concurrency", 8)), RetryPolicy()
-            notices = Notices(host=_host(base_url), gate=gate, attempts=retry.attempts)
+            notices = Notices(
+                host=_host(chosen_base_url(base_url)[1]), gate=gate, attempts=retry.attempts
+            )
             session = TaskSession(
                 api_key,
                 base_url=base_url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address
 from typing import Any
 
@@ -9,9 +10,28 @@ from yarl import URL
 
 from twelvetasks.values.checks import content
 
-__all__ = ["read_base_url", "shown_address"]
+__all__ = ["DEFAULT_BASE_URL", "chosen_base_url", "read_base_url", "shown_address"]
+
+DEFAULT_BASE_URL = URL("https://api.twelvelabs.io/v1.3")
+
+BASE_URL_VARIABLES = ("TWELVETASKS_BASE_URL", "TWELVELABS_BASE_URL")
+"""The environment variables that name the address: the first that is set and not empty counts.
+
+The second is that of the official SDK.
+"""
 
 HIDDEN = "***"
+
+
+def chosen_base_url(given: Any) -> tuple[str, Any]:
+    """Return the address given, or else that of the environment, or the default; and its name.
+
+    The name is what an error calls it: the parameter, or the variable.
+    """
+    for name in BASE_URL_VARIABLES if given is None else ():
+        if value := os.environ.get(name):
+            return name, value
+    return "base_url", DEFAULT_BASE_URL if given is None else given
 
 
 def read_base_url(base_url: Any) -> tuple[Any, str]:
