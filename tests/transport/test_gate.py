@@ -204,6 +204,17 @@ class TestAPause:
         assert caught.value.retry_after == 60.5
         assert (gate.waiting, gate._timer) == (0, None)
 
+    async def test_one_that_was_guessed_does_not_claim_that_the_platform_named_it(self) -> None:
+        visitors = Visitors(gate := Gate(clock=(clock := Clock())))
+        while (left := gate.pause_left()) <= 60.0:
+            clock.now += left
+            await visitors.come("a")
+            await visitors.go("a", status=429)
+        with pytest.raises(RateLimitedError, match="does not say for how long") as caught:
+            await gate.enter(0, 60.0)
+        assert "asks to wait" not in str(caught.value)
+        assert caught.value.retry_after is None
+
     async def test_one_that_grows_too_long_is_an_error_for_those_that_wait_by_then(self) -> None:
         visitors = Visitors(gate := Gate(clock=(clock := Clock())))
         gate.pause(30.0)

@@ -45,8 +45,9 @@ class Gatekeeper(Protocol):
         Entering waits. Of the requests that wait the lowest `priority` goes first, and among equals
         the first that arrived. Leaving tells the gate what was reported, and may await.
 
-        Entering raises RateLimitedError, with `retry_after`, instead of waiting for a pause that
-        lasts longer than `patience` seconds. If it is cancelled, it gives its place back.
+        Entering raises RateLimitedError instead of waiting for a pause that lasts longer than
+        `patience` seconds; its `retry_after` is None if the gate has guessed how long to pause. If
+        entering is cancelled, it gives its place back.
         """
         ...
 
@@ -211,7 +212,7 @@ class Gate:
             if waiter.patience < left:
                 self._line.leave(number)
                 if not waiter.future.done():
-                    waiter.future.set_result(_too_long(left))
+                    waiter.future.set_result(_too_long(left, guessed=self._pacer.guessed))
 
     def _use_running_loop(self) -> None:
         loop = asyncio.get_running_loop()
@@ -266,9 +267,16 @@ class _GatePassage:
         self._report = report
 
 
-def _too_long(left: float) -> RateLimitedError:
+def _too_long(left: float, *, guessed: bool) -> RateLimitedError:
+    advice = "Try again then, or raise the `longest_wait` of the session's RetryPolicy"
+    if guessed:
+        return RateLimitedError(
+            "the rate limit is used up, and the platform does not say for how long; "
+            f"the next attempt would have to wait {wait_text(left)}",
+            advice=advice,
+        )
     return RateLimitedError(
         f"the rate limit is used up, and the platform asks to wait {wait_text(left)}",
-        advice="Try again then, or raise the `longest_wait` of the session's RetryPolicy",
+        advice=advice,
         retry_after=left,
     )
