@@ -74,7 +74,10 @@ async def nothing_is_left_running() -> AsyncIterator[None]:
 @pytest.fixture(autouse=True)
 def retries_do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Stamina's own switch for tests: as many attempts, without the waits between them."""
-    for name in ("TWELVE_LABS_API_KEY", "TWELVETASKS_BASE_URL", "TWELVELABS_BASE_URL"):
+    for name in (
+        *("TWELVE_LABS_API_KEY", "TWELVELABS_BASE_URL", "TWELVETASKS_BASE_URL"),
+        "TWELVETASKS_LOG",
+    ):
         monkeypatch.delenv(name, raising=False)
     stamina.set_testing(True, attempts=5)
     yield

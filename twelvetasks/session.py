@@ -37,6 +37,7 @@ from twelvetasks.transport.arguments import (
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.headers import checked_user_agent, merged_headers, read_headers
+from twelvetasks.transport.log import follow_log_variable
 from twelvetasks.transport.options import Options
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
@@ -91,6 +92,8 @@ class TaskSession(Lists):
       session opens. Their hooks see the headers of each request, and so the key. Default: none.
     - `telemetry`: a `twelvetasks.otel.Telemetry`, for spans and metrics. Default: none.
 
+    The environment variable ``TWELVETASKS_LOG=debug`` logs each request to stderr, without the key.
+
     Raises AuthenticationError if there is no key, or if it has characters that no key has;
     InvalidArgumentError for any other argument that is out of range.
     """
@@ -139,6 +142,7 @@ class TaskSession(Lists):
             telemetry=checked_telemetry(telemetry),
         )
         self._requests = Requests(transport, self._base_url)
+        follow_log_variable()
         # Made here, so that the first page does not hold up whatever else runs in the loop.
         converters()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.gate import Gatekeeper
+from twelvetasks.transport.log import log_attempt
 from twelvetasks.transport.messages import Answer, Outcome, Request
 from twelvetasks.transport.retries import Budget, Failure, RetryPolicy, wait_before_retry
 from twelvetasks.transport.telemetry import Telemetry
@@ -88,6 +89,12 @@ class Exchange:
                 began = time.monotonic()
                 with self._observe(waited=began - came) as observation:
                     outcome = await self._client.ask(request, fresh=self._lost)
+                    log_attempt(
+                        request,
+                        outcome,
+                        number=self._failures + 1,
+                        seconds=time.monotonic() - began,
+                    )
                     if observation is not None:
                         result = outcome.result
                         observation.answered(

@@ -110,7 +110,8 @@ class Notices:
         logger = logging.getLogger("twelvetasks")
         reader, level = _Reader(self._read), logger.level
         logger.addHandler(reader)
-        logger.setLevel(logging.INFO)
+        if not logger.isEnabledFor(logging.INFO):
+            logger.setLevel(logging.INFO)
         try:
             yield
         finally:
