@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
 
+from twelvetasks.frames import batches
+from twelvetasks.frames.batches import BatchStream
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
-
-    from twelvetasks.frames import BatchStream
 
 __all__ = ["Listing", "TaskListing"]
 
@@ -217,6 +217,48 @@ class Listing(Generic[ItemT]):
         async with ItemStream(self._requests, options) as stream:
             return await anext(stream, None)
 
+    async def to_arrow(self) -> pa.Table:
+        """Read all items into an Arrow table, which is of one schema whatever the data.
+
+        The items become columns as they come, so they are never all held as Python objects. They
+        must be models, not dicts: TypeError says so. Needs ``pip install 'twelvetasks[arrow]'``;
+        ImportError says so. ::
+
+            table = await session.indexed_assets("62a0906d47f5678267ec10a6").to_arrow()
+        """
+        return await batches.to_arrow(self._requests, self._options)
+
+    async def to_pandas(self) -> pd.DataFrame:
+        """Read all items into a pandas data frame.
+
+        A status is categorical, times are ``datetime64[us, UTC]``, structs and lists keep their
+        Arrow type. Needs ``pip install 'twelvetasks[pandas]'``; ImportError says so. ::
+
+            frame = await session.analysis_tasks(status="failed").to_pandas()
+        """
+        return await batches.to_pandas(self._requests, self._options)
+
+    async def to_polars(self) -> pl.DataFrame:
+        """Read all items into a polars data frame.
+
+        Needs ``pip install 'twelvetasks[polars]'``; ImportError says so. ::
+
+            frame = await session.embedding_tasks().to_polars()
+        """
+        return await batches.to_polars(self._requests, self._options)
+
+    def arrow_batches(self, *, size: int = BATCH_SIZE) -> BatchStream[ItemT]:
+        """Iterate over the same items in Arrow record batches of `size` items, the last of fewer.
+
+        For listings that memory does not hold. Needs ``pip install 'twelvetasks[arrow]'``;
+        ImportError says so. ::
+
+            async with session.tasks().arrow_batches(size=10_000) as batches:
+                async for batch in batches:
+                    print(batch.num_rows)
+        """
+        return BatchStream(self._requests, self._options, size)
+
     async def _all(self) -> list[ItemT]:
         # Page by page: a call for each item would take a third more CPU.
         async with self.pages() as pages:
@@ -262,42 +304,3 @@ class TaskListing(Listing[Task]):
         Where pages overlap because the account changes, each page holds what is new in it.
         """
         return PageStream(self._requests, self._options)
-
-    async def to_arrow(self) -> pa.Table:
-        """Read all tasks into an Arrow table, which is of one schema whatever the data.
-
-        The tasks become columns as they come, so they are never all held as Python objects.
-        Needs ``pip install 'twelvetasks[arrow]'``; ImportError says so.
-        """
-        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
-
-        return await frames.to_arrow(frames.row_stream(self._requests, self._options))
-
-    async def to_pandas(self) -> pd.DataFrame:
-        """Read all tasks into a pandas data frame.
-
-        `status` is categorical, times are ``datetime64[us, UTC]``, structs keep their Arrow type.
-        Needs ``pip install 'twelvetasks[pandas]'``; ImportError says so.
-        """
-        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
-
-        return await frames.to_pandas(frames.row_stream(self._requests, self._options))
-
-    async def to_polars(self) -> pl.DataFrame:
-        """Read all tasks into a polars data frame.
-
-        Needs ``pip install 'twelvetasks[polars]'``; ImportError says so.
-        """
-        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
-
-        return await frames.to_polars(frames.row_stream(self._requests, self._options))
-
-    def arrow_batches(self, *, size: int = BATCH_SIZE) -> BatchStream:
-        """Iterate over the same tasks in Arrow record batches of `size` tasks, the last of fewer.
-
-        For listings that memory does not hold. Needs ``pip install 'twelvetasks[arrow]'``;
-        ImportError says so.
-        """
-        from twelvetasks import frames  # noqa: PLC0415 - it imports an extra
-
-        return frames.BatchStream(frames.row_stream(self._requests, self._options), size)

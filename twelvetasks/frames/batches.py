@@ -1,0 +1,162 @@
+"""Listings as Arrow record batches, and what pandas and polars make of these.
+
+pyarrow, pandas and polars are imported, and columns made, in a thread: the event loop goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from twelvetasks.conversion.fast_hooks import AsRow, is_model
+from twelvetasks.frames.extras import not_a_model, require
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.streams.requests import Requests
+from twelvetasks.streams.resumable import ResumableGenerator
+from twelvetasks.streams.streams import BATCH_SIZE, ItemStream
+from twelvetasks.values.checks import whole_number
+from twelvetasks.values.errors import TwelveTasksError
+from twelvetasks.values.models import Page
+from twelvetasks.values.query import ListQuery
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from twelvetasks.values.checkpoint import Checkpoint
+    from twelvetasks.values.report import ListingReport
+
+__all__ = ["BatchStream", "to_arrow", "to_pandas", "to_polars"]
+
+ItemT = TypeVar("ItemT")
+
+ROWS_A_TURN = 2_500
+"""Items of a table that become columns at a time."""
+
+
+class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
+    """One iteration over a listing, a record batch at a time; an async generator.
+
+    Each batch but the last holds as many items as were asked for. If a page cannot be had, the
+    items before it come first, in a batch of their own, and then its `TwelveTasksError` is raised.
+    """
+
+    def __init__(self, requests: Requests, options: ListingOptions[ItemT], size: int) -> None:
+        self.size: int = whole_number("size", size, least=1)
+        """The most items in a batch."""
+        self._model: type[Any] = options.query.resource.item
+        if not is_model(self._model):
+            raise not_a_model(self._model)
+        require("pyarrow")
+        self._stream = ItemStream(requests, attrs.evolve(options, query=_of_rows(options.query)))
+        self._items: list[ItemT] = []
+        self._checkpoint = self._stream.checkpoint
+
+    @property
+    def total_results(self) -> int | None:
+        """How many items match, by the newest page received; None before the first."""
+        return self._stream.total_results
+
+    @property
+    def report(self) -> ListingReport:
+        """What the listing has done so far, and how far its result is proven."""
+        return self._stream.report
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The place after the last batch yielded: pass it as `resume` to go on from there."""
+        return self._checkpoint
+
+    async def _next(self) -> pa.RecordBatch | None:
+        while len(self._items) < self.size:
+            try:
+                items = await self._stream.next_items(self.size - len(self._items))
+            except TwelveTasksError:
+                # The stream raises it again when it is asked again.
+                if self._items:
+                    break
+                raise
+            if not items:
+                break
+            self._items += items
+        if not self._items:
+            return None
+        batch = await asyncio.to_thread(_batch_of, self._model, self._items)
+        self._items.clear()
+        self._checkpoint = self._stream.checkpoint
+        return batch
+
+    async def _stop(self) -> None:
+        await self._stream.aclose()
+
+
+async def to_arrow(requests: Requests, options: ListingOptions[Any]) -> pa.Table:
+    """Read a listing to its end."""
+    async with BatchStream(requests, options, min(BATCH_SIZE, ROWS_A_TURN)) as batches:
+        held = [batch async for batch in batches]
+    return await asyncio.to_thread(_table_of, options.query.resource.item, held)
+
+
+async def to_pandas(requests: Requests, options: ListingOptions[Any]) -> pd.DataFrame:
+    """Do the same for pandas."""
+    require("pyarrow", "pandas")
+    return await asyncio.to_thread(_in_pandas, await to_arrow(requests, options))
+
+
+async def to_polars(requests: Requests, options: ListingOptions[Any]) -> pl.DataFrame:
+    """Do the same for polars."""
+    require("pyarrow", "polars")
+    return await asyncio.to_thread(_in_polars, await to_arrow(requests, options))
+
+
+@functools.cache
+def _query_of_rows(query: type[ListQuery[Any]]) -> type[ListQuery[Any]]:
+    """Make a class of queries whose items stay rows where they can."""
+    resource = query.resource
+    of_rows = attrs.evolve(resource, page=Page[AsRow[resource.item]])  # type: ignore[name-defined]
+    class_ = type(query.__name__, (query,), {"resource": of_rows, "__module__": __name__})
+    return attrs.frozen(kw_only=True, repr=False)(class_)
+
+
+def _of_rows(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
+    given = {field.name: getattr(query, field.name) for field in attrs.fields(type(query))}
+    return _query_of_rows(type(query))(**given)  # type: ignore[arg-type]
+
+
+# Run in a thread, so that neither an import nor many rows hold the event loop.
+
+
+def _batch_of(model: type[Any], items: list[Any]) -> pa.RecordBatch:
+    from twelvetasks.frames import columns  # noqa: PLC0415 - it imports an extra
+
+    return columns.batch_of(model, items)
+
+
+def _table_of(model: type[Any], batches: list[pa.RecordBatch]) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    from twelvetasks.frames import columns  # noqa: PLC0415 - it imports an extra
+
+    batches = batches or [columns.batch_of(model, [])]
+    return pa.Table.from_batches(batches, schema=columns.schema_of(model)).unify_dictionaries()
+
+
+def _in_pandas(table: pa.Table) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - an extra
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    def keeps_its_type(kind: pa.DataType) -> pd.ArrowDtype | None:
+        nested = pa.types.is_struct(kind) or pa.types.is_list(kind)
+        return pd.ArrowDtype(kind) if nested else None
+
+    return table.to_pandas(types_mapper=keeps_its_type)
+
+
+def _in_polars(table: pa.Table) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415 - an extra
+
+    return pl.DataFrame(table)

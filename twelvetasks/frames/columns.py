@@ -1,0 +1,229 @@
+"""Models as Arrow columns: the schema of a model, and record batches of its items.
+
+The schema is one and the same whatever the data: a field that no item has is a column of nulls. It
+is made of the types of the model's fields, so any model of a list has one. Items of the usual shape
+never become models: the rows that the JSON is read into become columns.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, get_args, get_origin
+
+import attrs
+import pyarrow as pa
+
+from twelvetasks.conversion.fast_hooks import field_types, is_model, status_of, without_none
+from twelvetasks.frames.extras import not_a_model
+from twelvetasks.values.display import excerpt
+from twelvetasks.values.errors import ResponseError
+from twelvetasks.values.fields import NO_EXTRA, AnyData, Count
+from twelvetasks.values.models import Task
+
+__all__ = ["SCHEMA", "batch_of", "record_batch", "schema_of"]
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+_STATUS = pa.dictionary(pa.int32(), pa.string())
+
+INT64 = range(-(2**63), 2**63)
+
+Values = Sequence[Any]
+
+
+class _TooLargeError(Exception):
+    """A whole number does not fit into 64 bits."""
+
+    def __init__(self, place: int, number: int, *names: str) -> None:
+        super().__init__(place, number)
+        self.place = place
+        self.number = number
+        self.names = names
+
+
+@attrs.frozen(kw_only=True)
+class _Column:
+    """How the values of one field become an array."""
+
+    type: pa.DataType
+    make: Callable[[Values], pa.Array[Any]]
+    """Takes one value, or None, for each item."""
+
+
+def schema_of(model: type[Any]) -> pa.Schema:
+    """Give the columns of a model, such as `IndexedAsset`: its fields, in their order.
+
+    Times are UTC, in microseconds. Statuses are dictionaries of strings. What may be any JSON value
+    is JSON in text, as is `extra`: a JSON object, or null if there is nothing in it. What the
+    platform left out and what it sent as null are null alike.
+
+    Raises TypeError for a class that is not a model, such as dict. ::
+
+        schema = twelvetasks.frames.schema_of(twelvetasks.IndexedAsset)
+    """
+    fields = attrs.fields_dict(model) if is_model(model) else {}
+    return pa.schema(
+        [
+            pa.field(name, column.type, nullable=fields[name].default is not attrs.NOTHING)
+            for name, column in _columns_of(model).items()
+        ]
+    )
+
+
+def batch_of(model: type[Any], items: Iterable[Any]) -> pa.RecordBatch:
+    """Make a record batch with the columns of `schema_of(model)` out of items, in their order.
+
+    Raises ResponseError if a whole number is beyond 64 bits. ::
+
+        batch = twelvetasks.frames.batch_of(twelvetasks.Task, await session.tasks())
+    """
+    rows = list(items)
+    try:
+        arrays = [
+            _named(name, column, list(map(attrgetter(name), rows)))
+            for name, column in _columns_of(model).items()
+        ]
+    except _TooLargeError as error:
+        odd = error
+    else:
+        return pa.record_batch(arrays, schema=schema_of(model))
+    raise ResponseError(
+        f"the {'.'.join(odd.names)} of {excerpt(rows[odd.place].id)} is {odd.number:.3g}, "
+        "which is beyond 64 bits",
+        advice="Iterate over the listing itself, which takes any number",
+    )
+
+
+def record_batch(tasks: Iterable[Task]) -> pa.RecordBatch:
+    """Make a record batch with the columns of `SCHEMA` out of tasks, in their order.
+
+    Raises ResponseError if a width or a height is a number beyond 64 bits.
+    """
+    return batch_of(Task, tasks)
+
+
+def _columns_of(model: type[Any]) -> dict[str, _Column]:
+    if model not in _known:
+        _known[model] = _made(model)
+    return _known[model]
+
+
+_known: dict[type[Any], dict[str, _Column]] = {}
+
+
+def _made(model: type[Any]) -> dict[str, _Column]:
+    if not is_model(model):
+        raise not_a_model(model)
+    columns = {name: _column(without_none(type_)[0]) for name, type_ in field_types(model).items()}
+    return columns | {"extra": _Column(type=pa.string(), make=_extras)}
+
+
+def _column(kind: Any) -> _Column:
+    """Give the column of a field by its type, without None."""
+    if (statuses := status_of(kind)) is not None:
+        return _Column(type=_STATUS, make=functools.partial(_statuses, statuses))
+    if is_model(kind):
+        columns = _columns_of(kind)
+        struct = pa.struct([(name, column.type) for name, column in columns.items()])
+        return _Column(type=struct, make=functools.partial(_struct, struct, columns))
+    if kind is int or kind == Count:
+        return _Column(type=pa.int64(), make=_whole_numbers)
+    if kind is float:
+        return _Column(type=pa.float64(), make=_numbers)
+    if kind == AnyData:
+        return _Column(type=pa.string(), make=_texts)
+    if get_origin(kind) is tuple and is_model(item := get_args(kind)[0]):
+        inner = _column(item)
+        lists = pa.list_(inner.type)
+        return _Column(type=lists, make=functools.partial(_lists, lists, inner))
+    type_ = _PLAIN[kind]
+    return _Column(type=type_, make=lambda values: pa.array(values, type_))
+
+
+_PLAIN: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    bool: pa.bool_(),
+    datetime: _MOMENT,
+    tuple[str, ...]: pa.list_(pa.string()),
+}
+
+
+def _named(name: str, column: _Column, values: Values) -> pa.Array[Any]:
+    """Make an array; a number that is too large is told with the field's name."""
+    try:
+        return column.make(values)
+    except _TooLargeError as error:
+        names = (name, *error.names)
+        odd = error
+    raise _TooLargeError(odd.place, odd.number, *names)
+
+
+def _statuses(known: type[StrEnum], values: Values) -> pa.Array[Any]:
+    """Give the statuses as codes: first those documented, then others as they are met."""
+    codes = {status.value: code for code, status in enumerate(known)}
+    indices = [
+        None if status is None else codes.setdefault(str(status), len(codes)) for status in values
+    ]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(indices, pa.int32()), pa.array(list(codes), pa.string())
+    )
+
+
+def _struct(kind: pa.StructType, columns: Mapping[str, _Column], values: Values) -> pa.Array[Any]:
+    missing = [value is None for value in values]
+    if all(missing):
+        return pa.nulls(len(values), kind)
+    arrays = []
+    for name, column in columns.items():
+        read = attrgetter(name)
+        held = [None if value is None else read(value) for value in values]
+        arrays.append(_named(name, column, held))
+    return pa.StructArray.from_arrays(arrays, fields=list(kind), mask=pa.array(missing, pa.bool_()))
+
+
+def _lists(kind: pa.ListType[Any], inner: _Column, values: Values) -> pa.Array[Any]:
+    if not any(values):
+        return pa.array(values, kind)
+    rows = []
+    for place, value in enumerate(values):
+        try:
+            rows.append(None if value is None else inner.make(value).to_pylist())
+        except _TooLargeError as error:
+            raise _TooLargeError(place, error.number, *error.names) from None
+    return pa.array(rows, kind)
+
+
+def _numbers(values: Values) -> pa.Array[Any]:
+    return pa.array([None if value is None else float(value) for value in values], pa.float64())
+
+
+def _whole_numbers(values: Values) -> pa.Array[Any]:
+    try:
+        return pa.array(values, pa.int64())
+    except (OverflowError, pa.ArrowInvalid):
+        place = next(at for at, one in enumerate(values) if one is not None and one not in INT64)
+    raise _TooLargeError(place, values[place])
+
+
+def _extras(values: Values) -> pa.Array[Any]:
+    # Most are this very value, and comparing costs less than asking for a length.
+    texts = [None if one is NO_EXTRA or not one else _json_text(dict(one)) for one in values]
+    return pa.array(texts, pa.string())
+
+
+def _texts(values: Values) -> pa.Array[Any]:
+    return pa.array([None if one is None else _json_text(one) for one in values], pa.string())
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(
+        value, default=dict, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+
+
+SCHEMA: pa.Schema = schema_of(Task)
+"""The columns of every record batch of tasks: the fields of `Task`, as `schema_of` gives them."""
