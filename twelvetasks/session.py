@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from ssl import SSLContext
 from typing import Any, NoReturn, Self, SupportsIndex, TypeVar
 
 import aiohttp
@@ -30,20 +31,23 @@ from twelvetasks.transport.api_key import (
 from twelvetasks.transport.arguments import (
     checked_client_session,
     checked_gate,
-    checked_proxy_beside,
+    checked_proxy,
+    checked_ssl,
     checked_telemetry,
     checked_trace_configs,
 )
 from twelvetasks.transport.client import Client
+from twelvetasks.transport.connections import Connections
 from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.headers import checked_user_agent, merged_headers, read_headers
 from twelvetasks.transport.log import follow_log_variable
 from twelvetasks.transport.options import Options
+from twelvetasks.transport.proxies import hidden_proxy
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.transport.transport import Transport
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import refuse
+from twelvetasks.values.checks import check_flag, refuse
 from twelvetasks.values.errors import SessionClosedError
 from twelvetasks.values.models import Task
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
@@ -72,6 +76,9 @@ class TaskSession(Lists):
     - `base_url`: the API's address with its version, https except on this machine itself. Default:
       the environment variable ``TWELVETASKS_BASE_URL``, or else ``TWELVELABS_BASE_URL``, or else
       ``https://api.twelvelabs.io/v1.3``.
+    - `insecure_http`: allow an http address of another machine, such as a sidecar. The API key and
+      the tasks then travel in the clear: anyone on the way can read and change them. Default:
+      False.
     - `concurrency`: how many requests may be in flight at once, and how many pages a listing may
       fetch or hold ahead of its reader. At least 1. Default: 8.
     - `timeout`: seconds for one request, from connecting to the last byte, of which 10 at most for
@@ -86,8 +93,11 @@ class TaskSession(Lists):
       one account share one; its `concurrency` is then that of all of them together.
     - `client_session`: an `aiohttp.ClientSession` to send through, for proxies, TLS or tracing. The
       caller closes it; the key is never stored on it. Default: the session opens one.
-    - `proxy`: the http(s) address of a proxy, which may hold a user and a password. Default: the
-      one that ``HTTPS_PROXY`` or ``ALL_PROXY`` names, unless ``NO_PROXY`` names the host.
+    - `proxy`: the address of an http(s) or SOCKS proxy, which may hold a user and a password; it is
+      shown nowhere. Default: the one that ``HTTPS_PROXY`` (for an http address ``HTTP_PROXY``) or
+      else ``ALL_PROXY`` names, unless ``NO_PROXY`` names the host.
+    - `ssl`: an `ssl.SSLContext`, for certificates of your own. Default: the system's authorities,
+      or those in the file that ``SSL_CERT_FILE`` names.
     - `trace_configs`: `aiohttp.TraceConfig` objects for the `aiohttp.ClientSession` that the
       session opens. Their hooks see the headers of each request, and so the key. Default: none.
     - `telemetry`: a `twelvetasks.otel.Telemetry`, for spans and metrics. Default: none.
@@ -111,31 +121,35 @@ class TaskSession(Lists):
         gate: Gatekeeper | None = None,
         client_session: aiohttp.ClientSession | None = None,
         proxy: str | URL | None = None,
+        ssl: SSLContext | None = None,
+        insecure_http: bool = False,
         trace_configs: Iterable[aiohttp.TraceConfig] | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
         # Rebound before anything is refused: a traceback that shows locals must not show secrets.
         key, refusal = read_api_key(api_key)
         api_key = None
+        proxy = hidden_proxy(proxy)
         name, base_url = chosen_base_url(base_url)
-        base_url, fault = read_base_url(base_url)
+        base_url, fault = read_base_url(base_url, insecure_http=insecure_http is True)
         headers, headers_fault = read_headers(headers)
         if refusal is not None:
             raise refusal
+        check_flag("insecure_http", insecure_http)
         if fault:
             refuse(name, base_url, fault)
         if headers_fault is not None:
             refuse("headers", *headers_fault)
         self._base_url = URL(base_url)
         options = Options(concurrency=concurrency, timeout=timeout, retry=retry, headers=headers)
-        client = Client(
-            keys=KeySource(key),
-            options=options,
+        connections = Connections(
             user_agent=checked_user_agent(user_agent),
             client_session=checked_client_session(client_session),
-            proxy=checked_proxy_beside(proxy, client_session),
+            proxy=checked_proxy(proxy, client_session, self._base_url, insecure_http=insecure_http),
+            ssl=checked_ssl(ssl, client_session),
             trace_configs=checked_trace_configs(trace_configs, client_session),
         )
+        client = Client(keys=KeySource(key), options=options, connections=connections)
         transport = Transport(
             client,
             gate=checked_gate(gate, concurrency),

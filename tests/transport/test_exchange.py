@@ -30,6 +30,7 @@ from twelvetasks import (
 from twelvetasks.testing import FakePlatform
 from twelvetasks.transport.api_key import KeySource
 from twelvetasks.transport.client import Client
+from twelvetasks.transport.connections import Connections
 from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.options import Options
 from twelvetasks.transport.transport import Transport
@@ -357,7 +358,7 @@ class TestWhatIsSeenOfRetries:
 
 def transport(**options: Any) -> Transport:
     sending = Options(concurrency=8, timeout=options.pop("timeout", 20.0), retry=RetryPolicy())
-    client = Client(keys=KeySource(ApiKey(KEY)), options=sending, client_session=None)
+    client = Client(keys=KeySource(ApiKey(KEY)), options=sending, connections=Connections())
     return Transport(client, **{"gate": Gate()} | options)
 
 

@@ -65,7 +65,9 @@ async def test_a_host_that_needs_no_proxy_gets_none_and_is_named_if_it_cannot_be
     assert not error.reached
 
 
-@pytest.mark.parametrize("proxy", ["", "proxy", "socks5://h:1", "http://", 7, "http://h:99999"])
+@pytest.mark.parametrize(
+    "proxy", ["", "proxy", "socks5://h", "ftp://h:1", "http://", 7, "http://h:99999"]
+)
 def test_what_is_no_proxy_is_refused(proxy: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="proxy="):
         TaskSession(KEY, proxy=proxy)

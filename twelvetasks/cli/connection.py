@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import attrs
 import click
 import stamina.instrumentation
@@ -27,6 +28,7 @@ from twelvetasks.cli.terminal import settle_encoding
 from twelvetasks.session import TaskSession
 from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url
 from twelvetasks.transport.gate import Gate
+from twelvetasks.transport.proxies import hidden_proxy
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.values.secret import ApiKey
 
@@ -56,7 +58,8 @@ class Connection:
     """Whether tasks of the demo account change while the command runs."""
     base_url: str | None
     profile: Profile | None = None
-    options: dict[str, Any]
+    options: dict[str, Any] = attrs.field(repr=False)
+    """Arguments of the session. The proxy's address may hold a password."""
 
     @property
     def account(self) -> dict[str, Any]:
@@ -94,18 +97,19 @@ class Connection:
             if platform is not None:
                 await opened.enter_async_context(platform)
                 api_key, base_url = platform.api_key, platform.base_url
+            options = dict(self.options)
             gate, retry = Gate(self.options.get("concurrency", 8)), RetryPolicy()
-            notices = Notices(
-                host=_host(chosen_base_url(base_url)[1]), gate=gate, attempts=retry.attempts
-            )
-            session = TaskSession(
-                api_key,
-                base_url=base_url,
-                gate=gate,
-                retry=retry,
-                trace_configs=[notices.trace_config()],
-                **self.options,
-            )
+            host = _host(chosen_base_url(base_url)[1])
+            notices = Notices(host=host, gate=gate, attempts=retry.attempts)
+            traces = [notices.trace_config()]
+            if platform is None:
+                options["trace_configs"] = traces
+            else:
+                # The demo is inside this command: no proxy leads to it.
+                options["proxy"] = None
+                client = aiohttp.ClientSession(trace_configs=traces)
+                options["client_session"] = await opened.enter_async_context(client)
+            session = TaskSession(api_key, base_url=base_url, gate=gate, retry=retry, **options)
             await opened.enter_async_context(session)
             await opened.enter_async_context(notices.shown())
             await use(session)
@@ -180,7 +184,7 @@ def connected(
             command(connection=connection, **others)
 
         decorated: Callable[..., None] = option_group(
-            CONNECTION, *options, _base_url_option, _profile_option
+            CONNECTION, *options, *_way_options, _profile_option
         )(connected)
         return decorated
 
@@ -199,7 +203,12 @@ def _one_of(demo: int | None, base_url: str | None) -> tuple[int | None, str | N
     raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
 
 
-_SETTINGS = {"concurrency": "concurrency", "request_timeout": "timeout"}
+_SETTINGS = {
+    "concurrency": "concurrency",
+    "request_timeout": "timeout",
+    "proxy": "proxy",
+    "insecure_http": "insecure_http",
+}
 """Parameters of a command that are passed to the session, and their names there."""
 
 
@@ -259,11 +268,28 @@ wait_timeout_option: Decorator = option(
     help="Limit of the whole wait.",
 )
 
-_base_url_option: Decorator = option(
-    "--base-url",
-    metavar="URL",
-    every=True,
-    help=f"The API's address.  [default: {DEFAULT_BASE_URL}]",
+_way_options: tuple[Decorator, ...] = (
+    option(
+        "--base-url",
+        metavar="URL",
+        every=True,
+        help=f"The API's address.  [default: {DEFAULT_BASE_URL}]",
+    ),
+    option(
+        "--insecure-http",
+        is_flag=True,
+        every=True,
+        help="Allow an http address of another machine: anyone on the way can read the API key.",
+    ),
+    option(
+        "--proxy",
+        metavar="URL",
+        every=True,
+        callback=lambda _, __, given: hidden_proxy(given),
+        help="An http(s) or SOCKS proxy. If it needs a password, set TWELVETASKS_PROXY or "
+        "HTTPS_PROXY instead: other users of this machine can read arguments.  [default: that of "
+        "the environment]",
+    ),
 )
 
 

@@ -111,10 +111,13 @@ def in_flags(error: TwelveTasksError, command: click.Command | None) -> str:
         # A checkpoint is a file here, and its long text says nothing to a user.
         value = "" if error.parameter == "resume" else f"={error.value!r}"
         advice = f". {error.advice}" if error.advice else ""
-        return f"{flag(error.parameter)}{value}: {error.demand}{advice}"
+        demand = error.demand.replace("insecure_http=True", "--insecure-http")
+        demand = demand.replace("`base_url`", "--base-url")
+        return f"{flag(error.parameter)}{value}: {demand}{advice}"
     message = str(error)
-    for parameter in ("timeout", "concurrency", "base_url"):
+    for parameter in ("timeout", "concurrency", "base_url", "proxy"):
         message = message.replace(f"the session's `{parameter}`", flag(parameter))
+    message = message.replace(" or the session's `ssl`", "")
     message = message.replace("a longer `timeout`", "a longer --wait-timeout")
     message = _NEWEST.sub(r"`twelvetasks list --index-id \1 --max-items 1`", message)
     return message.replace("see TaskSession.wait", "see twelvetasks wait -h")

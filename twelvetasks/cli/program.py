@@ -54,8 +54,8 @@ def cli(context: click.Context) -> None:
 
     An environment variable can set any option: TWELVETASKS_LIST_FORMAT sets that of `list
     --format`. These set an option of every command: TWELVETASKS_BASE_URL, TWELVETASKS_CONCURRENCY,
-    TWELVETASKS_REQUEST_TIMEOUT, TWELVETASKS_PROGRESS. TWELVETASKS_LOG=debug shows each
-    request on stderr. NO_COLOR turns colours off.
+    TWELVETASKS_REQUEST_TIMEOUT, TWELVETASKS_PROXY, TWELVETASKS_INSECURE_HTTP, TWELVETASKS_PROGRESS.
+    TWELVETASKS_LOG=debug shows each request on stderr. NO_COLOR turns colours off.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)

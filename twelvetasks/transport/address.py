@@ -10,7 +10,13 @@ from yarl import URL
 
 from twelvetasks.values.checks import content
 
-__all__ = ["DEFAULT_BASE_URL", "chosen_base_url", "read_base_url", "shown_address"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "chosen_base_url",
+    "is_this_machine",
+    "read_base_url",
+    "shown_address",
+]
 
 DEFAULT_BASE_URL = URL("https://api.twelvelabs.io/v1.3")
 
@@ -34,7 +40,7 @@ def chosen_base_url(given: Any) -> tuple[str, Any]:
     return "base_url", DEFAULT_BASE_URL if given is None else given
 
 
-def read_base_url(base_url: Any) -> tuple[Any, str]:
+def read_base_url(base_url: Any, *, insecure_http: bool) -> tuple[Any, str]:
     """Give the address, or as much of it as may be shown and what is wrong with it."""
     if not isinstance(base_url, (str, URL)):
         return type(base_url), "must be a URL"
@@ -49,8 +55,11 @@ def read_base_url(base_url: Any) -> tuple[Any, str]:
         return shown, "must not hold a user or a password"
     if url.scheme not in ("https", "http") or not url.host or url.query_string or url.fragment:
         return shown, "must be an http(s) address without query and fragment"
-    if url.scheme == "http" and not _is_this_machine(url.host):
-        return shown, "must be https: the API key would travel in the clear"
+    if url.scheme == "http" and not insecure_http and not is_this_machine(url.host):
+        return shown, (
+            "must be https: the API key would travel in the clear, for anyone on the way to read. "
+            "If you trust that network, allow it with insecure_http=True"
+        )
     return url, ""
 
 
@@ -73,7 +82,8 @@ def shown_address(address: str | URL) -> str:
     return str(url.with_user(None))
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine itself by its name, without a lookup."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

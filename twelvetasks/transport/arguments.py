@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,16 +11,21 @@ import aiohttp
 from yarl import URL
 
 from twelvetasks.transport.gate import Gate, Gatekeeper
-from twelvetasks.transport.proxies import checked_proxy
+from twelvetasks.transport.proxies import Proxy, choose_proxy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.values.checks import refuse
 
 __all__ = [
     "checked_client_session",
     "checked_gate",
+    "checked_proxy",
+    "checked_ssl",
     "checked_telemetry",
     "checked_trace_configs",
 ]
+
+CERTIFICATES_VARIABLE = "SSL_CERT_FILE"
+"""OpenSSL's name for a file of trusted certificates, which the official SDK reads, too."""
 
 
 def checked_gate(gate: Any, concurrency: int) -> Gatekeeper:
@@ -53,15 +60,51 @@ def checked_trace_configs(given: Any, client_session: object) -> list[aiohttp.Tr
     return configs
 
 
-def checked_proxy_beside(given: Any, client_session: object) -> URL | None:
-    """Return the proxy's address; refuse it beside a session that has its own."""
-    if given is not None and client_session is not None:
+def checked_proxy(
+    given: Any, client_session: object, base_url: URL, *, insecure_http: bool
+) -> Proxy | None:
+    """Return the proxy of the session's own connections; refuse one beside a `client_session`."""
+    if client_session is None:
+        return choose_proxy(given, base_url, insecure_http=insecure_http)
+    if given is not None:
         refuse(
             "proxy",
             "***",
             "cannot be given with `client_session`: pass it to aiohttp.ClientSession",
         )
-    return checked_proxy(given)
+    return None
+
+
+def checked_ssl(given: Any, client_session: object) -> ssl.SSLContext | None:
+    """Return the context given, or one with the certificates that ``SSL_CERT_FILE`` names.
+
+    aiohttp makes its own when it is imported, perhaps before the variable is set; and OpenSSL says
+    nothing of a file that it cannot read.
+    """
+    if given is not None:
+        if client_session is not None:
+            refuse(
+                "ssl",
+                given,
+                "cannot be given with `client_session`: pass it to its aiohttp.TCPConnector",
+            )
+        if not isinstance(given, ssl.SSLContext):
+            refuse("ssl", given, "must be an ssl.SSLContext")
+        if given.verify_mode is ssl.CERT_NONE:
+            refuse("ssl", given, "must check certificates: the API key would go to any server")
+        return given
+    path = os.environ.get(CERTIFICATES_VARIABLE)
+    if client_session is not None or not path:
+        return None
+    try:
+        context = ssl.create_default_context()
+        context.load_verify_locations(cafile=path)
+    except OSError as error:
+        fault = error.strerror or str(error)
+        refuse(
+            CERTIFICATES_VARIABLE, path, f"must be a file of certificates in PEM format: {fault}"
+        )
+    return context
 
 
 def checked_telemetry(telemetry: Any) -> Telemetry | None:

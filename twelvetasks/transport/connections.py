@@ -1,79 +1,151 @@
-"""The aiohttp sessions that requests go through, so that one attempt is one request.
+"""The aiohttp sessions that requests go through: with kept-alive connections, and with fresh ones.
 
-aiohttp resends a GET or DELETE once by itself when the connection is lost. That is right only for a
-connection that was kept alive, which the server may have closed before the request arrived (RFC
-9112, section 9.3.1); any other loss is for the retry policy to decide. A request that must not meet
-such a connection gets one that nobody has used.
+A request that must not meet a connection that the server may have closed gets one that nobody has
+used.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from contextvars import ContextVar
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from ssl import SSLContext
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
+from twelvetasks.transport.attempt import TRACES
 from twelvetasks.transport.headers import user_agent
+from twelvetasks.transport.options import Options
+from twelvetasks.transport.proxies import Proxy
+from twelvetasks.values.errors import SessionClosedError
 
-__all__ = ["Connections", "LostConnectionError", "send_once"]
-
-_kept_alive: ContextVar[bool] = ContextVar("_kept_alive", default=False)
-"""Whether the request that is being sent goes over a connection that was kept alive."""
-
-
-class LostConnectionError(aiohttp.ClientError):
-    """The connection was lost, in words that aiohttp does not take for a reason to resend."""
-
-
-async def send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Send a request as an aiohttp middleware, and let aiohttp resend only what was kept alive."""
-    _kept_alive.set(False)
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        if _kept_alive.get() and request.method == "GET":
-            raise
-        words = f"{type(error).__name__}: {error}"
-    raise LostConnectionError(words)
-
-
-async def _note_kept_alive(*_: Any) -> None:
-    _kept_alive.set(True)
+__all__ = ["Connections"]
 
 
 class Connections:
-    """Two aiohttp sessions, opened when they are needed: kept-alive connections, and fresh ones."""
+    """The caller's aiohttp session, or two of our own: kept-alive connections, and fresh ones.
 
-    def __init__(self, *, user_agent: str, trace_configs: Iterable[aiohttp.TraceConfig]) -> None:
+    Our own are opened when they are needed, with the proxy, certificates and trace configs given.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_agent: str = "",
+        client_session: aiohttp.ClientSession | None = None,
+        proxy: Proxy | None = None,
+        ssl: SSLContext | None = None,
+        trace_configs: Iterable[aiohttp.TraceConfig] = (),
+    ) -> None:
         self._user_agent = user_agent
-        reuse = aiohttp.TraceConfig()
-        reuse.on_connection_reuseconn.append(_note_kept_alive)
-        self._trace_configs = [reuse, *trace_configs]
+        self.callers = client_session
+        self.proxy = proxy
+        self._ssl = ssl
+        self.trace_configs = list(trace_configs)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._places = _places_in(client_session)
 
-    def session(self, *, fresh: bool) -> aiohttp.ClientSession:
-        """Return a session; each connection of a `fresh` one serves one request."""
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but aiohttp takes part in a request."""
+        socks = self.proxy is not None and self.proxy.is_socks
+        return self.callers is None and not self.trace_configs and not socks
+
+    def limits(self, options: Options, *, has_body: bool) -> aiohttp.ClientTimeout:
+        """Return the limits of one attempt for aiohttp."""
+        return options.limits(has_body=has_body, pooled=self.callers is not None)
+
+    def headers(self, *, fresh: bool) -> dict[str, str]:
+        """Return the headers of a request that a session of our own sends by itself."""
+        if self.callers is None:
+            return {}
+        named = {"User-Agent": user_agent(self._user_agent)} if self._user_agent else {}
+        return named | ({"Connection": "close"} if fresh else {})
+
+    def key(self, url: URL, *, fresh: bool) -> dict[str, Any]:
+        """Return what keeps a request in a caller's session from connections that were kept alive.
+
+        aiohttp pools connections by their server name, too: given, it is the host's in any case,
+        and the name of no connection in the pool. The server closes this one after its answer.
+        """
+        return {"server_hostname": url.host} if fresh and self.callers is not None else {}
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait until a caller's pool has room, so that our requests do not queue in it."""
+        async with self._places or contextlib.nullcontext():
+            yield
+
+    def session(self, *, fresh: bool, page: int | None) -> aiohttp.ClientSession:
+        """Return a session; each connection of a `fresh` one serves one request.
+
+        Raises SessionClosedError for a session of the caller that cannot be used.
+        """
+        if self.callers is not None:
+            return _checked(self.callers, page)
         if fresh not in self._sessions:
             self._sessions[fresh] = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit=0, force_close=fresh),
+                connector=self._connector(fresh=fresh),
+                proxy=None if self.proxy is None or self.proxy.is_socks else self.proxy.address,
                 # Otherwise a fresh session asks the server to close after its answer, and an answer
                 # that stalls can then look like one that was cut short.
                 headers={"User-Agent": user_agent(self._user_agent), "Connection": "keep-alive"},
-                trace_configs=self._trace_configs,
+                trace_configs=[TRACES, *self.trace_configs],
             )
         return self._sessions[fresh]
 
+    def _connector(self, *, fresh: bool) -> aiohttp.TCPConnector:
+        settings: dict[str, Any] = {"limit": 0, "force_close": fresh}
+        if self._ssl is not None:
+            settings["ssl"] = self._ssl
+        if self.proxy is None or not self.proxy.is_socks:
+            return aiohttp.TCPConnector(**settings)
+        from aiohttp_socks import ProxyConnector, ProxyType  # noqa: PLC0415 - an extra
+
+        url = URL(str.__str__(self.proxy.address))
+        return ProxyConnector(
+            proxy_type=ProxyType.SOCKS4 if url.scheme == "socks4" else ProxyType.SOCKS5,
+            host=url.host or "",
+            port=url.port or 0,
+            username=url.user,
+            password=url.password,
+            rdns=True,
+            **settings,
+        )
+
     async def close(self) -> None:
-        """Close both sessions."""
+        """Close the sessions of our own."""
         for session in self._sessions.values():
             await session.close()
         if self._sessions:
             # A closed asyncio transport releases its socket in the next turn of the event loop.
             await asyncio.sleep(0)
+
+
+def _places_in(client_session: aiohttp.ClientSession | None) -> asyncio.Semaphore | None:
+    connector = getattr(client_session, "connector", None)
+    limits = (getattr(connector, name, 0) for name in ("limit", "limit_per_host"))
+    places = min((limit for limit in limits if limit), default=0)
+    return asyncio.Semaphore(places) if places else None
+
+
+def _checked(callers: aiohttp.ClientSession, page: int | None) -> aiohttp.ClientSession:
+    if callers.closed:
+        raise SessionClosedError(
+            "the `client_session` that the session was given is closed",
+            advice="Keep it open for as long as the TaskSession",
+            page=page,
+        )
+    # aiohttp has no public way to ask for it.
+    if getattr(callers, "_loop", None) not in (None, asyncio.get_running_loop()):
+        raise SessionClosedError(
+            "the `client_session` was opened in another event loop",
+            advice="Make the aiohttp.ClientSession in the loop that uses the TaskSession",
+            page=page,
+        )
+    if TRACES not in callers.trace_configs:
+        callers.trace_configs.append(TRACES)
+    return callers

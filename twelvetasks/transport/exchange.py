@@ -125,6 +125,7 @@ class Exchange:
             "" if request.page is None else f", page {request.page},",
             self._wait,
             error.reason,
+            extra={"lost": self._lost, "connected": getattr(error, "reached", True)},
         )
         return self._wait
 

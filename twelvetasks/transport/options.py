@@ -85,7 +85,8 @@ class Options:
         """
         given = self.timeout
         return aiohttp.ClientTimeout(
-            total=None if has_body else given.total,
+            # The whole is limited by `Progress`, which leaves out the wait for a pool.
+            total=None,
             connect=given.connect if pooled else self.connecting,
             sock_connect=self.connecting,
             sock_read=self.silence if has_body else given.sock_read,

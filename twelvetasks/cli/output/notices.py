@@ -1,7 +1,9 @@
 """Notices for the user while nothing arrives: connecting, waiting, retrying, or rate limited.
 
-A terminal gets one line on stderr for each state that lasts. The notices read what is reported
-anyway: aiohttp's traces, the log records of retries, and the gate.
+A terminal is told of a lost connection at once, and of any other state that lasts by one line on
+stderr. Without a terminal, only what keeps the command waiting for long is told: that there is no
+connection, or no answer for ten seconds. The notices read what is reported anyway: aiohttp's
+traces, the log records of retries, and the gate.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ __all__ = ["Notices"]
 SILENCE = 1.6
 """Seconds without an answer or a notice after which a notice is due."""
 
+LONG = 10.0
+"""Seconds after which a lost connection is told again, and without a terminal at all."""
+
 LOOK = 0.2
 """Seconds between two checks: no silence lasts longer than two seconds."""
 
@@ -45,6 +50,9 @@ class Notices:
     _retry: str = attrs.field(default="", init=False)
     _told: str = attrs.field(default="", init=False)
     _last_sign: float = attrs.field(default=0.0, init=False)
+    _lost: tuple[int, float] = attrs.field(default=(0, -LONG), init=False)
+    """The number of the attempt after the lost connection told last, and when it was told."""
+    _is_terminal: bool = attrs.field(default=True, init=False)
 
     def trace_config(self) -> aiohttp.TraceConfig:
         """Give the hooks that tell which requests are connecting, and when something is sent."""
@@ -72,11 +80,13 @@ class Notices:
 
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
-        """Show notices while the context lasts, if stderr is a terminal."""
-        if not is_terminal(sys.stderr):
-            yield
-            return
+        """Show notices while the context lasts; only lost connections if stderr is no terminal."""
         self._last_sign = self.clock()
+        self._is_terminal = is_terminal(sys.stderr)
+        if not self._is_terminal:
+            with self._reading_log():
+                yield
+            return
         with self._reading_log():
             looking = asyncio.create_task(self._look())
             try:
@@ -123,8 +133,23 @@ class Notices:
             args: Any = record.args
             failures, *_, wait, reason = args
             self._retry = f"retrying ({failures + 1}/{self.attempts}) in {wait:.0f} s: {reason}"
+            connected = getattr(record, "connected", True)
+            silent = self.clock() - self._last_sign >= LONG
+            if getattr(record, "lost", False) and (self._is_terminal or silent or not connected):
+                self._tell_loss(failures + 1, wait, reason)
         elif record.name == "twelvetasks" and record.levelno >= logging.WARNING:
             self.tell(record.getMessage())
+
+    def _tell_loss(self, attempt: int, wait: float, reason: str) -> None:
+        """Tell of a lost connection, once for all requests that lost theirs together."""
+        told, when = self._lost
+        now = self.clock()
+        if attempt > told or now - when >= LONG:
+            self._lost = attempt, now
+            why = reason.removeprefix("the connection failed: ")
+            count = f"({attempt}/{self.attempts})"
+            self.tell(f"connection failed, retrying {count} in {wait:.0f} s: {why}")
+            self._last_sign = now
 
 
 class _Reader(logging.Handler):

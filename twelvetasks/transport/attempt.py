@@ -1,0 +1,133 @@
+"""One attempt as aiohttp makes it: how far it has come, how long it may take, and that it is one.
+
+aiohttp resends a GET or DELETE once by itself when the connection is lost. That is right only for a
+connection that was kept alive, which the server may have closed before the request arrived (RFC
+9112, section 9.3.1); any other loss is for the retry policy to decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+import attrs
+
+__all__ = ["TRACES", "LostConnectionError", "PoolTimeoutError", "Progress", "send_once"]
+
+
+class LostConnectionError(aiohttp.ClientError):
+    """The connection was lost, in words that aiohttp does not take for a reason to resend."""
+
+
+class PoolTimeoutError(Exception):
+    """No connection in the caller's aiohttp session became free in time."""
+
+
+@attrs.define(eq=False)
+class Progress:
+    """How far an attempt has come, as aiohttp tells its traces."""
+
+    queued: bool = False
+    """Whether it waits for a connection of the caller's pool."""
+    kept_alive: bool = False
+    """Whether its connection was kept alive after an earlier request."""
+    sent: bool | None = None
+    """Whether any of it was written to a connection; None if aiohttp told nothing at all."""
+    _limit: asyncio.Timeout | None = None
+    _seconds: float | None = None
+    _queue_seconds: float = 0.0
+
+    @contextlib.asynccontextmanager
+    async def limited(self, seconds: float | None, *, in_queue: float) -> AsyncIterator[None]:
+        """Limit the attempt to so many seconds, not counting those for which it is queued.
+
+        Raises TimeoutError, or PoolTimeoutError if it was queued for `in_queue` seconds.
+        """
+        self._seconds, self._queue_seconds = seconds, in_queue
+        token = _progress.set(self)
+        try:
+            async with asyncio.timeout(seconds) as self._limit:
+                yield
+        except TimeoutError:
+            if self._limit is not None and self._limit.expired() and self.queued:
+                raise PoolTimeoutError from None
+            raise
+        finally:
+            _progress.reset(token)
+
+    def begin(self) -> None:
+        """Note that aiohttp tells of this attempt."""
+        self.sent = False
+
+    def queue(self) -> None:
+        """Note that the wait for a connection of the pool begins."""
+        self.queued = True
+        self._limit_to(self._queue_seconds)
+
+    def leave_queue(self) -> None:
+        """Note that the wait is over."""
+        self.queued = False
+        self._limit_to(self._seconds)
+
+    def reuse(self) -> None:
+        """Note that the connection was kept alive."""
+        self.kept_alive = True
+
+    def send(self) -> None:
+        """Note that the request is being written."""
+        self.sent = True
+
+    def _limit_to(self, seconds: float | None) -> None:
+        if self._limit is not None and not self._limit.expired():
+            now = asyncio.get_running_loop().time()
+            self._limit.reschedule(None if seconds is None else now + seconds)
+
+
+_progress: ContextVar[Progress | None] = ContextVar("_progress", default=None)
+"""The attempt that is being made in this context."""
+
+
+def _hook(note: Callable[[Progress], None]) -> Callable[..., Awaitable[None]]:
+    """Make a hook that notes something of our own requests, and passes over all others."""
+
+    async def hook(*_: Any) -> None:
+        if progress := _progress.get():
+            note(progress)
+
+    return hook
+
+
+def _traces() -> aiohttp.TraceConfig:
+    traces = aiohttp.TraceConfig()
+    traces.on_request_start.append(_hook(Progress.begin))
+    traces.on_connection_queued_start.append(_hook(Progress.queue))
+    traces.on_connection_queued_end.append(_hook(Progress.leave_queue))
+    traces.on_connection_reuseconn.append(_hook(Progress.reuse))
+    traces.on_request_headers_sent.append(_hook(Progress.send))
+    traces.freeze()
+    return traces
+
+
+TRACES = _traces()
+"""The hooks that tell how far attempts have come. They are the same for all sessions."""
+
+
+async def send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request as an aiohttp middleware, and let aiohttp resend only what was kept alive."""
+    progress = _progress.get() or Progress()
+    progress.kept_alive = False
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if progress.kept_alive and request.method == "GET":
+            raise
+        words = f"{type(error).__name__}: {error}"
+    raise LostConnectionError(words)

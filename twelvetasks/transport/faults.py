@@ -1,0 +1,185 @@
+"""Attempts without an answer: the error for whatever was raised, and whether a retry can help.
+
+What cannot heal is final at once: an untrusted certificate, an unknown host, a proxy that refuses.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import traceback
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import PurePath
+from typing import TypedDict
+
+import aiohttp
+import attrs
+
+from twelvetasks.transport.attempt import LostConnectionError, PoolTimeoutError, Progress
+from twelvetasks.transport.connections import Connections
+from twelvetasks.transport.options import Options
+from twelvetasks.transport.proxies import Proxy
+from twelvetasks.values.errors import RequestTimeoutError, TransportError
+
+__all__ = ["Fault", "Origin", "fault_of", "refused_by_proxy"]
+
+PROXY_PASSWORD = (
+    "Check the proxy's user and password in its address: http://user:password@host:port"  # noqa: S105
+)
+
+DOMAIN_NOT_FOUND = {1, 4}
+"""The codes of c-ares, which aiodns looks names up with, for no data and for no such domain."""
+
+
+class Origin(TypedDict, total=False):
+    """What every error says of its request and the answer to it."""
+
+    page: int | None
+    status: int
+    request_id: str | None
+
+
+@attrs.frozen
+class Fault:
+    """Why an attempt got no answer."""
+
+    error: TransportError
+    lasting: bool = False
+    """Whether the same request would fail again: retries are of no use."""
+
+
+def fault_of(
+    error: Exception,
+    origin: Origin,
+    *,
+    progress: Progress,
+    connections: Connections,
+    options: Options,
+    quoted: Callable[[str], str],
+) -> Fault | None:
+    """Return what an exception means; None for a mistake of our own.
+
+    `quoted` makes the words of others fit to be shown.
+    """
+    reached = progress.sent is not False
+    if isinstance(error, TimeoutError | PoolTimeoutError):
+        return Fault(_late(error, options, origin, progress))
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            said = quoted(f"{error.status} {error.message}".strip())
+            host = error.request_info.url.host or ""
+            refusal = refused_by_proxy(said, error.status, host, connections.proxy, origin)
+            return Fault(refusal, lasting=error.status < HTTPStatus.INTERNAL_SERVER_ERROR)
+        case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+            return Fault(_untrusted(error, origin), lasting=True)
+        case aiohttp.ClientConnectorDNSError() if _is_unknown(error.os_error):
+            return Fault(_unresolvable(error.host, origin), lasting=True)
+        case aiohttp.ClientError():
+            words = _described(error, quoted)
+            advice = "Check the network and the session's `base_url`, or try again later"
+            return Fault(_failed(words, advice, origin, reached=reached))
+        case _ if connections.is_plain and not isinstance(error, OSError):
+            return None
+    words = quoted(f"{type(error).__name__}: {error}")
+    if _is_refused_login(error):
+        return Fault(_failed(words, PROXY_PASSWORD, origin, reached=False), lasting=True)
+    # A caller's connector, resolver, proxy library or trace hook raises what it likes.
+    advice = f"Check the network, and {_made_of(connections)}"
+    return Fault(_failed(f"{words}{_place_of(error)}", advice, origin, reached=reached))
+
+
+def _late(error: Exception, options: Options, origin: Origin, progress: Progress) -> TransportError:
+    reached = progress.sent is not False
+    if progress.queued:
+        words = f"no connection of the `client_session` was free within {options.silence:g} seconds"
+        advice = "Raise the `limit` of its connector, or close the responses that hold connections"
+    elif reached and not isinstance(error, aiohttp.ConnectionTimeoutError):
+        silent = isinstance(error, aiohttp.SocketTimeoutError)
+        seconds = None if silent else options.timeout.total
+        words = f"no answer within {seconds or options.silence:g} seconds"
+        advice = "Raise the session's `timeout`, or try again later"
+    else:
+        words = f"no connection within {options.connecting:g} seconds"
+        advice = "Check the network, the proxy and the session's `base_url`"
+    return RequestTimeoutError(words, advice=advice, reached=reached, **origin)
+
+
+def _failed(words: str, advice: str, origin: Origin, *, reached: bool) -> TransportError:
+    return TransportError(
+        f"the connection failed: {words}", advice=advice, reached=reached, **origin
+    )
+
+
+def refused_by_proxy(
+    said: str, status: int, host: str, proxy: Proxy | None, origin: Origin
+) -> TransportError:
+    """Make the error for a proxy's refusal of a connection to a host."""
+    advice = "Check the proxy, and whether it lets connections to the session's `base_url` pass"
+    # tinyproxy answers 401 to a wrong password, and 407 to none.
+    if status in (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED):
+        advice = PROXY_PASSWORD
+    words = f"the proxy answered {said} to a connection to {host}"
+    where = "" if proxy is None else f" (its address is {proxy.place})"
+    return TransportError(f"{words}{where}", advice=advice, reached=False, **origin)
+
+
+def _untrusted(error: Exception, origin: Origin) -> TransportError:
+    cause = getattr(error, "certificate_error", error)
+    words = getattr(cause, "verify_message", "") or type(cause).__name__
+    return TransportError(
+        f"the server's certificate is not trusted: {words}",
+        advice="Check the session's `base_url`; name a private authority's certificates by the "
+        "environment variable SSL_CERT_FILE or the session's `ssl`",
+        reached=False,
+        **origin,
+    )
+
+
+def _unresolvable(host: str, origin: Origin) -> TransportError:
+    return TransportError(
+        f"the host {host!r} cannot be found",
+        advice="Check the session's `base_url` and the proxy, if the network needs one",
+        reached=False,
+        **origin,
+    )
+
+
+def _is_unknown(error: OSError) -> bool:
+    """Whether a name was looked up and is not there, and not only could not be looked up."""
+    cause = error.__cause__
+    if type(cause).__module__.startswith("aiodns"):
+        return cause is not None and cause.args[:1] in {(code,) for code in DOMAIN_NOT_FOUND}
+    return error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
+
+
+def _is_refused_login(error: Exception) -> bool:
+    """Whether a SOCKS proxy does not accept the user and the password; it has no code for that."""
+    return type(error).__name__ == "ProxyError" and "authentication" in str(error).lower()
+
+
+def _described(error: aiohttp.ClientError, quoted: Callable[[str], str]) -> str:
+    """Say what went wrong, without the status 400 that aiohttp makes up for broken HTTP."""
+    if isinstance(error, LostConnectionError):
+        return quoted(str(error))
+    if isinstance(error, aiohttp.ClientPayloadError):
+        said = "the body was cut short or is garbled"
+    elif isinstance(error, aiohttp.ClientResponseError):
+        said = quoted(error.message)
+    else:
+        said = quoted(str(error))
+    return f"{type(error).__name__}: {said}"
+
+
+def _made_of(connections: Connections) -> str:
+    if connections.callers is not None:
+        return "what the session's `client_session` is made of"
+    if connections.trace_configs:
+        return "the hooks of the session's `trace_configs`"
+    return "the session's `proxy`"
+
+
+def _place_of(error: Exception) -> str:
+    """Say where an exception was raised, because the error cannot refer to its traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({PurePath(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
