@@ -6,8 +6,9 @@ A chart is described as data here and drawn by vl-convert, which this module alo
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,6 +19,7 @@ from twelvetasks.stats.rows import (
     IndexRow,
     is_partial,
     kind_of,
+    tasks_text,
     time_names,
 )
 from twelvetasks.stats.summary import IndexingTimes, Period
@@ -34,10 +36,14 @@ except ModuleNotFoundError as _missing:
 __all__ = ["draw_days", "draw_indexes", "draw_indexing_times", "draw_statuses"]
 
 _KINDS = {READY: "var(--ready)", UNDER_WAY: "var(--under-way)", FAILED: "var(--failed)"}
-_WIDTH = 460
+_WIDTH = 420
 """Pixels of a chart: a page has two side by side, and a narrow one can show it as it is."""
 
-_MOST_DATES = 4
+_MOST_DATES = 6
+_LEAST_BINS = 6
+_EDGE_CHARACTERS = 56
+"""How many characters of labels have room below the bins."""
+
 _BAR_SHARE = 0.45
 """The part of a period that each of its two bars takes."""
 
@@ -55,7 +61,7 @@ _STYLE: dict[str, Any] = {
         "gridColor": "var(--line)",
         "labelColor": "var(--muted)",
         "labelFontSize": 12,
-        "labelLimit": 220,
+        "labelLimit": 170,
         "tickColor": "var(--line)",
         "title": None,
     },
@@ -81,7 +87,7 @@ def draw_statuses(counts: Sequence[tuple[str, int]]) -> str:
             "tasks": count,
             "kind": kind_of(name),
             "label": f"{count:,}",
-            "said": f"{name}: {count:,} tasks, {count / total:.1%}",
+            "said": f"{name}: {tasks_text(count)}, {count / total:.1%}",
         }
         for name, count in counts
     ]
@@ -106,7 +112,7 @@ def draw_indexes(indexes: Sequence[IndexRow]) -> str:
             "tasks": count,
             "kind": kind,
             "order": order,
-            "said": f"{row.name}: {count:,} tasks {kind}",
+            "said": f"{row.name}: {tasks_text(count)} {kind}",
         }
         for row in indexes
         for order, (kind, count) in enumerate(
@@ -120,7 +126,7 @@ def draw_indexes(indexes: Sequence[IndexRow]) -> str:
         "field": "tasks",
         "type": "quantitative",
         "stack": "zero",
-        "axis": _axis(most, ticks=3),
+        "axis": _axis(most, room=12),
     }
     bars = _bars(x=x, color=_by_kind(legend={}), order={"field": "order"})
     rates = {
@@ -154,7 +160,7 @@ def draw_indexing_times(times: IndexingTimes) -> str:
             "opacity": 1 if each.end is not None else 0.45,
             "dash": [3, 3],
             "stroke": None if each.end is not None else "var(--ready)",
-            "said": f"{name}: {each.count:,} tasks",
+            "said": f"{name}: {tasks_text(each.count)}",
         }
         for number, (name, each) in enumerate(zip(time_names(times), times.histogram, strict=True))
     ]
@@ -164,25 +170,26 @@ def draw_indexing_times(times: IndexingTimes) -> str:
             "label": f"{name} {duration_text(seconds)}",
             "height": height,
         }
-        for name, seconds, height in (("median", times.median, -18), ("p95", times.p95, -5))
+        for name, seconds, height in (("median", times.median, -20), ("p95", times.p95, -5))
     ]
+    # A few bins stay as narrow as bins are.
+    shown = max(len(rows), _LEAST_BINS)
+    stride = -(-shown * (max(map(len, edges)) + 1) // _EDGE_CHARACTERS)
     x = {
         "type": "quantitative",
-        "scale": {"domain": [0, len(rows)], "nice": False},
+        "scale": {"domain": [0, shown], "nice": False},
         "axis": {
             "grid": False,
-            "values": [*range(len(edges))],
-            "tickCount": len(edges),
+            "values": [*range(0, len(edges), stride)],
             "labelExpr": f"{edges}[datum.value]",
-            "labelOverlap": "greedy",
-            "labelSeparation": 6,
-            "format": "d",
+            "labelAlign": "left",
+            "labelOverlap": False,
         },
     }
     most = max(each.count for each in times.histogram)
     y = {"field": "tasks", "type": "quantitative", "axis": _axis(most)}
     at = {"field": "at", "type": "quantitative"}
-    right_half = f"datum.at > {len(rows) / 2}"
+    right_half = f"datum.at > {shown / 2}"
     layers: list[dict[str, Any]] = [
         _bars(
             x={"field": "from", **x},
@@ -211,7 +218,8 @@ def draw_indexing_times(times: IndexingTimes) -> str:
         },
     ]
     if last is None:
-        open_bin = {"at": len(rows), "label": rows[-1]["said"]}
+        label = f"{edges[-2]}+: {times.histogram[-1].count:,}"
+        open_bin = {"at": len(rows), "label": label}
         layers.append(
             {
                 "data": {"values": [open_bin]},
@@ -272,19 +280,26 @@ def draw_days(periods: Sequence[Period], last_day: date) -> str:
     return _drawn("Tasks by day", rows, bars, height=200)
 
 
-def _date_labels(days: Sequence[date]) -> dict[date, str]:
-    """Label some of the days, evenly; with the year at the first and where it changes."""
-    labels: dict[date, str] = {}
+def _date_labels(days: Sequence[date]) -> dict[date, list[str]]:
+    """Label some of the days, evenly; with the year below the first and where it changes."""
+    labels: dict[date, list[str]] = {}
     year = 0
     for day in days[:: -(-len(days) // _MOST_DATES)]:
-        labels[day] = f"{day:%b} {day.day}" + (f", {day.year}" if day.year != year else "")
+        labels[day] = [f"{day:%b} {day.day}", *([f"{day.year}"] if day.year != year else [])]
         year = day.year
     return labels
 
 
-def _axis(most: int, *, ticks: int = 5) -> dict[str, Any]:
-    """Tick whole tasks only, however few there are."""
-    return {"format": ",d", "tickCount": min(most, ticks)}
+def _axis(most: int, *, room: int = 36) -> dict[str, Any]:
+    """Tick whole tasks only, however few there are, and no more than have room for their digits."""
+    count = max(min(5, room // (len(f"{most:,}") + 1)), 1)
+    step = next(step for step in _steps() if most // step <= count)
+    return {"format": ",d", "values": [*range(0, most + 1, step)]}
+
+
+def _steps() -> Iterator[int]:
+    """Yield 1, 2, 5, 10, 20, 50 and so on."""
+    return (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
 
 
 def _bars(**encoding: Any) -> dict[str, Any]:

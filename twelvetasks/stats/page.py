@@ -21,6 +21,7 @@ from twelvetasks.stats.rows import (
     is_partial,
     period_name,
     status_rows,
+    tasks_text,
     time_names,
     undated_note,
 )
@@ -50,7 +51,7 @@ _STYLE = """
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0 auto; max-width: 72rem; padding: 2rem 1rem; background: var(--paper);
+  margin: 0 auto; max-width: 76rem; padding: 2rem 1rem; background: var(--paper);
   color: var(--ink); font: 1rem/1.5 system-ui, sans-serif;
 }
 h1 { font-size: 1.6rem; margin: 0; }
@@ -65,8 +66,7 @@ section, .tile {
   background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem;
 }
 .wide, .tiles { grid-column: 1 / -1; }
-.tiles { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); }
-.tiles { margin: 0; }
+.tiles { display: grid; gap: 1rem; grid-template-columns: repeat(6, minmax(0, 1fr)); margin: 0; }
 .tile dt { color: var(--muted); }
 .tile dd { margin: 0; font-size: 1.6rem; font-weight: 600; }
 .tile dd small { display: block; font-size: .85rem; font-weight: 400; color: var(--muted); }
@@ -77,13 +77,34 @@ svg path[aria-label]:hover { opacity: .75; }
 details { margin-top: .5rem; overflow-x: auto; }
 summary { color: var(--muted); cursor: pointer; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem 1rem .25rem 0; text-align: left; border-top: 1px solid var(--line); }
+th, td { padding: .25rem .75rem .25rem 0; text-align: left; border-top: 1px solid var(--line); }
 th { color: var(--muted); font-weight: 500; border-top: 0; white-space: nowrap; }
 td { white-space: nowrap; }
-.rows td:nth-child(n+5) { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
-.rows td:nth-child(6) { min-width: 12rem; }
+.rows td:nth-child(n+5) { white-space: normal; overflow-wrap: anywhere; min-width: 11rem; }
 .rows { overflow-x: auto; }
-@media (max-width: 48rem) { main { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 64rem) { .tiles { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
+@media (max-width: 72rem) {
+  .rows thead { display: none; }
+  .rows table, .rows td { display: block; }
+  .rows tbody {
+    display: grid; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr));
+  }
+  .rows tr { display: block; border-top: 1px solid var(--line); padding: .4rem 0; }
+  .rows td:nth-child(n) {
+    border: 0; padding: 0 0 0 8rem; text-indent: -8rem; min-width: 0;
+    white-space: normal; overflow-wrap: anywhere;
+  }
+  .rows td::before {
+    content: attr(data-label); display: inline-block; width: 8rem; text-indent: 0;
+    color: var(--muted);
+  }
+}
+@media (max-width: 48rem) {
+  main { grid-template-columns: minmax(0, 1fr); }
+  .tile { padding: .6rem; }
+  .tile dd { font-size: 1.2rem; }
+}
+@media (max-width: 28rem) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media print { details { display: none; } section { break-inside: avoid; } }
 """
 
@@ -147,7 +168,7 @@ def _tiles(stats: TaskStats) -> str:
         ("Failed", f"{failed:,}", rate),
         ("Under way", f"{stats.total - ended:,}", ""),
         ("Median time", duration_text(times.median) if times else DASH, ""),
-        ("95 % within", duration_text(times.p95) if times else DASH, ""),
+        ("95% within", duration_text(times.p95) if times else DASH, ""),
     ]
     shown = "".join(
         f'<div class="tile"><dt>{name}</dt><dd>{value}{more}</dd></div>'
@@ -166,12 +187,13 @@ def _statuses(stats: TaskStats) -> str:
 
 def _indexing_times(stats: TaskStats) -> str:
     heading, times = "Indexing time", stats.indexing_times
-    unknown = f" It is not known of {stats.untimed:,} ready tasks." if stats.untimed else ""
+    unknown = f" It is not known of {tasks_text(stats.untimed, 'ready')}." if stats.untimed else ""
     if times is None:
         return _section(heading, f"No task with a known time is ready.{unknown}")
     note = (
-        f"From created to last changed, which is normally when it became ready, of {times.count:,} "
-        f"ready tasks; {duration_text(times.shortest)} to {duration_text(times.longest)}.{unknown}"
+        "From created to last changed, which is normally when it became ready, of "
+        f"{tasks_text(times.count, 'ready')}; {duration_text(times.shortest)} to "
+        f"{duration_text(times.longest)}.{unknown}"
     )
     names = time_names(times)
     counts = (f"{each.count:,}" for each in times.histogram)
@@ -263,8 +285,11 @@ def _numbers(table: str) -> str:
 
 def _table(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     heading = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in headings)
+    labels = [f'<td data-label="{_text(cell)}">' for cell in headings]
     body = "".join(
-        f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>\n" for row in rows
+        f"<tr>{''.join(f'{td}{_text(cell)}</td>' for td, cell in zip(labels, row, strict=True))}"
+        "</tr>\n"
+        for row in rows
     )
     return f"<table><thead><tr>{heading}</tr></thead>\n<tbody>{body}</tbody></table>"
 

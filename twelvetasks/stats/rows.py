@@ -25,6 +25,7 @@ __all__ = [
     "kind_of",
     "period_name",
     "status_rows",
+    "tasks_text",
     "time_names",
     "undated_note",
 ]
@@ -124,7 +125,12 @@ def undated_note(stats: TaskStats) -> str:
     """Say how many tasks belong to no day that is shown; empty if there are none."""
     before = sum(period.created for period in stats.by_day if period.start < EPOCH)
     count = stats.undated + before
-    return f" {count:,} tasks have no time of creation." if count else ""
+    return f" {tasks_text(count)} without a time of creation." if count else ""
+
+
+def tasks_text(count: int, kind: str = "") -> str:
+    """Write so many tasks: 1 task, 1,000 ready tasks."""
+    return f"{count:,} {kind}{' ' if kind else ''}{'task' if count == 1 else 'tasks'}"
 
 
 def period_name(days: int) -> str:

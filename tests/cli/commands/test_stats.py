@@ -220,8 +220,8 @@ class TestTheDrawing:
 
     def test_what_is_unknown_is_said(self) -> None:
         lines = drawing(TaskStats.of([task("ready")]))
-        assert "No task with a known time is ready. 1 ready tasks lack a time." in lines
-        assert "1 tasks have no time of creation." in lines
+        assert "No task with a known time is ready. 1 ready task without a time." in lines
+        assert "1 task without a time of creation." in lines
 
     def test_where_the_width_is_short_remarks_go_first(self) -> None:
         stats = TaskStats.of([task("validating")] * 7)

@@ -22,6 +22,7 @@ from twelvetasks.stats.rows import (
     kind_of,
     period_name,
     status_rows,
+    tasks_text,
     time_names,
     undated_note,
 )
@@ -73,7 +74,7 @@ def drawn_stats(stats: TaskStats, *, width: int, ink: Ink) -> Iterator[Text]:
 
 
 def _summary(stats: TaskStats) -> Text:
-    said = Text(f"{stats.total:,} task{'' if stats.total == 1 else 's'}", "bold")
+    said = Text(tasks_text(stats.total), "bold")
     days = covered_days(stats)
     if days is None:
         return said
@@ -118,12 +119,12 @@ def _indexes(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
 
 def _indexing_times(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
     times = stats.indexing_times
-    unknown = f" {stats.untimed:,} ready tasks lack a time." if stats.untimed else ""
+    unknown = f" {tasks_text(stats.untimed, 'ready')} without a time." if stats.untimed else ""
     if times is None:
         yield from _heading("INDEXING TIME", f"No task with a known time is ready.{unknown}")
         return
     note = (
-        f"Created to last changed, normally to ready: {times.count:,} tasks, "
+        f"Created to last changed, normally to ready: {tasks_text(times.count)}, "
         f"{duration_text(times.shortest)} to {duration_text(times.longest)}.{unknown}"
     )
     yield from _heading("INDEXING TIME", note)
