@@ -133,8 +133,9 @@ class TestHtml:
         async with session.tasks() as stream:
             task = await anext(stream)
             assert task._repr_html_() == fields_html(task)
+            [task async for task in stream]
             assert stream.report._repr_html_() == fields_html(stream.report)
-            assert ["requests", "2"] in Reader(fields_html(stream.report)).rows
+            assert ["requests", "5"] in Reader(fields_html(stream.report)).rows
         page = await anext(session.tasks().pages())
         assert len(Reader(page._repr_html_()).rows) == 51
 

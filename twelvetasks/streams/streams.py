@@ -78,7 +78,7 @@ class _Stream(ResumableGenerator[T_co]):
     @property
     def report(self) -> ListingReport:
         """What the listing has done so far, and how far its result is proven."""
-        return self._progress.report
+        return self._window.report
 
     @property
     def checkpoint(self) -> Checkpoint:

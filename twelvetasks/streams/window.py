@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sized
 from functools import partial
 from typing import Generic, TypeVar
+
+import attrs
 
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.progress import ListingProgress
@@ -17,7 +20,7 @@ from twelvetasks.transport.messages import Answer
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.values.errors import BadRequestError, SessionClosedError
 from twelvetasks.values.models import Page
-from twelvetasks.values.report import Consistency
+from twelvetasks.values.report import Consistency, ListingReport
 
 __all__ = ["Window"]
 
@@ -80,6 +83,16 @@ class Window(Generic[ItemT]):
                 await self._turn()
                 self._structured = 0
 
+    @property
+    def report(self) -> ListingReport:
+        """What has been done so far."""
+        return attrs.evolve(
+            self.progress.report,
+            requests=self._budget.sent,
+            retries=self._budget.retries,
+            paused=round(self._budget.waited(time.monotonic()), 3),
+        )
+
     def _warn_if_unproven(self) -> None:
         """Say once that what is listed cannot be proven to be complete, and why."""
         if self._has_warned:
@@ -121,7 +134,7 @@ class Window(Generic[ItemT]):
 
     def _facts(self) -> ListingFacts:
         return ListingFacts(
-            report=self.progress.report,
+            report=self.report,
             total_results=self.progress.total_results,
             tasks=self.progress.taken - len(self.unread),
         )

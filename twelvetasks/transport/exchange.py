@@ -52,11 +52,18 @@ class Exchange:
         self._wait: float | None = None
         self._lost = False
         self._key_renewed = False
+        self._waits = False
         self._outcome: Outcome | None = None
         """What came of the first attempt, if stamina is yet to wait for its retry."""
 
     async def run(self) -> Answer:
         """Send the request until it succeeds, or raise the error of the last attempt."""
+        try:
+            return await self._run()
+        finally:
+            self._note_wait(begins=False)
+
+    async def _run(self) -> Answer:
         outcome = await self._send_once()
         if isinstance(outcome.result, Answer):
             return outcome.result
@@ -83,10 +90,12 @@ class Exchange:
         gate = self._uploads if request.is_upload else self._gate
         passage = gate.passage(priority=request.priority, patience=self._retry.longest_wait)
         self._wait = None
-        came = time.monotonic()
+        came = self._note_wait(begins=True)
         try:
             async with passage as place:
-                began = time.monotonic()
+                began = self._note_wait(begins=False)
+                self._budget.sent += 1
+                self._budget.retries += self._failures > 0
                 with self._observe(waited=began - came) as observation:
                     outcome = await self._client.ask(request, fresh=self._lost)
                     log_attempt(
@@ -107,10 +116,23 @@ class Exchange:
             # Raised by the gate, which knows no page: nothing was sent.
             raise refused.located(page=request.page) from None
         if not isinstance(outcome.result, Answer):
+            self._budget.sent -= not outcome.report.reached
             self._failures += 1
             self._lost = outcome.lost
             self._wait = self._wait_after(outcome, began)
+            if self._wait is not None:
+                self._note_wait(begins=True)
         return outcome
+
+    def _note_wait(self, *, begins: bool) -> float:
+        """Note whether the request waits to be sent, and return the time."""
+        now = time.monotonic()
+        if begins and not self._waits:
+            self._budget.begin_wait(now)
+        elif self._waits and not begins:
+            self._budget.end_wait(now)
+        self._waits = begins
+        return now
 
     def wait_before_retry(self, error: Exception) -> bool | float:
         """Return the seconds to wait after a failed attempt, or False if its error is final."""

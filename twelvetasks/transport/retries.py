@@ -127,19 +127,44 @@ def _may_be_repeated(policy: RetryPolicy, failure: Failure) -> bool:
 
 
 class Budget:
-    """The seconds that one listing may still lose to failures."""
+    """The seconds that one listing may still lose to failures, and what it has spent so far.
+
+    All moments are seconds of one clock, such as `time.monotonic`.
+    """
 
     def __init__(self, seconds: float | None) -> None:
+        self.sent: int = 0
+        """Attempts that may have reached the platform."""
+        self.retries: int = 0
+        """Attempts after a failure."""
         self._left = math.inf if seconds is None else seconds
         self._charged_until = -math.inf
+        self._waiting = 0
+        self._waits_since = 0.0
+        self._waited = 0.0
 
     def allows(self, began: float, ends: float) -> bool:
         """Charge the time from a failed attempt's start to its wait's end; return if it is left.
 
-        Time that was charged for another failure is not charged again. Both are seconds of one
-        clock, such as `time.monotonic`.
+        Time that was charged for another failure is not charged again.
         """
         start = max(began, self._charged_until)
         self._left -= max(ends - start, 0.0)
         self._charged_until = max(ends, self._charged_until)
         return self._left >= 0
+
+    def begin_wait(self, now: float) -> None:
+        """Note that one more request has to wait before it is sent."""
+        if not self._waiting:
+            self._waits_since = now
+        self._waiting += 1
+
+    def end_wait(self, now: float) -> None:
+        """Note that one of them waits no more."""
+        self._waiting -= 1
+        if not self._waiting:
+            self._waited += now - self._waits_since
+
+    def waited(self, now: float) -> float:
+        """Return the seconds in which at least one request waited."""
+        return self._waited + (now - self._waits_since if self._waiting else 0.0)

@@ -29,9 +29,14 @@ class ListingReport:
     """What one iteration over a listing has done so far."""
 
     requests: int
-    """Requests sent. Retries do not count."""
+    """Requests sent, retries included; those that never left this machine do not count."""
     pages: int
     """Pages whose tasks were used."""
+    retries: int = 0
+    """How often a request was tried again after a failure."""
+    paused: float = 0.0
+    """Seconds in which requests had to wait, for the rate limit or before a retry. Those of several
+    requests at once count once."""
     bridges: int = 0
     """Pages read only to join two neighbouring pages that a change may have moved apart."""
     duplicates: int = 0

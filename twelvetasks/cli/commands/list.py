@@ -32,6 +32,7 @@ from twelvetasks.cli.options import (
 from twelvetasks.cli.output.formats import FORMATS
 from twelvetasks.cli.output.own_files import output_path
 from twelvetasks.session import TaskSession
+from twelvetasks.values.display import duration_text
 from twelvetasks.values.report import ListingReport
 from twelvetasks.values.tasks import TASKS
 
@@ -171,4 +172,7 @@ def _sentence(report: ListingReport) -> str:
             (report.late, "late task", " left out"),
         )
     )
-    return f"twelvetasks: {', '.join(counts)}; consistency: {report.consistency}"
+    spent = [f"retried {report.retries} times"] * (report.retries > 0)
+    spent += [f"paused {duration_text(report.paused)}"] * (report.paused >= 0.1)
+    told = ", ".join((*counts, *spent))
+    return f"twelvetasks: {told}; consistency: {report.consistency}"
