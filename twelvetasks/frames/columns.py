@@ -8,6 +8,7 @@ never become models: the rows that the JSON is read into become columns.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -164,25 +165,34 @@ def _named(name: str, column: _Column, values: Values) -> pa.Array[Any]:
 
 def _statuses(known: type[StrEnum], values: Values) -> pa.Array[Any]:
     """Give the statuses as codes: first those documented, then others as they are met."""
-    codes = {status.value: code for code, status in enumerate(known)}
-    indices = [
-        None if status is None else codes.setdefault(str(status), len(codes)) for status in values
-    ]
+    codes: dict[Any, int] = {status.value: code for code, status in enumerate(known)}
+    for status in dict.fromkeys(values):
+        if status is not None and status not in codes:
+            codes[status] = len(codes)
+    indices = list(map(codes.get, values))
     return pa.DictionaryArray.from_arrays(
         pa.array(indices, pa.int32()), pa.array(list(codes), pa.string())
     )
 
 
 def _struct(kind: pa.StructType, columns: Mapping[str, _Column], values: Values) -> pa.Array[Any]:
-    missing = [value is None for value in values]
-    if all(missing):
+    present = [value for value in values if value is not None]
+    if not present:
         return pa.nulls(len(values), kind)
-    arrays = []
-    for name, column in columns.items():
-        read = attrgetter(name)
-        held = [None if value is None else read(value) for value in values]
-        arrays.append(_named(name, column, held))
-    return pa.StructArray.from_arrays(arrays, fields=list(kind), mask=pa.array(missing, pa.bool_()))
+    try:
+        arrays = [
+            _named(name, column, list(map(attrgetter(name), present)))
+            for name, column in columns.items()
+        ]
+    except _TooLargeError as error:
+        places = [place for place, value in enumerate(values) if value is not None]
+        raise _TooLargeError(places[error.place], error.number, *error.names) from None
+    struct = pa.StructArray.from_arrays(arrays, fields=list(kind))
+    if len(present) == len(values):
+        return struct
+    counted = itertools.count()
+    rows = [None if value is None else next(counted) for value in values]
+    return struct.take(pa.array(rows, pa.int64()))
 
 
 def _lists(kind: pa.ListType[Any], inner: _Column, values: Values) -> pa.Array[Any]:
@@ -198,7 +208,11 @@ def _lists(kind: pa.ListType[Any], inner: _Column, values: Values) -> pa.Array[A
 
 
 def _numbers(values: Values) -> pa.Array[Any]:
-    return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    try:
+        return pa.array(values, pa.float64())
+    except pa.ArrowInvalid:  # a whole number that a float rounds
+        floats = [None if value is None else float(value) for value in values]
+    return pa.array(floats, pa.float64())
 
 
 def _whole_numbers(values: Values) -> pa.Array[Any]:
@@ -210,7 +224,8 @@ def _whole_numbers(values: Values) -> pa.Array[Any]:
 
 
 def _extras(values: Values) -> pa.Array[Any]:
-    # Most are this very value, and comparing costs less than asking for a length.
+    if values.count(NO_EXTRA) == len(values):
+        return pa.nulls(len(values), pa.string())
     texts = [None if one is NO_EXTRA or not one else _json_text(dict(one)) for one in values]
     return pa.array(texts, pa.string())
 
