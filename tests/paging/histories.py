@@ -141,11 +141,25 @@ def modes_of_each_list() -> list[Setting]:
     ]
 
 
-def judged(setting: Setting, seed: int, listed: Listed, size: int | None = None) -> Verdict:
+Opened = Callable[[Random, int, Setting], Account]
+"""Opens an account with so many tasks."""
+
+
+def in_the_model(random: Random, count: int, setting: Setting) -> Account:
+    return Account(random, count, ties=setting.ties, query=setting.query)
+
+
+def judged(
+    setting: Setting,
+    seed: int,
+    listed: Listed,
+    size: int | None = None,
+    opened: Opened = in_the_model,
+) -> Verdict:
     """Let one account change while it is listed, and judge what came out."""
     random = Random(seed)
     count = size if size is not None else random.choice((0, 1, 50, 120, 300, 700))
-    account = Account(random, count, ties=setting.ties, query=setting.query)
+    account = opened(random, count, setting)
     account.watch()
     pages = max(1, -(-len(account.ids) // 50))
     items, report = listed(account, random, setting)

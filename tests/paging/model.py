@@ -159,6 +159,21 @@ class Account:
         for _ in range(self._random.choice((20, 60, 200))):
             self.insert()
 
+    def swap(self) -> None:
+        """One goes and another comes: the total never changes."""
+        self.delete()
+        self.insert()
+
+    def update_many(self) -> None:
+        """Many are updated by one statement, and so at one time."""
+        many = self._random.sample(list(self.items), min(len(self.items), 30))
+        now = self.tick()
+        for id_ in many:
+            item = self.items[id_]
+            self._leave(item, for_good=False)
+            item.change(item.status, now)
+            self._enter(item)
+
     def _any_status(self) -> TaskStatus:
         return self._random.choice(STATUSES)
 
@@ -175,12 +190,15 @@ class Account:
     def read(self, read: Read) -> KeyedPage[Any]:
         total = len(self._view)
         start, end = min(read.start, total), min(read.end, total)
-        if self._ascending:
+        query = self.query_of(read)
+        if query is not self._query:
+            shown = sorted(self._view, key=lambda item: (item.updated, item.born))[::-1][:end]
+        elif self._ascending:
             shown = self._view[start:end]
         else:
             shown = self._view[total - end : total - start][::-1]
-        page = self._query.resource.page(
-            data=tuple(item.shown(self._query) for item in shown),
+        page = query.resource.page(
+            data=tuple(item.shown(query) for item in shown),
             page_info=PageInfo(
                 page=read.page,
                 limit_per_page=read.page_limit,
@@ -188,7 +206,14 @@ class Account:
                 total_results=total,
             ),
         )
-        return check_page(page, self._query, read)
+        return check_page(page, query, read)
+
+    def query_of(self, read: Read) -> ListQuery[Any]:
+        """Give what a read asks: a page of the listing, or a stamp of it."""
+        stamp = self._query.stamp
+        if not read.stamp or stamp is None or stamp.identity == self._query.identity:
+            return self._query
+        return stamp
 
     def key_of(self, item: Any) -> datetime:
         key = self._query.sort_key.read(item)
@@ -225,6 +250,9 @@ Change = Callable[[Account], Any]
 MIXES: dict[str, tuple[Change, ...]] = {
     "inserts": (Account.insert,),
     "deletes": (Account.delete,),
+    "updates": (Account.change_status,),
+    "swaps": (Account.swap,),
+    "bulk": (Account.update_many, Account.insert, Account.delete),
     "bursts": (Account.burst, Account.insert, Account.delete),
     "everything": (
         Account.insert,

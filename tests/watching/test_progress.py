@@ -418,7 +418,7 @@ def test_without_deletions_nothing_is_listed_and_nothing_is_said_of_them() -> No
 
 def test_counting_at_most_doubles_the_requests() -> None:
     """With a deletion before every poll, a listing of 21 reads comes every 21 intervals."""
-    where = account(1000)
+    where = account(990)
     watch = begin(where, deletions=True, min_interval=1.0, max_interval=1.0)
     requests = {SortBy.CREATED_AT: 0, SortBy.UPDATED_AT: 0}
     delivered = 0

@@ -25,9 +25,10 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from twelvetasks.paging.evidence import Totals
-from twelvetasks.paging.links import Edge, Link
-from twelvetasks.paging.reads import Read, are_too_many_to_straddle, last_of, straddling
+from twelvetasks.paging.links import NEAR, Edge, Link
+from twelvetasks.paging.reads import Read, last_of, straddling
+from twelvetasks.paging.stamps import Stamps
+from twelvetasks.paging.totals import Totals
 from twelvetasks.values.query import ListQuery
 
 __all__ = ["Chain"]
@@ -38,14 +39,28 @@ ItemT = TypeVar("ItemT")
 class Chain(Generic[ItemT]):
     """Reads in the listing's order, after the edge of all that has been taken from it."""
 
-    def __init__(self, query: ListQuery[ItemT], evidence: Totals) -> None:
+    def __init__(
+        self,
+        query: ListQuery[ItemT],
+        *,
+        totals: Totals | None = None,
+        stamps: Stamps | None = None,
+    ) -> None:
         self.edge: Edge | None = None
         """Where all that was taken ends; None at the very beginning."""
         self.links: list[Link[ItemT]] = []
+        self.relied_on_ties: bool = False
+        """Whether more items than a read can straddle shared a key, so that their order counted."""
+        self._crowded: Any = None
         self._precedes = query.precedes
-        self._keys_change = query.sort_key.changes
+        self._ascending = query.ascending
         self._most = query.resource.max_page_limit
-        self._evidence = evidence
+        self._totals = totals or Totals()
+        self._stamps = stamps
+        self.awaits_seals: bool = False
+        """Whether a stamp is still to come for reads that lie side by side."""
+        self.is_loud: bool = False
+        """Whether a read overlapped the one before, or a seal was broken, since this was reset."""
 
     def take(self) -> Link[ItemT] | None:
         """Take the first read away if it is joined to all that was taken before."""
@@ -68,44 +83,59 @@ class Chain(Generic[ItemT]):
             if left is not None and left.at_end and left.answer is not None and place:
                 del self.links[place:]
                 break
+            if right.shows_nothing_at_all:
+                # At that instant there was no item: whatever follows has come since.
+                right.joined = left_has_arrived
+                del self.links[place + 1 :]
+                break
+            if right.page is not None and left_has_arrived and self._is_of_no_use(left, right):
+                # Even one that was joined: what it was joined to may have been of no use itself.
+                del self.links[place]
+                continue
             if right.page is not None and left_has_arrived and not right.joined:
-                if self._is_of_no_use(left, right):
-                    del self.links[place]
-                    continue
                 right.joined = self._is_joined(left, right)
-                if left is not None and not right.joined:
+                if left is not None and not right.joined and not self._awaits_seal(left, right):
                     if right.seeks is left and not right.is_noted:
-                        left.begun_beyond(right.read.start)
+                        tied = right.content.keys[0] == left.key
+                        left.begun_beyond(right.read.start, tied=tied)
                     right.is_noted = True
                     self.links.insert(place, Link(self.bridge(left, total), seeks=left))
                     place += 1
             left, left_has_arrived = right.edge, right.page is not None and right.edge is not None
             place += 1
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether a read has missed the edge, so that ranks further on are not known either."""
+        return self.edge is not None and self.edge.is_lost
+
     def bridge(self, edge: Edge, total: int) -> Read:
         """Give the read that most probably straddles the edge, among `total` items now."""
-        before = edge.rank - 1 - len(edge.ids)
-        target = before - abs(total - edge.total) if edge.target is None else edge.target
+        shift = total - edge.total
+        if shift > 0 and (self._ascending or shift <= NEAR):
+            # What has come lies after the edge, or a read that begins before it reaches beyond.
+            shift = 0
+        before = edge.rank - 1 - (0 if self.is_amid(edge) else len(edge.ids))
+        target = before + shift if edge.target is None else edge.target
         if edge.at_end and edge.target is None:
             tail = last_of(total, most=self._most)
             if tail.start <= before:
                 return tail
-        beyond = edge.rank if edge.target is None and edge.rank < total else None
-        return straddling(max(min(target, total - 1), 0), most=self._most, beyond=beyond)
+        beyond = edge.rank + shift if edge.target is None and edge.rank + shift < total else None
+        if edge.rank <= edge.total:
+            # What was counted too early, below what the read itself held, bounds nothing.
+            target = min(target, total - 1)
+        return straddling(max(target, 0), most=self._most, beyond=beyond)
 
     def overlapping(self, end: int, shared: int) -> Read:
         """Give the read that begins at least `shared` items before the rank `end`, to overlap."""
         return straddling(max(end - shared, 0), most=self._most, beyond=end)
 
-    def is_wide(self, edge: Edge) -> bool:
-        """Whether more items share the edge's key than one read can be sure to straddle."""
-        return edge.turned or are_too_many_to_straddle(len(edge.ids), most=self._most)
-
     def _is_of_no_use(self, left: Edge | None, right: Link[Any]) -> bool:
         """Whether a read lies after the end of everything, or wholly before the edge."""
-        if right.read.page == 1 and right.edge is None:
-            return False
         if right.edge is None:
+            if left is not None and right.seeks is left:
+                left.begun_beyond(right.read.start, tied=False)
             return True
         if left is None or not self._touches(left, right) or right.edge.at_end:
             return False
@@ -114,31 +144,69 @@ class Chain(Generic[ItemT]):
             left.key == last.key and not last.ids <= left.ids
         ):
             return False
-        if not right.is_noted and (right.seeks is None or right.seeks is left):
-            left.ended_before(right.read.end)
+        if right.seeks is left and not right.is_noted:
+            left.ended_before(right.read.end, tied=left.key == last.key)
+        left.is_lost = True
         return True
 
     def _is_joined(self, left: Edge | None, right: Link[Any]) -> bool:
         if left is None:
             return True
         if self._touches(left, right):
-            self._evidence.note_overlap(left, right)
+            if right.seeks is None and right.read.start == left.rank:
+                self.is_loud = True
+                self._totals.note_overlap(left, right)
             return True
-        return self._evidence.is_quiet(left, right)
+        if right.seeks is not None or right.read.start != left.rank:
+            return False
+        if self._totals.show_quiet(left, right):
+            return True
+        return (
+            self._stamps is not None
+            and self._are_neighbours(left, right)
+            and self._stamps.seal(left, right)
+        )
+
+    def _awaits_seal(self, left: Edge, right: Link[Any]) -> bool:
+        """Whether a stamp that is still to come may seal the seam."""
+        awaits = (
+            self._stamps is not None
+            and self.awaits_seals
+            and self._are_neighbours(left, right)
+            and self._stamps.may_seal(left, right)
+        )
+        self.is_loud |= self.awaits_seals and not awaits and right.seeks is None
+        return awaits
+
+    def _are_neighbours(self, left: Edge, right: Link[Any]) -> bool:
+        """Whether a read begins where the other ended, and no key is on both sides of the seam."""
+        return (
+            right.seeks is None
+            and right.read.start == left.rank
+            and self._precedes(left.key, right.content.keys[0])
+        )
 
     def _touches(self, left: Edge, right: Link[Any]) -> bool:
-        """Whether a read begins at the edge or before it.
+        """Whether a read begins before all items that share the edge's key.
 
-        Items that share a sort key keep their order, so one that both reads hold is enough. But if
-        keys change, an item may have come among those that share one: then the read has to begin
-        before all of them, unless they are more than one read can straddle.
+        To begin with one of them is enough only if they are more than one read can straddle:
+        databases order equal keys as they please, in each read anew.
         """
         keys = right.content.keys
         if right.read.page == 1 or self._precedes(keys[0], left.key):
             return True
-        may_share = not self._keys_change or self.is_wide(left) or self._holds_one_key_only(keys)
-        return keys[0] == left.key and may_share and right.begins_with(left.ids)
+        if keys[0] != left.key or not right.begins_with(left.ids):
+            return False
+        if not self.is_amid(left) and not self._fills_a_read(keys):
+            return False
+        self._crowded = left.key
+        self.relied_on_ties = True
+        return True
 
-    def _holds_one_key_only(self, keys: list[Any]) -> bool:
-        """Whether so many items share one sort key that hardly a read holds them all."""
-        return keys[0] == keys[-1] and are_too_many_to_straddle(len(keys), most=self._most)
+    def is_amid(self, edge: Edge) -> bool:
+        """Whether so many items share the edge's key that no read straddles them."""
+        return edge.is_amid or edge.key == self._crowded
+
+    def _fills_a_read(self, keys: list[Any]) -> bool:
+        """Whether items of one key fill a read, so that none begins before and ends after them."""
+        return keys[0] == keys[-1] and len(keys) >= self._most - 1

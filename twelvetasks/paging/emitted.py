@@ -51,6 +51,19 @@ class Emitted:
             for id in ids:  # noqa: A001
                 self._all.add(id)
 
+    def last(self, unread: int) -> frozenset[str]:
+        """Give the ids of the last `unread` items of those emitted last."""
+        return frozenset(self._ids[len(self._ids) - unread :])
+
+    def ordered(self, keys: list[datetime], *, resumed: bool) -> list[datetime]:
+        """Give each key, or that of the item before if it comes later: so nothing is left out."""
+        last = None if resumed else self.place()[0]
+        ordered = []
+        for key in keys:
+            last = key if last is None or not self._precedes(key, last) else last
+            ordered.append(last)
+        return ordered
+
     def place(self, unread: int = 0) -> Place:
         """Give the place after all items but the last `unread`, of those emitted last."""
         last, shared, continues = self._end(len(self._ids) - unread)

@@ -10,9 +10,12 @@ import attrs
 from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
 
-__all__ = ["Edge", "Link"]
+__all__ = ["Edge", "Link", "Widths"]
 
 ItemT = TypeVar("ItemT")
+
+NEAR = 24
+"""Ranks so close together that one read that begins before the first reaches beyond the last."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -26,38 +29,73 @@ class Edge:
     rank: int
     """The rank after the last item, at the instant of the read."""
     total: int
-    """How many items matched at that instant."""
+    """How many items matched by that answer: a hint, for it may have been counted earlier."""
+    asked: int = 0
+    """The moment at which it was asked for; moments are counted."""
     answer: int | None
-    """Which answer it was, counted from 1; None for an edge that a checkpoint remembers."""
+    """The moment of the answer; None for an edge that a checkpoint remembers."""
+    arrival: int = 0
+    """Which answer it was, counted from 1."""
+    at_end: bool = False
+    """Whether the read was short, so that nothing followed it at that instant."""
     target: int | None = None
     """The rank at which to look for the edge next; None before the first miss."""
-    turned: bool = attrs.field(default=False, init=False)
-    """Whether reads that sought it began beyond it and ended before it, both."""
-    _step: int = attrs.field(default=2, init=False)
-    _missed: int = attrs.field(default=0, init=False)
+    _before: int | None = attrs.field(default=None, init=False)
+    """A rank at or before the edge: a read that sought it ended there."""
+    _beyond: int | None = attrs.field(default=None, init=False)
+    """A rank beyond the edge: a read that sought it began there."""
+    _step: int = attrs.field(default=16, init=False)
+    is_lost: bool = attrs.field(default=False, init=False)
+    """Whether a read that was to follow it does not: it is no longer at its rank."""
+    is_amid: bool = attrs.field(default=False, init=False)
+    """Whether so many items share its key that reads both begin and end among them."""
+    _tied_before: bool = attrs.field(default=False, init=False)
+    _tied_beyond: bool = attrs.field(default=False, init=False)
 
-    @property
-    def at_end(self) -> bool:
-        """Whether nothing followed it."""
-        return self.rank >= self.total
+    @classmethod
+    def remembered(cls, key: datetime, ids: frozenset[str], rank: int) -> Edge:
+        """Make the edge that a checkpoint remembers: it has to be sought."""
+        return cls(key=key, ids=ids, rank=rank, total=rank + 1, answer=None, target=rank - 1)
 
-    def begun_beyond(self, rank: int) -> None:
-        """Note that a read which began at `rank` does not reach back to the edge: step back."""
-        self.turned |= self._missed < 0
-        self._widen(again=self._missed > 0)
-        self._missed = 1
-        self.target = rank - self._step
+    def begun_beyond(self, rank: int, *, tied: bool) -> None:
+        """Note that a read which began at `rank` does not reach back to the edge: look before it.
 
-    def ended_before(self, rank: int) -> None:
-        """Note that a read which ended at `rank` does not reach as far as the edge: step on."""
-        again = self._missed < 0
-        self.turned |= self._missed > 0
-        self._widen(again=again)
-        self._missed = -1
-        self.target = rank - 1 + (self._step if again else 0)
+        `tied`: it began with an item of the edge's own key.
+        """
+        self._tied_beyond |= tied
+        self.is_amid |= self._tied_before and self._tied_beyond
+        self.is_lost = True
+        self._beyond = rank
+        if self._before is not None and self._before < rank:
+            self._look_between(self._before, rank)
+        else:
+            self._before = None
+            self.target = rank - self._next_step()
 
-    def _widen(self, *, again: bool) -> None:
-        self._step = self._step * 2 if again else max(self._step // 2, 2)
+    def ended_before(self, rank: int, *, tied: bool) -> None:
+        """Note that a read which ended at `rank` does not reach as far as the edge: look after it.
+
+        `tied`: it ended with an item of the edge's own key.
+        """
+        self._tied_before |= tied
+        self.is_amid |= self._tied_before and self._tied_beyond
+        self.is_lost = True
+        self._before = rank
+        if self._beyond is not None and rank < self._beyond:
+            self._look_between(rank, self._beyond)
+        else:
+            self._beyond = None
+            self.target = rank - 1 - len(self.ids) + self._next_step() - 16
+
+    def _next_step(self) -> int:
+        step, self._step = self._step, self._step * 2
+        return step
+
+    def _look_between(self, before: int, beyond: int) -> None:
+        self._step = 16
+        self.target = max(before, (before + beyond) // 2) - 1 - len(self.ids)
+        if beyond - before > NEAR:
+            self.target = (before + beyond) // 2
 
 
 @attrs.define(eq=False)
@@ -67,20 +105,24 @@ class Link(Generic[ItemT]):
     read: Read
     seeks: Edge | None = None
     """The edge that it is to straddle; None if it is to lie beside what is before it."""
-    asked: bool = False
-    attempts: int = 0
+    asked: int | None = None
+    """The moment at which it was asked for; None before."""
     failed: bool = False
     joined: bool = False
     """Whether it is known that nothing is missing between it and what is before it."""
     is_noted: bool = False
     """Whether the edge before it has learned from it that it begins too late: once, when new."""
     page: KeyedPage[ItemT] | None = None
+    answered: int = 0
+    """The moment of the answer, once it has arrived."""
+    arrival: int = 0
+    """Which answer it was, counted from 1."""
     edge: Edge | None = None
     """Where it ends; None until it has arrived, and if it holds no item."""
 
-    def arrive(self, page: KeyedPage[ItemT], answer: int) -> None:
+    def arrive(self, page: KeyedPage[ItemT], answer: int, arrival: int = 0) -> None:
         """Take in what the read holds."""
-        self.page = page
+        self.page, self.answered, self.arrival = page, answer, arrival
         if keys := page.keys:
             last, first = keys[-1], len(keys) - 1
             while first and keys[first - 1] == last:
@@ -90,8 +132,13 @@ class Link(Generic[ItemT]):
                 ids=frozenset(page.ids[first:]),
                 rank=self.read.start + len(keys),
                 total=page.total,
+                asked=self.asked or 0,
                 answer=answer,
+                arrival=arrival,
+                at_end=len(keys) < self.read.page_limit and not self.is_contradicted,
             )
+            # Where there should be more than there was, ranks further on are not known.
+            self.edge.is_lost = self.is_contradicted
 
     @property
     def content(self) -> KeyedPage[ItemT]:
@@ -99,6 +146,23 @@ class Link(Generic[ItemT]):
         if self.page is None:
             raise AssertionError("the read has not arrived")
         return self.page
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether the answer's own total says that there is more than the read holds."""
+        page = self.content
+        held = len(page.ids)
+        return held < self.read.page_limit and self.read.start + held < page.total
+
+    @property
+    def shows_nothing_at_all(self) -> bool:
+        """Whether it has arrived, and there was no item."""
+        return (
+            self.page is not None
+            and self.read.page == 1
+            and not self.page.ids
+            and not self.is_contradicted
+        )
 
     @property
     def is_bridge(self) -> bool:
@@ -113,3 +177,21 @@ class Link(Generic[ItemT]):
             id in ids and key == first
             for id, key in zip(page.ids, page.keys, strict=True)  # noqa: A001
         )
+
+
+class Widths:
+    """How many items share the last key of a read, as learnt from the reads so far."""
+
+    def __init__(self) -> None:
+        self._reads = self._items = 0
+
+    @property
+    def usual(self) -> int:
+        """How many items to expect at the end of a read that has not arrived."""
+        return max(round(self._items / max(self._reads, 1)), 1)
+
+    def note(self, items: int) -> None:
+        """Learn from a read at whose end so many items share a key."""
+        if items <= NEAR:  # no overlap is wide enough for more
+            self._reads += 1
+            self._items += items

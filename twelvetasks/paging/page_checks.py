@@ -64,6 +64,17 @@ class KeyedPage(Generic[ItemT]):
             given = [key := key if own is None else own for own in given]
         return cls(page, list(map(id_of, items)), given)
 
+    @classmethod
+    def without_items(cls, read: Read, total: int) -> KeyedPage[ItemT]:
+        """Make the page that a read past the end is taken to have been answered with."""
+        page_info = PageInfo(
+            page=read.page,
+            limit_per_page=read.page_limit,
+            total_page=-(-total // read.page_limit),
+            total_results=total,
+        )
+        return cls(Page(page_info=page_info), [], [])
+
     @property
     def total(self) -> int:
         """How many items the platform says there are; 0 if it does not say."""
@@ -94,7 +105,7 @@ def examine_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> Keye
     keyed = KeyedPage.of(page, query)
     found = _doubt(keyed, query, read)
     doubt = None if found is None else _fault(read, *found)
-    return attrs.evolve(keyed, oddities=tuple(_oddities(page.page_info, read)), doubt=doubt)
+    return attrs.evolve(keyed, oddities=tuple(_oddities(keyed, read)), doubt=doubt)
 
 
 def _doubt(page: KeyedPage[Any], query: ListQuery[Any], read: Read) -> tuple[str, str] | None:
@@ -115,8 +126,12 @@ def _doubt(page: KeyedPage[Any], query: ListQuery[Any], read: Read) -> tuple[str
     return None
 
 
-def _oddities(info: PageInfo, read: Read) -> Iterator[str]:
+def _oddities(page: KeyedPage[Any], read: Read) -> Iterator[str]:
     """Say what is missing or wrong in `page_info` but follows from the rest."""
+    info = page.page.page_info
+    end = read.start + len(page.ids)
+    if page.ids and info.total_results is not None and end > info.total_results:
+        yield f"total_results is {info.total_results}, where there are {end}"
     if info.page is None:
         yield "page_info has no page"
     if info.limit_per_page != read.page_limit:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import attrs
 
-from twelvetasks.paging.links import Link
+from twelvetasks.paging.links import Edge, Link
+from twelvetasks.paging.stamps import LATENESS
+from twelvetasks.values.query import ListQuery
 
 __all__ = ["Pass"]
 
@@ -25,10 +28,15 @@ class Pass:
     floor: datetime | None = None
     """Items older than this need not be read; None for all."""
     is_resumed: bool = False
-    first_key: datetime | None = None
-    """The sort key of the first item of all."""
+    next_floor: datetime | None = None
+    """How far down a pass after this one has to read: the first key of this pass, less what may
+    be committed late; None while nothing was read."""
+    seen: frozenset[str] = frozenset()
+    """The ids, from that floor on, that the first read held: they need not be emitted again."""
     last: Link[Any] | None = None
     """The read that was taken last."""
+    began: int = 0
+    """The moment of its first answer."""
     taken: int = 0
     head: list[tuple[str, datetime]] = attrs.field(factory=list)
     """The first page: each item's id with its sort key."""
@@ -43,15 +51,52 @@ class Pass:
     def take(self, link: Link[Any]) -> None:
         """Go on by one read."""
         if not self.taken:
+            self.began = link.answered
             page = link.content
             head = list(zip(page.ids, page.keys, strict=True))
-            self.head_is_the_same = self.number > 0 and head == self.head
+            spans = bool(page.keys) and page.keys[0] - page.keys[-1] > LATENESS
+            self.head_is_the_same = self.number > 0 and spans and head == self.head
             self.head = head
-            if self.first_key is None and page.keys:
-                self.first_key = page.keys[0]
+            if self.next_floor is None and page.keys:
+                # Below the first read nothing is known of what was emitted from there on.
+                self.next_floor = max(_before(page.keys[0]), page.keys[-1])
+                self.seen |= {one for one, key in head if key >= self.next_floor}
         self.taken += 1
         self.last = link
 
+    def reaches_its_end(
+        self,
+        edge: Edge | None,
+        query: ListQuery[Any],
+        total: int,
+        is_newest: Callable[[Link[Any]], bool],
+    ) -> bool:
+        """Whether all that was taken, up to an edge, reaches the end of what is to be read.
+
+        `total` is the newest. `is_newest` tells whether what moved to the tail is in a read.
+        """
+        if edge is None:
+            return self.last is not None
+        below = self.floor is not None and query.precedes(self.floor, edge.key)
+        if self.head_is_the_same or below:
+            return True
+        if not edge.at_end or edge.answer is None:
+            return False
+        if not query.ascending:
+            return True
+        if total > edge.total:
+            return False
+        # An updated item moves to the tail: unless the tail was read last of all, look once more.
+        return not query.sort_key.changes or self.last is None or is_newest(self.last)
+
     def next(self) -> Pass:
         """Give the pass to follow."""
-        return Pass(number=self.number + 1, floor=self.first_key, head=self.head)
+        return Pass(number=self.number + 1, floor=self.next_floor, seen=self.seen, head=self.head)
+
+
+def _before(key: datetime) -> datetime:
+    """Give the earliest key of what may be committed after an item with this key."""
+    try:
+        return key - LATENESS
+    except OverflowError:
+        return key

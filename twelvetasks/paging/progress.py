@@ -16,39 +16,34 @@ from typing import Generic, TypeVar
 import attrs
 
 from twelvetasks.paging.chain import Chain
+from twelvetasks.paging.contradictions import Contradictions
 from twelvetasks.paging.emitted import Emitted
-from twelvetasks.paging.evidence import Totals
 from twelvetasks.paging.links import Edge, Link
 from twelvetasks.paging.options import ListingOptions
-from twelvetasks.paging.page_checks import KeyedPage, contradiction
+from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.passes import Pass
+from twelvetasks.paging.planning import Planner
 from twelvetasks.paging.reads import Read
-from twelvetasks.paging.walk import Walk, in_order
+from twelvetasks.paging.sealing import Sealing
+from twelvetasks.paging.stamps import Stamps
+from twelvetasks.paging.totals import Totals
+from twelvetasks.paging.walk import Walk
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import ListingDriftError, ResponseError, TwelveTasksError
-from twelvetasks.values.models import Page, PageInfo
+from twelvetasks.values.models import Page
 from twelvetasks.values.report import Consistency, ListingReport
 
 __all__ = ["ListingProgress"]
 
 ItemT = TypeVar("ItemT")
 
-OVERLAP = 1
-"""Items that two neighbouring reads are to share where no evidence is to be relied on."""
-
 PATIENCE = 64
 """Answers in a row that join nothing, or passes over what was updated, before giving up."""
-
-UNSEEN = 8
-"""Items that may come and go between two answers without changing the total."""
 
 BARREN = 3
 """Pages in a row that bring nothing new to a walk before giving up."""
 
 MOST_ODDITIES = 10
-
-ATTEMPTS = 3
-"""Times a page is read while its items contradict its own `page_info`."""
 
 
 class ListingProgress(Generic[ItemT]):
@@ -67,13 +62,20 @@ class ListingProgress(Generic[ItemT]):
         self._exact = options.exact
         self._precedes = query.precedes
         self._keys_change = query.sort_key.changes
-        self._totals = Totals(trusted=not (options.exact or self._keys_change))
-        self._chain = Chain(query, self._totals)
+        self._totals = Totals()
+        stamps = Stamps(query)
+        if options.exact:
+            stamps.fail()
+        self._chain = Chain(query, totals=self._totals, stamps=stamps)
+        self._sealing = Sealing(query, stamps, self._chain, self._totals)
+        self._planner = Planner(query, self._page_limit, self._chain, self._totals, self._sealing)
         self._emitted = Emitted(query)
         self._under_way: dict[Read, Link[ItemT]] = {}
         self._window = self._fruitless = self._barren = 0
+        self._moment = self._last_answer = 0
         self._refused_after: float = math.inf
         self._requests = self._pages = self._bridges = 0
+        self._contradictions = Contradictions(query, self._totals)
         self._lone: Link[ItemT] | None = None
         self._pass = Pass()
         self._resumed = place is not None
@@ -81,6 +83,7 @@ class ListingProgress(Generic[ItemT]):
         """Items passed over because they could not be read."""
         self._oddities: dict[str, None] = {}
         self._doubtful: dict[Read, KeyedPage[ItemT]] = {}
+        self._has_to_walk = False
         self._walk: Walk[ItemT] | None = None
         if place is not None:
             self._go_on_from(place)
@@ -88,19 +91,13 @@ class ListingProgress(Generic[ItemT]):
     def _go_on_from(self, place: Checkpoint) -> None:
         if place.key is None:
             if place.since is not None:
-                self._pass = Pass(number=1, floor=place.since)
+                self._pass = Pass(number=1, floor=place.since, seen=place.seen)
+                self._emitted.go_on_from(None, place.seen)
             return
-        self._emitted.go_on_from(place.key, place.ids)
-        self._pass.first_key = place.since
+        self._emitted.go_on_from(place.key, place.ids | place.seen)
+        self._pass.next_floor, self._pass.seen = place.since, place.seen
         self._pass.is_resumed = True
-        self._chain.edge = Edge(
-            key=place.key,
-            ids=place.ids,
-            rank=place.rank,
-            total=place.rank + 1,
-            answer=None,
-            target=place.rank - 1,
-        )
+        self._chain.edge = Edge.remembered(place.key, place.ids, place.rank)
 
     @property
     def total_results(self) -> int | None:
@@ -134,7 +131,7 @@ class ListingProgress(Generic[ItemT]):
     def report(self) -> ListingReport:
         """What has been done so far."""
         consistency = Consistency.REPAIRED if self._totals.changed else Consistency.QUIET
-        if not self._totals.trusted:
+        if self._exact or self._keys_change:
             consistency = Consistency.EXACT
         if self._walk is not None:
             consistency = Consistency.UNPROVEN
@@ -153,16 +150,20 @@ class ListingProgress(Generic[ItemT]):
         """Give the place after all items taken but the last `unread` of the newest page."""
         start = Checkpoint.start(self._query)
         if self._pass.number:
-            return attrs.evolve(start, since=self._pass.floor)
+            return attrs.evolve(
+                start, since=self._pass.floor, seen=self._pass.seen - self._emitted.last(unread)
+            )
         key, ids = self._emitted.place(unread)
         if key is None:
             return start
         edge = self._chain.edge
         rank = max(edge.rank - unread, 0) if edge is not None else 0
-        since = self._pass.first_key if self._looks_back else None
-        return attrs.evolve(start, key=key, ids=ids, rank=rank, since=since)
-
-    # What to ask for
+        place = attrs.evolve(start, key=key, ids=ids, rank=rank)
+        if not self._looks_back:
+            return place
+        return attrs.evolve(
+            place, since=self._pass.next_floor, seen=self._pass.seen - self._emitted.last(unread)
+        )
 
     def next_read(self, window: int) -> Read | None:
         """Give the read most needed, with at most `window` pages ahead of the reader; else None."""
@@ -174,14 +175,23 @@ class ListingProgress(Generic[ItemT]):
             self._requests += walked is not None
             return walked
         self._window = max(window, self._window)
-        ahead = 0
+        ahead, failed = 0, False
         for link in self._chain.links:
-            if link.failed:
-                return None
-            if not link.asked:
+            if failed := link.failed:
+                # Nothing beyond it is of use, but what is before it may still need a seal.
+                break
+            if link.asked is None:
                 return self._ask(link)
             ahead += not link.is_bridge
-        if ahead >= window or (planned := self._next_link()) is None:
+        failed |= ahead > 0 and self._chain.is_lost
+        most = self._sealing.most(window)
+        planned = self._next_link() if ahead < most and not failed else None
+        more, under_way = planned is not None, bool(self._under_way)
+        if self._sealing.is_due(more=more, is_long=self._is_long, under_way=under_way):
+            self._requests += 1
+            self._moment += 1
+            return self._sealing.stamps.ask(self._moment)
+        if planned is None:
             return None
         self._chain.links.append(planned)
         return self._ask(planned)
@@ -191,70 +201,70 @@ class ListingProgress(Generic[ItemT]):
         self._under_way[link.read] = link
         self._requests += 1
         self._bridges += link.is_bridge
-        link.asked = True
+        self._moment += 1
+        link.asked = self._moment
         return link.read
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether so much is to be read in a first pass that stamps cost less than overlaps."""
+        return not self._pass.number and self._planner.is_long(self._emitted.count, self._wanted)
 
     def _next_link(self) -> Link[ItemT] | None:
         """Plan the read that follows the chain, if it is known that there is more."""
         edge = self._chain.edge
         if not self._chain.links:
             if edge is None:
-                return Link(Read(1, self._page_limit)) if self._pass.last is None else None
-            return None if self._pass_is_over() else self._after(edge)
+                head = self._planner.head(again=self._pass.number > 0)
+                return head if self._pass.last is None else None
+            return None if self._pass_is_over() else self._planner.after(edge, self._wanted)
         if self._totals.latest is None or self._pass.number or (edge and edge.answer is None):
             return None
         last = self._chain.links[-1]
         if last.page is None:
-            return self._beside(last.read.end)
-        return None if last.edge is None or last.edge.at_end else self._after(last.edge)
-
-    def _after(self, edge: Edge) -> Link[ItemT] | None:
-        """Plan the read that follows an edge, or straddles it if its place is no longer known."""
-        total = edge.total if self._totals.latest is None else self._totals.latest
-        if edge.target is not None or edge.rank >= min(edge.total, total):
-            return Link(self._chain.bridge(edge, total), seeks=edge)
-        return self._beside(edge.rank, shared=len(edge.ids))
-
-    def _beside(self, end: int, *, shared: int = 1) -> Link[ItemT] | None:
-        """Plan the page that follows the rank `end`: side by side, or overlapping if it has to be.
-
-        `shared` is how many of the last items have the same key.
-        """
-        begun = self._chain.edge.rank if self._chain.edge is not None else 0
-        if end >= (self._totals.latest or 0):
+            if last.read.end >= self._totals.latest:
+                return None
+            return self._planner.beside(last.read.end, last.asked or 0, self._wanted)
+        if last.edge is None or last.edge.at_end:
             return None
-        if self._wanted is not None and end - begun >= self._wanted:
-            return None
-        if not self._totals.is_calm:
-            overlap = shared + 1 if self._keys_change else OVERLAP
-            return Link(self._chain.overlapping(end, overlap))
-        side_by_side = end % self._page_limit == 0
-        return Link(
-            Read((end if side_by_side else end - 1) // self._page_limit + 1, self._page_limit)
-        )
+        return self._planner.after(last.edge, self._wanted)
 
     def receive(self, read: Read, page: KeyedPage[ItemT]) -> None:
         """Take in the answer to a read. Raises ResponseError if it is torn once too often."""
+        if read.stamp:
+            self._moment += 1
+            if page.doubt is None:
+                self._sealing.receive(page, self._moment)
+            else:
+                self.fail(read)
+            return
         for oddity in page.oddities:
             self._note_oddity(oddity)
         if self._walk is not None:
             self._walk.receive(read, page)
             return
-        link = self._under_way.pop(read)
         if page.doubt is not None:
-            self._doubt(link, page, page.doubt)
+            self._doubt(self._under_way.pop(read), page, page.doubt)
             return
-        if (fault := contradiction(page, self._query, read)) is not None:
-            link.asked = False
-            link.attempts += 1
-            if link.attempts == ATTEMPTS:
-                self._doubt(link, page, fault)
-            return
-        link.arrive(page, self._totals.note(page.total))
-        self._chain.settle(page.total)
+        link = self._under_way.pop(read)
+        self._arrive(link, page)
+        if (fault := self._contradictions.note(link)) is not None:
+            self._give_in(fault)
+        self._sealing.settle(page.total)
         self._fruitless += 1
         if self._fruitless >= PATIENCE + self._window:
             self._give_up()
+
+    def _arrive(self, link: Link[ItemT], page: KeyedPage[ItemT]) -> None:
+        self._moment += 1
+        self._totals.note(page.total)
+        if self._totals.answers == 1:
+            is_short = not (self._exact or self._keys_change or self._is_long)
+            self._totals.trusted = is_short
+        link.arrive(page, self._moment, self._totals.answers)
+        if link.edge is not None:
+            link.edge.at_end |= self._totals.trusted and link.edge.rank == page.total
+        self._sealing.note(link, self._moment, is_long=self._is_long)
 
     def _doubt(self, link: Link[ItemT], page: KeyedPage[ItemT], fault: ResponseError) -> None:
         """Take in a page that proves nothing: once all before it has been taken, walk on from it.
@@ -265,7 +275,15 @@ class ListingProgress(Generic[ItemT]):
             raise fault
         self._note_oddity(str(fault.located(advice="")))
         self._doubtful[link.read] = page
-        link.asked = link.failed = True
+        link.failed = True
+
+    def _give_in(self, fault: ResponseError) -> None:
+        """Stop, or walk on without a proof, where the platform keeps to what cannot be."""
+        if self._exact:
+            self.stuck = fault
+        else:
+            self._note_oddity(str(fault.located(advice="")))
+            self._has_to_walk = True
 
     def _note_oddity(self, oddity: str) -> None:
         if len(self._oddities) < MOST_ODDITIES:
@@ -285,18 +303,14 @@ class ListingProgress(Generic[ItemT]):
         if read.page == 1 or (self._refused_after < self._totals.answers and read.start < total):
             return False
         total = min(total, read.start)
-        page_info = PageInfo(
-            page=read.page,
-            limit_per_page=read.page_limit,
-            total_page=-(-total // read.page_limit),
-            total_results=total,
-        )
-        self.receive(read, KeyedPage(Page(page_info=page_info), [], []))
+        self.receive(read, KeyedPage.without_items(read, total))
         self._refused_after = self._totals.answers
         return True
 
     def fail(self, read: Read) -> None:
         """Take in that a read has no answer: nothing beyond it will be asked for."""
+        if self._sealing.fail(read, self._totals.latest or 0):
+            return
         if self._walk is not None:
             self._walk.fail()
             return
@@ -311,8 +325,6 @@ class ListingProgress(Generic[ItemT]):
             advice="All that was yielded is proven: go on with resume=error.checkpoint",
         )
 
-    # What to emit
-
     def take(self) -> Page[ItemT] | None:
         """Give the next page in order, without items given before; None if it has not arrived."""
         if self._walk is not None:
@@ -320,8 +332,8 @@ class ListingProgress(Generic[ItemT]):
         while (link := self._chain.take()) is not None:
             if (page := self._new_in(link)) is not None:
                 return page
-        if self.head in self._doubtful:
-            self._walk = self._begin_walk(self._chain.links[0].read)
+        if self._has_to_walk or self.head in self._doubtful:
+            self._walk = self._begin_walk()
             return self._walked(self._walk)
         if not self.finished and not self._chain.links and self._pass_is_over():
             self._end_pass()
@@ -331,19 +343,22 @@ class ListingProgress(Generic[ItemT]):
         """Give what is new in a read that was taken; None if nothing is, but for the first page."""
         taken = link.content
         self._pass.take(link)
+        self._last_answer = max(self._last_answer, link.answered)
         ids, keys = taken.ids, taken.keys
         if (floor := self._pass.floor) is not None:
             keys = [key for key in keys if not self._precedes(floor, key)]
             ids = ids[: len(keys)]
         return self._emit(taken, ids, keys)
 
-    def _begin_walk(self, read: Read) -> Walk[ItemT]:
+    def _begin_walk(self) -> Walk[ItemT]:
         """Walk on from the first page that has not been taken whole."""
         edge = self._chain.edge
         number = 1 if edge is None else edge.rank // self._page_limit + 1
         walk: Walk[ItemT] = Walk(number, self._page_limit)
-        if (read.page, read.page_limit) == (number, self._page_limit):
-            walk.begin_with(self._doubtful[read])
+        for read, page in self._doubtful.items():
+            if (read.page, read.page_limit) == (number, self._page_limit):
+                walk.begin_with(page)
+                break
         self._doubtful.clear()
         self._under_way.clear()
         self._chain.links.clear()
@@ -354,18 +369,13 @@ class ListingProgress(Generic[ItemT]):
         while not self.finished and self.stuck is None and (taken := walk.take()) is not None:
             if walk.over and self._pages:
                 break
-            last = None if self._resumed else self._emitted.place()[0]
-            keys = in_order(taken.keys, last, self._precedes)
+            keys = self._emitted.ordered(taken.keys, resumed=self._resumed)
             if (page := self._emit(taken, taken.ids, keys)) is not None:
                 return page
             if self._pass.number:
                 break
             if self._barren == BARREN:
-                self.stuck = ResponseError(
-                    f"{BARREN} pages in a row hold nothing that the pages before did not hold",
-                    advice="The platform repeats itself; try again later",
-                    page=walk.taken,
-                )
+                self.stuck = walk.repeats_itself(BARREN)
         self.finished |= walk.over or bool(self._pass.number and self._barren)
         return None
 
@@ -381,6 +391,7 @@ class ListingProgress(Generic[ItemT]):
                 self._cut = not self._ends_with(kept, taken)
                 self._chain.links.clear()
         self._fruitless = 0
+        self._contradictions.forget()
         self._barren = 0 if kept else self._barren + 1
         if self._barren >= PATIENCE:
             self._give_up()
@@ -401,17 +412,10 @@ class ListingProgress(Generic[ItemT]):
     def _check_count(self) -> None:
         """Refuse to end short of the total by more than unseen changes can explain."""
         edge = self._chain.edge
-        if edge is None or self._pass.number or self._wanted is not None or self._resumed:
-            return
-        missing = edge.total - self._emitted.count
-        if missing > self._totals.movement + UNSEEN * self._totals.answers:
-            held = f"{self._emitted.count} different {self._query.resource.noun}"
-            self.stuck = ResponseError(
-                f"all pages together hold {held}, which total_results of {edge.total} contradicts",
-                advice="The platform repeats itself; try again later",
+        if edge is not None and self._wanted is None and not self._resumed:
+            self.stuck = self._contradictions.of_count(
+                self._emitted.count, edge.total, relied_on_ties=self._chain.relied_on_ties
             )
-
-    # Items that moved meanwhile
 
     @property
     def _looks_back(self) -> bool:
@@ -420,26 +424,23 @@ class ListingProgress(Generic[ItemT]):
 
     def _pass_is_over(self) -> bool:
         """Whether all that was taken reaches the end of what is to be read in this pass."""
-        edge, floor = self._chain.edge, self._pass.floor
-        if edge is None:
-            return self._pass.last is not None
-        if self._pass.head_is_the_same or (floor is not None and self._precedes(floor, edge.key)):
-            return True
-        if not edge.at_end or edge.answer is None:
-            return False
-        if not self._query.ascending:
-            return True
-        if (self._totals.latest or 0) > edge.total:
-            return False
-        # An updated item moves to the tail: unless the tail was read last of all, look once more.
-        if not self._keys_change or self._lone is self._pass.last:
-            return True
-        return self._chain.is_wide(edge) and self._barren > 1
+        return self._pass.reaches_its_end(
+            self._chain.edge, self._query, self._totals.latest or 0, self._is_newest
+        )
+
+    def _is_newest(self, last: Link[ItemT]) -> bool:
+        """Whether nothing that moved to the tail can have missed the read that was taken last."""
+        return self._lone is last or self._unchanged_since(last.asked or 0)
+
+    def _unchanged_since(self, moment: int) -> bool:
+        """Whether nothing changed from a moment until all that was taken had arrived."""
+        return self._sealing.stamps.unchanged(moment, self._last_answer)
 
     def _end_pass(self) -> None:
         """Finish, or read from the head again what was updated since this pass began there."""
-        self._check_count()
-        if not self._looks_back or self._pass.is_atomic or self._pass.first_key is None:
+        is_last = not self._looks_back or self._pass.is_atomic or self._pass.next_floor is None
+        if is_last or self._unchanged_since(self._pass.began):
+            self._check_count()
             self.finished = self.stuck is None
         elif self._pass.number == PATIENCE:
             self._give_up()

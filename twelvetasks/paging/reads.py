@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["Read", "are_too_many_to_straddle", "last_of", "straddling"]
+__all__ = ["Read", "last_of", "straddling"]
 
 
 @attrs.frozen(eq=False)
@@ -20,6 +20,8 @@ class Read:
     """From 1."""
     page_limit: int
     """Items on each page."""
+    stamp: bool = False
+    """Whether it is no page of the listing, but a stamp (see `stamps`)."""
 
     @property
     def start(self) -> int:
@@ -49,8 +51,3 @@ def last_of(total: int, *, most: int) -> Read:
     rank = max(total - 1, 0)
     page_limit = max(range(1, most + 1), key=lambda limit: rank % limit)
     return Read(rank // page_limit + 1, page_limit)
-
-
-def are_too_many_to_straddle(items: int, *, most: int) -> bool:
-    """Whether there may be no read of `most` that begins before so many items and ends after."""
-    return 2 * items >= most

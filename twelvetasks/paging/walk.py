@@ -7,14 +7,13 @@ total, or out of order. The platform's counts only decide how far ahead it reads
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Generic, TypeVar
 
 from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
+from twelvetasks.values.errors import ResponseError
 
-__all__ = ["Walk", "in_order"]
+__all__ = ["Walk"]
 
 ItemT = TypeVar("ItemT")
 
@@ -83,13 +82,10 @@ class Walk(Generic[ItemT]):
             self.over = not page.ids
         return page
 
-
-def in_order(
-    keys: list[datetime], last: datetime | None, precedes: Callable[[datetime, datetime], bool]
-) -> list[datetime]:
-    """Give each key, or the `last` before it if that comes later, so that no item is left out."""
-    ordered = []
-    for key in keys:
-        last = key if last is None or not precedes(key, last) else last
-        ordered.append(last)
-    return ordered
+    def repeats_itself(self, pages: int) -> ResponseError:
+        """Make the error of so many pages in a row that brought nothing new."""
+        return ResponseError(
+            f"{pages} pages in a row hold nothing that the pages before did not hold",
+            advice="The platform repeats itself; try again later",
+            page=self.taken,
+        )

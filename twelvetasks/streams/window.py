@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Sized
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -20,6 +20,7 @@ from twelvetasks.transport.messages import Answer
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.values.errors import BadRequestError, SessionClosedError
 from twelvetasks.values.models import Page
+from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import Consistency, ListingReport
 
 __all__ = ["Window"]
@@ -147,11 +148,16 @@ class Window(Generic[ItemT]):
         size = self._size()
         while len(self.fetches) < size and (read := self.progress.next_read(size)) is not None:
             fetch = self._requests.spawn(
-                self._requests.fetch_page(self._options.query, read, self._budget),
+                self._requests.fetch_page(self._query_of(read), read, self._budget),
                 None if self._observation is None else self._observation.context.copy(),
             )
             fetch.add_done_callback(partial(_announce, read, self._arrivals, self._arrived))
             self.fetches[read] = fetch
+
+    def _query_of(self, read: Read) -> ListQuery[Any]:
+        """Give what a read asks: a page of the listing, or a stamp of it."""
+        stamp = self._options.query.stamp if read.stamp else None
+        return self._options.query if stamp is None else stamp
 
     def _collect(self, read: Read) -> None:
         """Hand what has arrived to `progress`; an error waits for its turn."""
@@ -175,7 +181,7 @@ class Window(Generic[ItemT]):
                 raise
         else:
             page = self._requests.structure_page(
-                self._options.query, read, answer, strict=self._options.exact
+                self._query_of(read), read, answer, strict=self._options.exact
             )
             self.progress.receive(read, page)
 

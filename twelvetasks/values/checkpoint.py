@@ -80,6 +80,8 @@ class Checkpoint:
     """How many tasks lay before the place when it was last seen: where to look for it first."""
     since: datetime | None = None
     """With ``sort_by="updated_at"``: tasks updated from then on are checked again at the end."""
+    seen: frozenset[str] = frozenset()
+    """The ids of tasks updated from `since` on that were yielded at the beginning."""
 
     @classmethod
     def start(cls, query: Identified) -> Self:

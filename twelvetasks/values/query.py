@@ -107,6 +107,16 @@ class ListQuery(Generic[ItemT]):
         return operator.lt if self.ascending else operator.gt
 
     @property
+    def stamp(self) -> ListQuery[ItemT] | None:
+        """The same items so ordered that whatever changes among them comes first; None without.
+
+        That is newest first by a key that every change sets anew; or, if no filter can begin to
+        match later, by one that is set at the beginning.
+        """
+        lasts = all(name in self.resource.lasting_filters for name, _ in self.filters)
+        return self if lasts and not self.ascending else None
+
+    @property
     def order(self) -> list[tuple[str, str]]:
         """The query parameters that set the order; none if it is fixed."""
         return []
@@ -191,6 +201,19 @@ class SortedQuery(ListQuery[ItemT]):
     def ascending(self) -> bool:
         """Whether the items with the smallest sort keys come first."""
         return self.sort_option is SortOption.ASC
+
+    @property
+    def stamp(self) -> ListQuery[ItemT] | None:
+        """The same items so ordered that whatever changes among them comes first; None without."""
+        if (own := super().stamp) is not None:
+            return own
+        if self.sort_key.changes and not self.ascending:
+            return self
+        changing = next((key for key in self.resource.sort_keys if key.changes), None)
+        if changing is None:
+            return None
+        sort_by = SortBy(changing.name)
+        return attrs.evolve(self, sort_by=sort_by, sort_option=SortOption.DESC)
 
     @property
     def order(self) -> list[tuple[str, str]]:

@@ -96,6 +96,8 @@ class Resource(Generic[ItemT]):
     then takes them from pages; if not, each is retrieved."""
     page: type[Page[ItemT]] = attrs.field(default=attrs.Factory(_page_of, takes_self=True))
     """What one answer becomes."""
+    lasting_filters: frozenset[str] = frozenset()
+    """Filters that match an item from its beginning to its end, or never."""
     noun: str = "items"
     """What the items are called, in messages."""
     singular: str = "item"

@@ -43,6 +43,7 @@ TASKS = Resource(
         SortKey(name="updated_at", read=attrgetter("updated_at"), changes=True),
     ),
     list_is_whole=True,
+    lasting_filters=frozenset(("index_id", "created_at")),
     max_page_limit=50,
 )
 """The list of video indexing tasks."""

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from twelvetasks.paging.chain import Chain
-from twelvetasks.paging.evidence import Totals
 from twelvetasks.paging.links import Link
 from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
@@ -33,8 +32,7 @@ class Poll:
         self.reads: int = 0
         self._query = query
         self._floor = floor
-        self._totals = Totals(trusted=False)
-        self._chain = Chain(query, self._totals)
+        self._chain = Chain(query)
         self._chain.links.append(Link(Read(1, page_limit)))
         self._fruitless = 0
 
@@ -50,7 +48,7 @@ class Poll:
     def receive(self, page: KeyedPage[Any]) -> None:
         """Add the page that answers the read."""
         total = page.total
-        self._awaited.arrive(page, self._totals.note(total))
+        self._awaited.arrive(page, self.reads)
         self.reads += 1
         self._chain.settle(total)
         self._fruitless += 1

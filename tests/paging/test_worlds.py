@@ -1,0 +1,154 @@
+"""Exactly once, in order, where a platform does what databases do.
+
+Each world relaxes an assumption of the model: see `World`. `--histories N` sets how many listings
+are played in each.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.paging.histories import Setting, Verdict, by_paging, judged, modes
+from tests.paging.model import Account
+from tests.paging.worlds import World, WorldAccount
+from twelvetasks import SortBy, TwelveTasksError
+
+# Tests that go the same ways more slowly are measured; here it would take three times as long.
+pytestmark = pytest.mark.no_cover
+
+Row = tuple[World, str, tuple[float, ...]]
+
+ANY_RATE = (0.0, 0.05, 0.1, 0.3, 0.5, 1.0, 1.5, 2.0)
+
+WORLDS: dict[str, Row] = {
+    "ties-by-page-limit-and-no-change": (World(ties="limit"), "everything", (0.0,)),
+    "ties-by-read-and-no-change": (World(ties="read"), "everything", (0.0,)),
+    "ties-by-page-limit": (World(ties="limit"), "everything", ANY_RATE),
+    "ties-by-read-and-updates": (World(ties="read"), "updates", ANY_RATE),
+    "count-and-page-apart": (World(torn=0.3), "everything", (0.3,)),
+    "count-and-page-apart-and-inserts": (World(torn=0.3), "inserts", (0.3,)),
+    "swaps": (World(), "swaps", (0.02, 0.05, 0.1)),
+    "bursts": (World(), "bursts", (0.1,)),
+}
+
+EXACT = (SortBy.CREATED_AT, True)
+BY_UPDATE = (SortBy.UPDATED_AT, False)
+DEFAULT = (SortBy.CREATED_AT, False)
+
+
+def play(
+    row: Row, listed: tuple[SortBy, bool], histories: int, size: int | None = None
+) -> tuple[list[Verdict], int]:
+    """Play histories spread over the modes; give the verdicts, and how many listings raised."""
+    world, mix, rates = row
+    sort_by, exact = listed
+
+    def opened(random: Random, count: int, setting: Setting) -> Account:
+        return WorldAccount(world, random, count, setting)
+
+    verdicts: list[Verdict] = []
+    errors = 0
+    settings = modes(sort_by)
+    for seed in range(histories):
+        setting = attrs.evolve(
+            settings[seed % len(settings)], rate=Random(seed).choice(rates), mix=mix
+        )
+        try:
+            verdicts.append(judged(setting, seed, by_paging(exact=exact), size, opened))
+        except TwelveTasksError:
+            errors += 1
+    return verdicts, errors
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("listed", [EXACT, BY_UPDATE], ids=["exact", "updated_at"])
+def test_nothing_is_lost_repeated_or_out_of_order(
+    world: str, listed: tuple[SortBy, bool], histories: int
+) -> None:
+    verdicts, errors = play(WORLDS[world], listed, histories)
+    assert [verdict for verdict in verdicts if not verdict.is_right] == []
+    assert errors * 500 <= histories
+
+
+def test_exact_loses_nothing_where_replicas_are_behind(histories: int) -> None:
+    row: Row = (World(replicas=2, behind=20), "everything", (0.1, 0.3))
+    verdicts, errors = play(row, EXACT, histories)
+    assert sum(verdict.lost for verdict in verdicts) == 0
+    assert errors * 100 <= histories
+
+
+def test_what_is_committed_late_is_met_newest_first(histories: int) -> None:
+    row: Row = (World(late=3), "everything", ANY_RATE)
+    verdicts, errors = play(row, EXACT, histories)
+    assert sum(verdict.lost for verdict in verdicts) + errors == 0
+
+
+@pytest.mark.parametrize("mix", ["everything", "swaps"])
+def test_a_long_default_listing_is_short_once_in_a_thousand_at_most(
+    mix: str, histories: int
+) -> None:
+    row: Row = (World(), mix, (0.0, 0.02, 0.05, 0.1))
+    verdicts, errors = play(row, DEFAULT, max(histories // 8, 8), 2600)
+    assert sum(verdict.lost > 0 for verdict in verdicts) * 1000 <= len(verdicts)
+    assert errors == 0
+
+
+@pytest.mark.parametrize(
+    ("listed", "sort_option", "most"),
+    [
+        (EXACT, "desc", 1.23),
+        (EXACT, "asc", 1.23),
+        (BY_UPDATE, "desc", 1.09),
+        (BY_UPDATE, "asc", 1.09),
+        (DEFAULT, "desc", 1.04),
+        (DEFAULT, "asc", 1.08),
+    ],
+)
+def test_a_quiet_account_of_a_hundred_pages_costs_few_requests_more(
+    listed: tuple[SortBy, bool], sort_option: str, most: float
+) -> None:
+    sort_by, exact = listed
+    mode = next(
+        mode
+        for mode in modes(sort_by)
+        if mode.sort_option == sort_option and mode.ties == 1 and not mode.filtered
+    )
+    verdicts = [judged(mode, seed, by_paging(exact=exact), 4990) for seed in range(10)]
+    assert sum(one.requests for one in verdicts) <= most * sum(one.pages for one in verdicts)
+
+
+@pytest.mark.parametrize("uploads", [1000, 5000])
+def test_a_burst_of_uploads_is_stepped_over_in_few_requests(uploads: int) -> None:
+    mode = next(mode for mode in modes(SortBy.CREATED_AT) if mode.sort_option == "desc")
+    requests: list[int] = []
+    for seed in range(20):
+        random = Random(seed)
+        setting = attrs.evolve(mode, rate=0.0)
+        account = BurstingAccount(random, 1000, setting, after=random.randrange(2, 15), of=uploads)
+        account.watch()
+        items, report = by_paging(exact=True)(account, random, setting)
+        assert account.throughout <= {item.id for item in items}
+        requests.append(report.requests)
+    assert sum(requests) / len(requests) <= 40
+
+
+class BurstingAccount(WorldAccount):
+    """An account to which many tasks are uploaded at once, after so many reads."""
+
+    def __init__(
+        self, random: Random, count: int, setting: Setting, *, after: int, of: int
+    ) -> None:
+        super().__init__(World(), random, count, setting)
+        self._reads_left = after
+        self._uploads = of
+
+    def read(self, read: Any) -> Any:
+        self._reads_left -= 1
+        if not self._reads_left:
+            for _ in range(self._uploads):
+                self.insert()
+        return super().read(read)

@@ -1,0 +1,73 @@
+"""Which read follows another: side by side, overlapping, or across an edge that has moved. Pure."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from twelvetasks.paging.chain import Chain
+from twelvetasks.paging.links import NEAR, Edge, Link
+from twelvetasks.paging.reads import Read
+from twelvetasks.paging.sealing import Sealing
+from twelvetasks.paging.totals import Totals
+from twelvetasks.values.query import ListQuery
+
+__all__ = ["Planner"]
+
+ItemT = TypeVar("ItemT")
+
+SHORT = 20
+"""Full pages up to which a listing goes without stamps: they would cost as much as overlaps."""
+
+
+class Planner(Generic[ItemT]):
+    """Plans the reads of one listing."""
+
+    def __init__(
+        self,
+        query: ListQuery[ItemT],
+        page_limit: int,
+        chain: Chain[ItemT],
+        totals: Totals,
+        sealing: Sealing,
+    ) -> None:
+        self._page_limit = page_limit
+        self._most = query.resource.max_page_limit
+        self._chain = chain
+        self._totals = totals
+        self._sealing = sealing
+
+    def is_long(self, emitted: int, wanted: int | None) -> bool:
+        """Whether so much is still to be read that stamps cost less than overlaps."""
+        left = (self._totals.latest or 0) - emitted
+        return (left if wanted is None else min(left, wanted)) > SHORT * self._most
+
+    def head(self, *, again: bool) -> Link[ItemT]:
+        """Plan the first read of a pass; `again`: one that is to span all it can."""
+        return Link(Read(1, self._most if again else self._page_limit))
+
+    def after(self, edge: Edge, wanted: int | None) -> Link[ItemT] | None:
+        """Plan the read that follows an edge, or straddles it if its place is no longer known."""
+        total = edge.total if self._totals.latest is None else self._totals.latest
+        has_moved = edge.is_lost or abs(total - edge.total) > NEAR
+        if edge.target is not None or edge.rank >= total or has_moved:
+            return Link(self._chain.bridge(edge, total), seeks=edge)
+        shared = 1 if self._chain.is_amid(edge) else len(edge.ids)
+        return self.beside(edge.rank, edge.asked, wanted, shared=shared)
+
+    def beside(
+        self, end: int, asked: int, wanted: int | None, *, shared: int = 0
+    ) -> Link[ItemT] | None:
+        """Plan the page that follows the rank `end`: side by side, or overlapping if it has to be.
+
+        `asked` is the moment at which the read before it was asked for, `wanted` how many items
+        the caller still wants, and `shared` how many of the last items before it have the same
+        key; 0 if that is not known yet. None if no more is wanted.
+        """
+        begun = self._chain.edge.rank if self._chain.edge is not None else 0
+        if wanted is not None and end - begun >= wanted:
+            return None
+        if not self._totals.are_quiet and not self._sealing.may_seal(asked):
+            return Link(self._chain.overlapping(end, (shared or self._sealing.widths.usual) + 1))
+        if end % self._page_limit:
+            end = max(end - 2, 0)
+        return Link(Read(end // self._page_limit + 1, self._page_limit))

@@ -1,0 +1,124 @@
+"""When to read pages side by side between stamps, and when to ask for a stamp. Pure.
+
+Stamps cost a request each, and what they do not seal is read once more. So the first is for a few
+pages; each that holds lets the next be for more; after a sign of change, reads overlap until the
+account has been quiet for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twelvetasks.paging.chain import Chain
+from twelvetasks.paging.links import Link, Widths
+from twelvetasks.paging.page_checks import KeyedPage
+from twelvetasks.paging.reads import Read
+from twelvetasks.paging.stamps import Stamps
+from twelvetasks.paging.totals import CALM, Totals
+from twelvetasks.values.query import ListQuery
+
+__all__ = ["Sealing"]
+
+HELD = 7
+"""How many times as many pages as are fetched at once may be held until their seams are sealed."""
+
+GROWTH = 4
+"""By how much each seal that holds lets the next be for more pages."""
+
+
+class Sealing:
+    """The stamps of one listing, and whether its pages are read side by side between them."""
+
+    def __init__(
+        self, query: ListQuery[Any], stamps: Stamps, chain: Chain[Any], totals: Totals
+    ) -> None:
+        self.stamps = stamps
+        self.side_by_side: bool = False
+        """Whether pages are read side by side, to be sealed."""
+        self.widths = Widths()
+        self._chain = chain
+        self._totals = totals
+        self._most = query.resource.max_page_limit
+        self._window = 1
+        self._probe_after = CALM // 4 if query.sort_key.changes else 0
+        self._at_once = 0
+
+    def most(self, window: int) -> int:
+        """Give how many pages may be held or under way."""
+        self._window = max(window, self._window)
+        return self._at_once + window if self.side_by_side else window
+
+    def is_due(self, *, more: bool, is_long: bool, under_way: bool) -> bool:
+        """Whether to ask for a stamp now.
+
+        `more`: there is a page to be asked for instead. `is_long`: stamps cost less than overlaps.
+        `under_way`: pages are still to arrive.
+        """
+        if self.stamps.query is None or self.stamps.under_way is not None:
+            return False
+        if not self.side_by_side:
+            return more and is_long and self._totals.calm >= self._probe_after
+        waiting = self._waiting(self._chain.links)
+        return waiting >= self._at_once or (waiting > 0 and not more and not under_way)
+
+    def may_seal(self, asked: int) -> bool:
+        """Whether a stamp can seal a page beside a read that was asked for at this moment."""
+        return self.side_by_side and self.widths.usual == 1 and self.stamps.cover(asked)
+
+    def receive(self, page: KeyedPage[Any], moment: int) -> None:
+        """Take in a stamp."""
+        self.stamps.receive(page, moment)
+        self._totals.note(page.total)
+        if self.side_by_side:
+            self._at_once = min(self._at_once * GROWTH, self._window * (HELD - 1))
+        if not self.stamps.hold:
+            self._totals.note_sign()
+            self._probe_after = max(self._probe_after * 2, CALM)
+        elif self._totals.calm and not self.side_by_side:
+            self._read_side_by_side(self.stamps.are_of_use)
+        self.settle(page.total)
+
+    def note(self, link: Link[Any], moment: int, *, is_long: bool) -> None:
+        """Take in a page: the listing's own head may be a stamp, too."""
+        if link.edge is not None:
+            self.widths.note(len(link.edge.ids))
+        if not self.stamps.is_own_head or (link.read.page, link.read.page_limit) != (1, self._most):
+            return
+        self.stamps.receive(link.content, moment, asked=link.asked)
+        if link.edge is not None:
+            # It is of the very instant of the stamp.
+            link.edge.asked = moment
+        if not self._probe_after and is_long:
+            self._read_side_by_side(self.stamps.are_of_use)
+
+    def fail(self, read: Read, total: int) -> bool:
+        """Do without stamps, if that was one that could not be had; False if it was a page."""
+        if read.stamp:
+            self.stamps.fail()
+            self._read_side_by_side(False)
+            self.settle(total)
+        return read.stamp
+
+    def settle(self, total: int) -> None:
+        """Join what can be joined; at a sign of change, let reads overlap from here on."""
+        self._chain.settle(total)
+        if self._chain.is_loud:
+            self._chain.is_loud = False
+            self._totals.note_sign()
+        if self.side_by_side and not self._totals.calm:
+            self._probe_after = max(self._probe_after * 2, CALM * 4)
+            self._read_side_by_side(False)
+            self._chain.settle(total)
+
+    def _waiting(self, links: Iterable[Link[Any]]) -> int:
+        """Count the pages that have arrived, and that the newest stamp cannot seal."""
+        newest = self.stamps.newest
+        return sum(
+            not link.joined and link.page is not None and link.answered > newest for link in links
+        )
+
+    def _read_side_by_side(self, side_by_side: bool) -> None:
+        self.side_by_side = self._chain.awaits_seals = side_by_side
+        # Who has been quiet for some reads will be so for as many more.
+        self._at_once = max(self._window * 2 if self._probe_after else self._window // 2, 2)
