@@ -97,7 +97,8 @@ class Chain(Generic[ItemT]):
                 if left is not None and not right.joined and not self._awaits_seal(left, right):
                     if right.seeks is left and not right.is_noted:
                         tied = right.content.keys[0] == left.key
-                        left.begun_beyond(right.read.start, tied=tied)
+                        if not left.begun_beyond(right.read.start, tied=tied):
+                            continue
                     right.is_noted = True
                     self.links.insert(place, Link(self.bridge(left, total), seeks=left))
                     place += 1

@@ -51,19 +51,22 @@ class Edge:
     """Whether so many items share its key that reads both begin and end among them."""
     _tied_before: bool = attrs.field(default=False, init=False)
     _tied_beyond: bool = attrs.field(default=False, init=False)
+    _before_is_tied: bool = attrs.field(default=False, init=False)
 
     @classmethod
     def remembered(cls, key: datetime, ids: frozenset[str], rank: int) -> Edge:
         """Make the edge that a checkpoint remembers: it has to be sought."""
         return cls(key=key, ids=ids, rank=rank, total=rank + 1, answer=None, target=rank - 1)
 
-    def begun_beyond(self, rank: int, *, tied: bool) -> None:
+    def begun_beyond(self, rank: int, *, tied: bool) -> bool:
         """Note that a read which began at `rank` does not reach back to the edge: look before it.
 
-        `tied`: it began with an item of the edge's own key.
+        `tied`: it began with an item of the edge's own key. False if by that it is known now that
+        no read straddles all items of this key, so that what the read proves is to be judged anew.
         """
         self._tied_beyond |= tied
-        self.is_amid |= self._tied_before and self._tied_beyond
+        if self._is_amid_now():
+            return False
         self.is_lost = True
         self._beyond = rank
         if self._before is not None and self._before < rank:
@@ -71,6 +74,7 @@ class Edge:
         else:
             self._before = None
             self.target = rank - self._next_step()
+        return True
 
     def ended_before(self, rank: int, *, tied: bool) -> None:
         """Note that a read which ended at `rank` does not reach as far as the edge: look after it.
@@ -78,14 +82,28 @@ class Edge:
         `tied`: it ended with an item of the edge's own key.
         """
         self._tied_before |= tied
-        self.is_amid |= self._tied_before and self._tied_beyond
+        self._is_amid_now()
         self.is_lost = True
-        self._before = rank
+        self._before, self._before_is_tied = rank, tied
         if self._beyond is not None and rank < self._beyond:
             self._look_between(rank, self._beyond)
         else:
             self._beyond = None
-            self.target = rank - 1 - len(self.ids) + self._next_step() - 16
+            self.target = rank - 1 - self._to_cross + self._next_step() - 16
+
+    @property
+    def _to_cross(self) -> int:
+        """How many items before the edge a read has to begin."""
+        return 0 if self.is_amid else len(self.ids)
+
+    def _is_amid_now(self) -> bool:
+        """Whether it has just been found that the edge is amid items of one key."""
+        if self.is_amid or not (self._tied_before and self._tied_beyond):
+            return False
+        self.is_amid = True
+        # To begin among them was not enough, and is from here on.
+        self._before = self._beyond = None
+        return True
 
     def _next_step(self) -> int:
         step, self._step = self._step, self._step * 2
@@ -93,9 +111,13 @@ class Edge:
 
     def _look_between(self, before: int, beyond: int) -> None:
         self._step = 16
-        self.target = max(before, (before + beyond) // 2) - 1 - len(self.ids)
+        middle = (before + beyond) // 2
         if beyond - before > NEAR:
-            self.target = (before + beyond) // 2
+            self.target = middle
+        elif self._before_is_tied:
+            self.target = middle - 1 - self._to_cross
+        else:
+            self.target = before - 1
 
 
 @attrs.define(eq=False)

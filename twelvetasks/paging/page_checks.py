@@ -20,7 +20,7 @@ from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page, PageInfo
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["KeyedPage", "check_page", "contradiction", "examine_page"]
+__all__ = ["KeyedPage", "Oddities", "check_page", "contradiction", "examine_page"]
 
 ItemT = TypeVar("ItemT")
 
@@ -141,6 +141,26 @@ def _oddities(page: KeyedPage[Any], read: Read) -> Iterator[str]:
     for name, value in info.extra.items():
         if name in COUNTS:
             yield f"{name} is {reprlib.repr(value)}, which is no whole number"
+
+
+class Oddities:
+    """The first different oddities of the pages of a listing."""
+
+    MOST = 10
+
+    def __init__(self) -> None:
+        self._found: dict[str, None] = {}
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """What was odd, in the order in which it was found."""
+        return tuple(self._found)
+
+    def note(self, *oddities: str) -> None:
+        """Remember these, as long as there are few."""
+        for oddity in oddities:
+            if len(self._found) < self.MOST:
+                self._found[oddity] = None
 
 
 def _fault(read: Read, path: str, words: str) -> ResponseError:

@@ -36,9 +36,10 @@ class Planner(Generic[ItemT]):
         self._totals = totals
         self._sealing = sealing
 
-    def is_long(self, emitted: int, wanted: int | None) -> bool:
+    def is_long(self, wanted: int | None) -> bool:
         """Whether so much is still to be read that stamps cost less than overlaps."""
-        left = (self._totals.latest or 0) - emitted
+        edge = self._chain.edge
+        left = (self._totals.latest or 0) - (0 if edge is None else edge.rank)
         return (left if wanted is None else min(left, wanted)) > SHORT * self._most
 
     def head(self, *, again: bool) -> Link[ItemT]:

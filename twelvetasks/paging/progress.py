@@ -20,7 +20,7 @@ from twelvetasks.paging.contradictions import Contradictions
 from twelvetasks.paging.emitted import Emitted
 from twelvetasks.paging.links import Edge, Link
 from twelvetasks.paging.options import ListingOptions
-from twelvetasks.paging.page_checks import KeyedPage
+from twelvetasks.paging.page_checks import KeyedPage, Oddities
 from twelvetasks.paging.passes import Pass
 from twelvetasks.paging.planning import Planner
 from twelvetasks.paging.reads import Read
@@ -43,8 +43,6 @@ PATIENCE = 64
 BARREN = 3
 """Pages in a row that bring nothing new to a walk before giving up."""
 
-MOST_ODDITIES = 10
-
 
 class ListingProgress(Generic[ItemT]):
     """The progress of one listing through its pages."""
@@ -64,7 +62,8 @@ class ListingProgress(Generic[ItemT]):
         self._keys_change = query.sort_key.changes
         self._totals = Totals()
         stamps = Stamps(query)
-        if options.exact:
+        if options.exact or (place is not None and place.key is not None):
+            # What was taken before a checkpoint lies before any stamp.
             stamps.fail()
         self._chain = Chain(query, totals=self._totals, stamps=stamps)
         self._sealing = Sealing(query, stamps, self._chain, self._totals)
@@ -81,7 +80,7 @@ class ListingProgress(Generic[ItemT]):
         self._resumed = place is not None
         self.malformed: int = 0
         """Items passed over because they could not be read."""
-        self._oddities: dict[str, None] = {}
+        self._oddities = Oddities()
         self._doubtful: dict[Read, KeyedPage[ItemT]] = {}
         self._has_to_walk = False
         self._walk: Walk[ItemT] | None = None
@@ -143,7 +142,7 @@ class ListingProgress(Generic[ItemT]):
             late=self._emitted.late,
             malformed=self.malformed,
             consistency=consistency,
-            oddities=tuple(self._oddities),
+            oddities=self._oddities.first,
         )
 
     def checkpoint(self, unread: int = 0) -> Checkpoint:
@@ -208,7 +207,7 @@ class ListingProgress(Generic[ItemT]):
     @property
     def _is_long(self) -> bool:
         """Whether so much is to be read in a first pass that stamps cost less than overlaps."""
-        return not self._pass.number and self._planner.is_long(self._emitted.count, self._wanted)
+        return not self._pass.number and self._planner.is_long(self._wanted)
 
     def _next_link(self) -> Link[ItemT] | None:
         """Plan the read that follows the chain, if it is known that there is more."""
@@ -238,8 +237,7 @@ class ListingProgress(Generic[ItemT]):
             else:
                 self.fail(read)
             return
-        for oddity in page.oddities:
-            self._note_oddity(oddity)
+        self._oddities.note(*page.oddities)
         if self._walk is not None:
             self._walk.receive(read, page)
             return
@@ -273,7 +271,7 @@ class ListingProgress(Generic[ItemT]):
         """
         if self._exact:
             raise fault
-        self._note_oddity(str(fault.located(advice="")))
+        self._oddities.note(str(fault.located(advice="")))
         self._doubtful[link.read] = page
         link.failed = True
 
@@ -282,12 +280,8 @@ class ListingProgress(Generic[ItemT]):
         if self._exact:
             self.stuck = fault
         else:
-            self._note_oddity(str(fault.located(advice="")))
+            self._oddities.note(str(fault.located(advice="")))
             self._has_to_walk = True
-
-    def _note_oddity(self, oddity: str) -> None:
-        if len(self._oddities) < MOST_ODDITIES:
-            self._oddities[oddity] = None
 
     def receive_nothing(self, read: Read) -> bool:
         """Take in that a page was refused: it may lie past the end by now.

@@ -33,10 +33,10 @@ class Sealing:
     def __init__(
         self, query: ListQuery[Any], stamps: Stamps, chain: Chain[Any], totals: Totals
     ) -> None:
-        self.stamps = stamps
+        self.stamps: Stamps = stamps
         self.side_by_side: bool = False
         """Whether pages are read side by side, to be sealed."""
-        self.widths = Widths()
+        self.widths: Widths = Widths()
         self._chain = chain
         self._totals = totals
         self._most = query.resource.max_page_limit
