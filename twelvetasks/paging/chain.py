@@ -117,7 +117,10 @@ class Chain(Generic[ItemT]):
             # What has come lies after the edge, or a read that begins before it reaches beyond.
             shift = 0
         before = edge.rank - 1 - (0 if self.is_amid(edge) else len(edge.ids))
-        target = before + shift if edge.target is None else edge.target
+        target = before + shift
+        if edge.target is not None and not edge.may_be_at(target, total):
+            target = edge.target
+        edge.sought_with = total
         if edge.at_end and edge.target is None:
             tail = last_of(total, most=self._most)
             if tail.start <= before:

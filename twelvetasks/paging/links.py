@@ -40,6 +40,8 @@ class Edge:
     """Whether the read was short, so that nothing followed it at that instant."""
     target: int | None = None
     """The rank at which to look for the edge next; None before the first miss."""
+    sought_with: int = attrs.field(default=0, init=False)
+    """The total by which it was looked for last."""
     _before: int | None = attrs.field(default=None, init=False)
     """A rank at or before the edge: a read that sought it ended there."""
     _beyond: int | None = attrs.field(default=None, init=False)
@@ -57,6 +59,13 @@ class Edge:
     def remembered(cls, key: datetime, ids: frozenset[str], rank: int) -> Edge:
         """Make the edge that a checkpoint remembers: it has to be sought."""
         return cls(key=key, ids=ids, rank=rank, total=rank + 1, answer=None, target=rank - 1)
+
+    def may_be_at(self, rank: int, total: int) -> bool:
+        """Whether the edge may be at a rank that follows from a total not known before."""
+        if self.answer is None or abs(total - self.sought_with) <= NEAR:
+            return False
+        after = self._before is None or self._before < rank
+        return after and (self._beyond is None or rank < self._beyond)
 
     def begun_beyond(self, rank: int, *, tied: bool) -> bool:
         """Note that a read which began at `rank` does not reach back to the edge: look before it.

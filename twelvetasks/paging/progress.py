@@ -219,6 +219,11 @@ class ListingProgress(Generic[ItemT]):
             return None if self._pass_is_over() else self._planner.after(edge, self._wanted)
         if self._totals.latest is None or self._pass.number or (edge and edge.answer is None):
             return None
+        if any(
+            not one.joined and (one.asked or 0) <= self._totals.jumped for one in self._chain.links
+        ):
+            # After a burst, the ranks that follow are not known until these are joined.
+            return None
         last = self._chain.links[-1]
         if last.page is None:
             if last.read.end >= self._totals.latest:
@@ -255,7 +260,7 @@ class ListingProgress(Generic[ItemT]):
 
     def _arrive(self, link: Link[ItemT], page: KeyedPage[ItemT]) -> None:
         self._moment += 1
-        self._totals.note(page.total)
+        self._totals.note(page.total, self._moment)
         if self._totals.answers == 1:
             is_short = not (self._exact or self._keys_change or self._is_long)
             self._totals.trusted = is_short

@@ -69,7 +69,7 @@ class Sealing:
     def receive(self, page: KeyedPage[Any], moment: int) -> None:
         """Take in a stamp."""
         self.stamps.receive(page, moment)
-        self._totals.note(page.total)
+        self._totals.note(page.total, moment)
         if self.side_by_side:
             self._at_once = min(self._at_once * GROWTH, self._window * (HELD - 1))
         if not self.stamps.hold:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twelvetasks.paging.links import Edge, Link
+from twelvetasks.paging.links import NEAR, Edge, Link
 
 __all__ = ["CALM", "Totals"]
 
@@ -33,6 +33,8 @@ class Totals:
         """The total of the newest answer."""
         self.movement: int = 0
         """By how much the total has gone up and down so far, added up."""
+        self.jumped: int = 0
+        """The moment at which it last changed by more than a read is wide."""
         self._signs: list[int] = []
 
     @property
@@ -50,10 +52,12 @@ class Totals:
         """Whether pages may be read side by side because totals are trusted, and stay the same."""
         return self.trusted and (not self._signs or self.calm >= CALM)
 
-    def note(self, total: int) -> None:
+    def note(self, total: int, moment: int) -> None:
         """Take in the total of an answer that has just arrived."""
         self.answers += 1
         if self.latest is not None and self.latest != total:
+            if abs(total - self.latest) > NEAR:
+                self.jumped = moment
             self.movement += abs(total - self.latest)
             self.note_sign()
         self.latest = total
