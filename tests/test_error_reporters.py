@@ -66,6 +66,29 @@ async def with_a_bad_argument(_: FakePlatform) -> None:
     TaskSession(KEY, concurrency=0)
 
 
+async def of_a_list(_: FakePlatform) -> None:
+    TaskSession(cast("str", [KEY]))
+
+
+async def in_a_base_url(_: FakePlatform) -> None:
+    TaskSession("key", base_url=f"https://user:{KEY}@[bad/#{KEY}")
+
+
+async def in_a_proxy_that_is_none(_: FakePlatform) -> None:
+    TaskSession("key", proxy=f"http://user:{KEY}@[bad/")
+
+
+async def in_a_proxy_beside_a_bad_argument(_: FakePlatform) -> None:
+    TaskSession("key", proxy=f"http://user:{KEY}@proxy.invalid:3128", concurrency=0)
+
+
+async def in_a_proxy_of_the_environment(_: FakePlatform) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HTTPS_PROXY", f"http://user:{KEY}@[bad/")
+        async with TaskSession("key", base_url="https://twelvetasks.invalid") as session:
+            await session.tasks()
+
+
 async def of_a_refused_request(platform: FakePlatform) -> None:
     platform.fail(status=400)
     async with TaskSession(KEY, base_url=platform.base_url) as session:
@@ -73,7 +96,19 @@ async def of_a_refused_request(platform: FakePlatform) -> None:
 
 
 @pytest.mark.parametrize("show", [by_rich, by_sentry])
-@pytest.mark.parametrize("fail", [of_a_wrong_type, with_a_bad_argument, of_a_refused_request])
+@pytest.mark.parametrize(
+    "fail",
+    [
+        of_a_wrong_type,
+        of_a_list,
+        with_a_bad_argument,
+        of_a_refused_request,
+        in_a_base_url,
+        in_a_proxy_that_is_none,
+        in_a_proxy_beside_a_bad_argument,
+        in_a_proxy_of_the_environment,
+    ],
+)
 async def test_no_key_is_shown(
     show: Callable[[BaseException], str], fail: Callable[[FakePlatform], Awaitable[None]]
 ) -> None:

@@ -228,13 +228,23 @@ def test_a_minute_is_of_utc() -> None:
     assert minute_text(None) == ""
 
 
-@given(st.text())
+WITHOUT_WIDTH = {*"\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"} | {
+    *map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+}
+"""What Python calls printable although nobody can see it."""
+
+
+@given(st.text(st.characters() | st.sampled_from(sorted(WITHOUT_WIDTH))))
+@example("".join(sorted(WITHOUT_WIDTH)))
 def test_nothing_is_left_that_a_terminal_would_obey(text: str) -> None:
     shown = printable(text)
     assert len(shown) == len(text)
     assert all(each.isprintable() for each in shown)
+    assert not WITHOUT_WIDTH & {*shown}
     assert all(
-        after == before for before, after in zip(text, shown, strict=True) if before.isprintable()
+        after == before
+        for before, after in zip(text, shown, strict=True)
+        if before.isprintable() and before not in WITHOUT_WIDTH
     )
 
 
@@ -250,10 +260,12 @@ def test_an_excerpt_is_one_printable_line_however_long_the_text(text: str) -> No
 
 @given(st.text(st.characters(exclude_categories=[])))
 @example(INVISIBLE)
+@example("".join(sorted(WITHOUT_WIDTH)))
 def test_json_for_a_terminal_is_printable_and_has_the_same_values(text: str) -> None:
     written = json.dumps({text: [text, 1]}, ensure_ascii=False, indent=2)
     shown = terminal_json(written)
     assert all(line.isprintable() for line in shown.split("\n"))
+    assert not WITHOUT_WIDTH & {*shown}
     assert json.loads(shown) == json.loads(written)
 
 

@@ -6,6 +6,7 @@ before a terminal, a log or a notebook shows it; the HTML has no style, script o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -31,6 +32,12 @@ __all__ = [
 
 LONGEST_EXCERPT = 500
 """Characters that errors, logs and notebooks show of one text that another machine sent."""
+
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Joiners, fillers and variation selectors: Python calls them printable, and Unicode's
+DerivedCoreProperties.txt Default_Ignorable_Code_Point."""
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -63,10 +70,10 @@ def printable(text: str) -> str:
 
     White space becomes a space, anything else U+FFFD, so the length stays the same.
     """
-    if text.isprintable():
+    if _is_shown(text):
         return text
     return "".join(
-        each if each.isprintable() else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
+        each if _is_shown(each) else " " if each.isspace() else "\N{REPLACEMENT CHARACTER}"
         for each in text
     )
 
@@ -82,11 +89,9 @@ def terminal_json(text: str) -> str:
 
     Such characters occur inside strings only, where JSON has an escape for each of them.
     """
-    if text.isprintable():
+    if _is_shown(text):
         return text
-    return "".join(
-        each if each.isprintable() or each == "\n" else _json_escape(each) for each in text
-    )
+    return "".join(each if _is_shown(each) or each == "\n" else _json_escape(each) for each in text)
 
 
 def duration_text(seconds: float) -> str:
@@ -112,6 +117,11 @@ def wait_text(seconds: float) -> str:
 def minute_text(moment: datetime | None) -> str:
     """Write a time in UTC up to its minute; nothing for None."""
     return moment.astimezone(UTC).isoformat(" ", "minutes")[:16] if moment else ""
+
+
+def _is_shown(text: str) -> bool:
+    """Tell whether all of a text can be seen, and stays in its place."""
+    return text.isprintable() and (text.isascii() or not _INVISIBLE.search(text))
 
 
 def _json_escape(character: str) -> str:
