@@ -86,9 +86,34 @@ def test_a_fixture_of_a_conftest_comes_first(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+NAMED_OTHERWISE = """
+import pytest
+
+@pytest.fixture(name="fake_platform")
+def theirs():
+    return "mine"
+"""
+OF_AN_OBJECT = """
+import pytest
+
+class Plugin:
+    @pytest.fixture
+    def fake_platform(self):
+        return "mine"
+
+    @pytest.fixture(name="fake_platform_factory")
+    def theirs(self):
+        return "mine"
+
+def pytest_configure(config):
+    config.pluginmanager.register(Plugin())
+"""
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_a_fixture_of_another_plugin_comes_first(tmp_path: Path, place: str) -> None:
-    files = {"their_plugin": OWN_FIXTURE, "test_it": MEETS_ITS_OWN}
+@pytest.mark.parametrize("plugin", [OWN_FIXTURE, NAMED_OTHERWISE, OF_AN_OBJECT])
+def test_a_fixture_of_another_plugin_comes_first(tmp_path: Path, place: str, plugin: str) -> None:
+    files = {"their_plugin": plugin, "test_it": MEETS_ITS_OWN}
     if place == "before":
         ended = run_suite(tmp_path, "-p", "their_plugin", **files)
     else:
