@@ -19,6 +19,7 @@ NAMES = (
     "wall",
     "first",
     "memory",
+    "flood",
     "scale",
     "fairness",
     "ratelimit",
