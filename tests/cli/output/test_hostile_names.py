@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import unicodedata
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cli.running import Terminal, at, run_in
+from tests.cli.running import Command, Terminal, at, run_in
 from twelvetasks import SystemMetadata, Task
+from twelvetasks.cli.commands.list_resume import ids_in
 from twelvetasks.cli.output.formats import task_writer
-from twelvetasks.cli.output.output_file import OutputFile
+from twelvetasks.cli.output.output_file import OutputFile, Target
 from twelvetasks.testing import FakePlatform
 
 HOSTILE = [
@@ -35,10 +38,18 @@ HOSTILE = [
     "=1+1",
     "'",
     "\ufeff",
+    "\0",
+    "\ufe0f",
+    ";",
+    "\t",
+    "#",
+    "\\",
 ]
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""The categories of characters that a terminal obeys, reorders by or hides."""
+
 names = st.lists(
-    st.sampled_from(HOSTILE)
-    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=4),
+    st.sampled_from(HOSTILE) | st.text(st.characters(exclude_categories=["Cs"]), max_size=4),
     min_size=1,
     max_size=5,
 ).map("".join)
@@ -73,11 +84,14 @@ def test_csv_comes_back_from_every_reader(files: list[str], tmp_path: Path) -> N
     assert [row["system_metadata.filename"] for row in rows] == files
     assert list(pd.read_csv(path, dtype=str, keep_default_na=False)["id"]) == ids
     assert pl.read_csv(path, infer_schema=False)["id"].to_list() == ids
-    read = duckdb.execute(
-        f"select id from read_csv('{path}', header=true, all_varchar=true, quote='\"', "
-        "escape='\"', delim=',', max_line_size=1000000, parallel=false, new_line='\\n')"
-    ).fetchall()
-    assert [row[0] for row in read] == ids
+    assert list(pd.read_csv(path, engine="python")["id"]) == ids
+    assert list(pd.read_csv(path, engine="pyarrow")["id"]) == ids
+    for options in (
+        "",  # It guesses the dialect.
+        ", header=true, all_varchar=true, quote='\"', escape='\"', delim=',', new_line='\\n'",
+    ):
+        read = duckdb.execute(f"select id from read_csv('{path}'{options})").fetchall()
+        assert [row[0] for row in read] == ids
 
 
 @fuzzed
@@ -106,6 +120,60 @@ def test_a_spreadsheet_meets_no_formula(files: list[str], tmp_path: Path) -> Non
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
 
 
+@fuzzed
+@given(files=st.lists(names, min_size=1, max_size=5))
+@pytest.mark.parametrize("layout", ["csv", "jsonl"])
+def test_a_part_tells_all_its_tasks(files: list[str], layout: str, tmp_path: Path) -> None:
+    path = written(layout, files, tmp_path)
+    assert ids_in(path.read_bytes(), layout) == [f"t{n}" for n in range(len(files))]
+
+
+@fuzzed
+@given(files=st.lists(names, min_size=1, max_size=5))
+def test_parquet_comes_back(files: list[str], tmp_path: Path) -> None:
+    path = written("parquet", files, tmp_path)
+    assert pl.read_parquet(path)["system_metadata.filename"].to_list() == files
+    read = duckdb.execute(f"select id from '{path}'").fetchall()
+    assert [row[0] for row in read] == [f"t{n}" for n in range(len(files))]
+
+
+@settings(fuzzed, max_examples=20)
+@given(name=names)
+@pytest.mark.parametrize("layout", ["table", "csv", "ids", "jsonl", "json"])
+def test_a_terminal_gets_a_row_for_each_task_and_no_control_character(
+    name: str, layout: str
+) -> None:
+    terminal = Terminal()
+    hostile = Task(
+        id=name,
+        status=name,
+        index_id=name,
+        extra={"error_reason": name},
+        system_metadata=SystemMetadata(filename=name),
+    )
+    with redirect_stdout(terminal.stream):
+        writer = task_writer(layout, Target(), wide=True)
+        writer.write((hostile, Task(id="other")))
+        writer.finish()
+    # A terminal's own line ends, and rich's colours.
+    shown = re.sub("\x1b\\[[0-9;]*m", "", terminal.close())
+    rows = len(shown.split("\n")) - 1
+    assert rows == {"table": 3, "csv": 3, "ids": 2, "jsonl": 2, "json": 4}[layout]
+    assert not [c for c in shown if c != "\n" and unicodedata.category(c) in UNSEEN]
+
+
+@pytest.mark.parametrize(
+    "id_", ["a\nb", "a b", "a\tb", "--yes", "-n", "'a", 'a"', "a\\b", "a\x85b", ""]
+)
+def test_a_line_of_ids_holds_one_that_xargs_passes_on(
+    command: Command, account: FakePlatform, id_: str
+) -> None:
+    account.add(_id=id_, created_at="2100-01-01T00:00:00Z")
+    refused = command("list", "--format", "ids", platform=account)
+    assert (refused.code, refused.out) == (1, "")
+    assert "cannot stand on a line of ids" in refused.complaint
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["list", "--format", "jsonl"], ["list", "--format", "json"], ["get", "a"]],
@@ -118,5 +186,5 @@ def test_a_terminal_gets_no_character_that_it_would_obey(
     account.add(_id="a", status="ready", system_metadata={"filename": name})
     assert run_in(terminal, *arguments, *at(account)) == 0
     shown = terminal.close().replace("\n", "")
-    assert not [c for c in shown if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"}]
+    assert not [c for c in shown if unicodedata.category(c) in UNSEEN]
     assert "\\u202e" in shown

@@ -6,6 +6,7 @@ written after a failure, so that no reader takes a part for the whole.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import PurePath
 from typing import Protocol
@@ -19,6 +20,7 @@ from twelvetasks.cli.output.output_file import Target
 from twelvetasks.cli.output.parquet_writer import ParquetTaskWriter
 from twelvetasks.cli.output.table_writer import TableWriter
 from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.values.display import excerpt
 from twelvetasks.values.models import SortBy, Task
 
 __all__ = ["COMPRESSED", "FORMATS", "RESUMABLE", "Writer", "chosen_format", "task_writer"]
@@ -42,6 +44,10 @@ ENDINGS = {
 COMPRESSED = ".gz"
 
 
+_ONE_ARGUMENT = re.compile(r"""[^\s\0'"\\-][^\s\0'"\\]*""")
+"""What xargs passes on as it is, and no command takes for a flag."""
+
+
 class Writer(Protocol):
     """What writes tasks in one format."""
 
@@ -61,10 +67,18 @@ class IdWriter:
     out: Console
 
     def write(self, tasks: tuple[Task, ...]) -> None:
-        """Write a line for each."""
+        """Write a line for each.
+
+        Raises click.ClickException at an id that `xargs` would pass on as two ids or as a flag.
+        """
         in_terminal = is_terminal(self.out.file)
-        ids = (printable(task.id) if in_terminal else task.id for task in tasks)
-        self.out.file.write("".join(f"{task_id}\n" for task_id in ids))
+        for task in tasks:
+            if not in_terminal and not _ONE_ARGUMENT.fullmatch(task.id):
+                raise click.ClickException(
+                    f"The id {excerpt(repr(task.id))} cannot stand on a line of ids, because xargs "
+                    "would pass on something else: use --format jsonl"
+                )
+            self.out.file.write(f"{printable(task.id) if in_terminal else task.id}\n")
         self.out.file.flush()
 
     def finish(self) -> None:
