@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from http.client import IncompleteRead
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -171,13 +171,11 @@ class TestService:
     ) -> Iterator[str]:
         with started("service.py", str(account.base_url), "--port", "0", **environment) as process:
             assert process.stdout is not None
-            first = process.stdout.readline()
-            address = re.search(r"http://127\.0\.0\.1:\d+", first)
-            assert address is not None, first
-            yield address.group()
+            address, printed = read_address(process.stdout)
+            yield address
             process.terminate()
             assert process.wait(20) in (0, -signal.SIGTERM)
-            printed = process.stdout.read()
+            printed += process.stdout.read()
             assert "Traceback" not in printed
             assert "Error" not in printed
             assert (complaint is None) or (complaint in printed)
@@ -285,15 +283,11 @@ class TestFastapiService:
             TWELVE_LABS_WEBHOOK_SECRET=WEBHOOK_SECRET,
         ) as process:
             assert process.stdout is not None
-            printed = ""
-            while not (address := re.search(r"http://127\.0\.0\.1:\d+", printed)):
-                line = process.stdout.readline()
-                assert line, printed
-                printed += line
+            address, printed = read_address(process.stdout)
             # The watch's own first requests are not those of a test.
             until_true(lambda: bool(account.requests) and account.in_flight == 0)
             account.requests.clear()
-            yield address.group()
+            yield address
             process.terminate()
             assert process.wait(20) in (0, -signal.SIGTERM)
             printed += process.stdout.read()
@@ -392,6 +386,16 @@ class TestFastapiService:
         account.finish(task)
         until_true(lambda: [one["_id"] for one in self.get(f"{service}/ended")] == [task])
         assert [delivery.status for delivery in account.deliveries] == [200]
+
+
+def read_address(output: IO[str]) -> tuple[str, str]:
+    """Read what a server prints until it says where it listens; give both."""
+    printed = ""
+    while not (address := re.search(r"http://127\.0\.0\.1:\d+", printed)):
+        line = output.readline()
+        assert line, printed
+        printed += line
+    return address.group(), printed
 
 
 def fail_all(account: FakePlatform) -> None:

@@ -66,6 +66,11 @@ def test_headers_can_be_copied_and_the_copy_shows_no_key(duplicate: Callable[[An
         pickle.dumps(copied)
 
 
+def test_what_encodes_the_key_alone_to_store_it_gets_stars() -> None:
+    assert ApiKey(KEY).encode() == b"***"
+    assert f"x-api-key: {ApiKey(KEY)}".encode().endswith(KEY.encode())
+
+
 @given(KEYS, st.lists(st.text(), min_size=1, max_size=4))
 def test_redacting_leaves_no_occurrence_of_any_key(key: str, between: list[str]) -> None:
     assert key not in ApiKey(key).redact(key.join(between))

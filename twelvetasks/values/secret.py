@@ -45,6 +45,13 @@ class Secret(str):
 
 
 class ApiKey(Secret):
-    """An API key."""
+    """An API key. It travels in the headers of requests alone."""
 
     __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        """Encode ``***``: only what stores a request's headers encodes each of them.
+
+        aiohttp-client-cache does, and writes them to disk. aiohttp itself joins all headers first.
+        """
+        return "***".encode(encoding, errors)
