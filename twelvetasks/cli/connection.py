@@ -21,10 +21,11 @@ from yarl import URL
 
 from twelvetasks.cli.api_key import asked_key
 from twelvetasks.cli.command import PROFILE, Decorator, Option, combined, option
+from twelvetasks.cli.ending import say
 from twelvetasks.cli.option_types import Moment, as_positive_seconds
 from twelvetasks.cli.output.notices import Notices
 from twelvetasks.cli.profiles import Profile, complete_profiles, profile_named
-from twelvetasks.cli.terminal import settle_encoding
+from twelvetasks.cli.terminal import is_terminal, settle_encoding
 from twelvetasks.session import TaskSession
 from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url
 from twelvetasks.transport.gate import Gate
@@ -43,6 +44,9 @@ _DEMO_NOW = datetime(2025, 6, 30, 17, 42, 11, 348000, tzinfo=UTC)
 
 _DEMO_INDEXING = 10.0
 """Seconds until a video of the demo account is ready."""
+
+_LARGE_DEMO = 50_000
+"""Making so many tasks takes more than a second."""
 
 DEMO_SIZE = 1000
 """Tasks in the made-up account, unless `--demo-size` says otherwise."""
@@ -127,6 +131,8 @@ def _demo_platform(count: int, *, living: bool) -> FakePlatform:
     """Make the demo account. Its tasks have the same ids whether it is living or not."""
     from twelvetasks.testing import FakePlatform  # noqa: PLC0415 - a server only the demo needs
 
+    if count >= _LARGE_DEMO and is_terminal(sys.stderr):
+        say(f"making a demo account of {count:,} tasks")
     if not living:
         return FakePlatform.demo(count)
     began = time.monotonic()

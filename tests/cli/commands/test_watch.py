@@ -127,7 +127,8 @@ class TestWatch:
         assert run_in(terminal, *arguments, *at(one_task)) == 130
         shown = without_styles(terminal.close())
         name = "\N{REPLACEMENT CHARACTER}[2J"
-        assert shown.splitlines()[:3] == [
+        assert shown.splitlines()[:4] == [
+            "twelvetasks: watching until Ctrl-C; each change is a line",
             f"2025-06-02 03:00:01  {self.ID}             -> queued      keynote.mp4",
             f"2025-06-03 00:00:00  {self.ID}  queued     -> queued      {name}",
             f"2025-06-03 00:00:00  {self.ID}  queued     -> deleted     {name}",
@@ -253,7 +254,9 @@ class TestLiveView:
         monkeypatch.setenv("TERM", "dumb")
         script(one_task)
         assert run_in(terminal, *self.ARGUMENTS, *at(one_task)) == 130
-        assert terminal.close().startswith(f"2025-06-02 03:00:01  {self.ID}")
+        lines = terminal.close().splitlines()
+        assert lines[0] == "twelvetasks: watching until Ctrl-C; each change is a line"
+        assert lines[1].startswith(f"2025-06-02 03:00:01  {self.ID}")
 
     def test_a_pipe_is_no_place_for_it(self, command: Command, one_task: FakePlatform) -> None:
         refused = command("watch", "--format", "live", platform=one_task)

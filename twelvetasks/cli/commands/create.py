@@ -8,7 +8,7 @@ import click
 from cloup import option_group
 
 from twelvetasks.cli.command import command, option
-from twelvetasks.cli.commands.wait import refuse_failures, say_status
+from twelvetasks.cli.commands.wait import refuse_failures, status_shown
 from twelvetasks.cli.connection import (
     Connection,
     connected,
@@ -21,7 +21,7 @@ from twelvetasks.cli.option_types import as_metadata
 from twelvetasks.cli.options import OUTPUT, progress_option
 from twelvetasks.cli.output.json_writer import write_task
 from twelvetasks.cli.output.progress import upload_progress
-from twelvetasks.cli.terminal import printable
+from twelvetasks.cli.terminal import Console, printable
 from twelvetasks.session import TaskSession
 
 __all__ = ["create_task"]
@@ -101,9 +101,10 @@ def create_task(
             click.echo(printable(task.id))
             return
         say(f"created task {task.id}, waiting until it has finished")
-        ended = await session.wait(
-            task, timeout=wait_timeout, raise_on_failure=False, on_change=say_status
-        )
+        with status_shown(Console()) as show:
+            ended = await session.wait(
+                task, timeout=wait_timeout, raise_on_failure=False, on_change=show
+            )
         write_task(ended)
         refuse_failures([ended])
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -20,7 +23,8 @@ from twelvetasks.cli.option_types import as_task_id
 from twelvetasks.cli.options import layout_option
 from twelvetasks.cli.output.formats import chosen_format, task_writer
 from twelvetasks.cli.output.output_file import Target
-from twelvetasks.cli.terminal import is_terminal
+from twelvetasks.cli.output.progress import wait_progress
+from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.session import TaskSession
 from twelvetasks.values.models import Task, TaskStatus
 
@@ -49,23 +53,36 @@ def wait_for_tasks(
     """
 
     async def wait_for_them(session: TaskSession) -> None:
-        writer = task_writer(chosen_format(layout), Target())
+        target = Target()
+        writer = task_writer(chosen_format(layout), target)
         ended: list[Task] = []
-        async with session.wait_all(
-            task_ids, timeout=wait_timeout, on_change=say_status
-        ) as waiting:
-            async for task in waiting:
-                writer.write((task,))
-                ended.append(task)
+        with status_shown(target.console) as show:
+            async with session.wait_all(task_ids, timeout=wait_timeout, on_change=show) as waiting:
+                async for task in waiting:
+                    writer.write((task,))
+                    ended.append(task)
         refuse_failures(ended)
 
     connection.run(wait_for_them)
 
 
-def say_status(task: Task) -> None:
-    """Report the status of a task that is under way, if stderr is a terminal."""
-    if is_terminal(sys.stderr) and task.status not in (TaskStatus.READY, TaskStatus.FAILED):
-        say(f"{task.id} is {task.status or 'without a status'}")
+@contextmanager
+def status_shown(out: Console) -> Iterator[Callable[[Task], None]]:
+    """Give a function that takes each change of a task, and tells a terminal what is under way."""
+    under_way: dict[str, str] = {}
+    with wait_progress(out) as show:
+
+        def changed(task: Task) -> None:
+            if task.status in (TaskStatus.READY, TaskStatus.FAILED):
+                under_way.pop(task.id, None)
+            else:
+                under_way[task.id] = str(task.status or "without a status")
+                if is_terminal(sys.stderr):
+                    say(f"{task.id} is {under_way[task.id]}")
+            counts = Counter(under_way.values()).most_common()
+            show(", ".join(f"{count:,} {status}" for status, count in counts) or "waiting")
+
+        yield changed
 
 
 def refuse_failures(ended: list[Task]) -> None:

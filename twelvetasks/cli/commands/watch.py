@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC
@@ -131,6 +132,8 @@ def watch_tasks(
             **in_time(choices),
         )
         keep = _checkpoint_saver(place)
+        if view is None and is_terminal(sys.stderr):
+            say("watching until Ctrl-C; each change is a line")
         async with watch:
             keep(watch.checkpoint)
             with view.shown() if view is not None else nullcontext():

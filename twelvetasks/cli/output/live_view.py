@@ -87,7 +87,7 @@ class LiveView:
         headings = (("UPDATED (UTC)", 19), ("ID", 24), ("WAS", 10), ("IS", 10))
         for heading, width in headings[first:]:
             table.add_column(heading, no_wrap=True, min_width=width)
-        table.add_column("FILE", no_wrap=True, overflow="ellipsis")
+        table.add_column("FILE")  # Only a column that may wrap is shortened; its cells do not.
         for change in reversed(self._latest):
             table.add_row(*_cells(change)[first:])
         parts: list[RenderableType] = [self._heading(), table]
@@ -120,5 +120,5 @@ def _cells(change: TaskChange) -> tuple[Text, ...]:
         Text(printable(task.id)),
         Text(printable((before.status or "") if before is not None else "")),
         Text(printable(status), _colour(status)),
-        Text(printable(filename(task))),
+        Text(printable(filename(task)), no_wrap=True, overflow="ellipsis"),
     )

@@ -1,4 +1,4 @@
-"""Progress bars for listings and uploads, shown only in a terminal."""
+"""Progress of listings, uploads and waits, shown only in a terminal."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from contextlib import ExitStack, contextmanager
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    SpinnerColumn,
     Task,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.text import Text
 
-from twelvetasks.cli.terminal import Console, is_pipe, is_terminal, lines_above
+from twelvetasks.cli.terminal import Console, is_pipe, is_terminal, lines_above, printable
 
 Show = Callable[[int, int | None], None]
 
@@ -48,7 +49,7 @@ def listing_progress(out: Console, *, asked: bool | None, done: int) -> Iterator
             if hidden or (bar is None and short and not asked):
                 return
             if bar is None:
-                bar = shown.enter_context(_bar(console, MofNCompleteColumn(), _Rate()))
+                bar = shown.enter_context(_bar(console, _Count(), _Rate()))
                 shown.enter_context(lines_above(console))
                 bar.add_task("Listing", completed=begun, total=total)
             bar.update(bar.task_ids[0], completed=done, total=total)
@@ -80,9 +81,45 @@ def upload_progress(*, asked: bool | None) -> Iterator[Callable[[int, int | None
         yield show
 
 
+@contextmanager
+def wait_progress(out: Console) -> Iterator[Callable[[str], None]]:
+    """Give a function that takes what is waited for, and show it with the time that has passed."""
+    console = out if is_terminal(out.file) else Console(stderr=True)
+    with ExitStack() as shown:
+        bar: Progress | None = None
+        if _can_show(console):
+            bar = shown.enter_context(
+                Progress(
+                    SpinnerColumn(),
+                    TextColumn("{task.description}", markup=False),
+                    TimeElapsedColumn(),
+                    console=console,
+                    transient=True,
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                )
+            )
+            shown.enter_context(lines_above(console))
+            bar.add_task("waiting")
+
+        def show(state: str) -> None:
+            if bar is not None:
+                bar.update(bar.task_ids[0], description=printable(state))
+
+        yield show
+
+
 def _can_show(console: Console) -> bool:
     """Tell whether stderr and the console are terminals, and a line can be erased."""
     return is_terminal(sys.stderr) and is_terminal(console.file) and console.is_interactive
+
+
+class _Count(ProgressColumn):
+    """Tasks listed, of how many; the total is unknown where only reading tells."""
+
+    def render(self, task: Task) -> Text:
+        total = "?" if task.total is None else f"{task.total:,.0f}"
+        return Text(f"{task.completed:,.0f}/{total}", "progress.download")
 
 
 class _Rate(ProgressColumn):

@@ -19,6 +19,7 @@ from twelvetasks.stats.rows import (
     UNDER_WAY,
     covered_days,
     index_rows,
+    is_partial,
     kind_of,
     period_name,
     status_rows,
@@ -206,7 +207,10 @@ def _days(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
         yield from _heading("THROUGHPUT", undated.strip())
         return
     days = period_name(periods[0].days)
-    yield from _heading(f"THROUGHPUT BY {days.upper()}", undated.strip())
+    last_day = (covered_days(stats) or (EPOCH, EPOCH))[1]
+    note = f"The last {days} is not over: the data ends on {last_day}."
+    said = f"{note if is_partial(periods[-1], last_day) else ''}{undated}".strip()
+    yield from _heading(f"THROUGHPUT BY {days.upper()}", said)
     column = min(max((width - _SCALE_WIDTH) // len(periods), 1), _WIDEST_COLUMN)
     most = max(max(period.created, period.ready) for period in periods)
     for name, colour, counts in (
