@@ -406,7 +406,8 @@ class TaskSession(Lists):
     ) -> Task:
         """Wait until a task is ``ready`` or ``failed``, and return it.
 
-        - `timeout`: seconds for the whole wait. Default: one hour.
+        - `timeout`: seconds for the whole wait, after at least one poll, which has 5 more. Default:
+          one hour.
         - `on_change`: called, or awaited, with the task when it is first seen and whenever its
           status changes.
         - `raise_on_failure`: raise TaskFailedError for a failed task instead of returning it.

@@ -19,6 +19,7 @@ from twelvetasks import (
     BadRequestError,
     InvalidArgumentError,
     NotFoundError,
+    RetryPolicy,
     SessionClosedError,
     Task,
     TaskSession,
@@ -648,3 +649,37 @@ async def test_a_malformed_answer_ends_it(platform: FakePlatform, session: TaskS
     platform.respond(lambda _: web.Response(body=b"<html>"))
     with pytest.raises(TwelveTasksError, match="not JSON"):
         await session.wait(task_id)
+
+
+async def test_it_polls_at_least_once_however_short_its_time(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    ids = added(platform, 3, "ready")
+    platform.latency = 0.2
+    task = await session.wait(ids[0], timeout=0.001)
+    assert task.status == "ready"
+    ended = [task.id async for task in session.wait_all(ids, timeout=0.001)]
+    assert sorted(ended) == sorted(ids)
+
+
+async def test_it_polls_once_even_if_a_rate_limit_pauses_the_session(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    [task_id] = added(platform, 1, "ready")
+    platform.fail(status=429, headers={"Retry-After": "1"})
+    task = await session.wait(task_id, timeout=0.01)
+    assert task.status == "ready"
+
+
+async def test_its_error_says_what_it_saw(platform: FakePlatform, session: TaskSession) -> None:
+    [task_id] = added(platform, 1, "indexing")
+    with pytest.raises(WaitTimeoutError, match=r"\(indexing\), after 1 poll\."):
+        await session.wait(task_id, timeout=0.5, polling=SELDOM)
+    quick = session.with_options(retry=RetryPolicy(attempts=1))
+    platform.fail(status=503, times=1)
+    with pytest.raises(WaitTimeoutError, match=r"\(not seen\), after 1 poll, .*failed: 503"):
+        await quick.wait(task_id, timeout=0.5, polling=SELDOM)
+    hold = platform.hold()
+    with pytest.raises(WaitTimeoutError, match=r"\(not seen\), after 0 polls and one without"):
+        await session.wait(task_id, timeout=0.1)
+    hold.release()

@@ -204,6 +204,23 @@ async def test_a_private_authority_is_trusted_where_it_is_named(
     assert await listed(platform, address) == 230
 
 
+async def test_a_callers_session_may_have_all_of_that(
+    platform: FakePlatform, address: URL, authority: Authority, way: Way
+) -> None:
+    own = ssl.create_default_context(cafile=str(authority.file))
+    connector = aiohttp.TCPConnector(ssl=own)
+    async with aiohttp.ClientSession(proxy=way.address(login=LOGIN), connector=connector) as client:
+        assert await listed(platform, address, client_session=client) == 230
+        async with TaskSession(
+            platform.api_key, base_url=address, client_session=client
+        ) as session:
+            before = way.passed("CONNECT")
+            task = await session.create(index_id="1", video_url="https://videos.example/1.mp4")
+            assert platform.tasks()[0]["_id"] == task.id
+    # A creation never goes over a connection that was kept alive.
+    assert way.passed("CONNECT") == before + 1
+
+
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
 def test_a_file_without_certificates_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None

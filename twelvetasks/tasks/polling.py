@@ -80,6 +80,10 @@ class Schedule:
         """Seconds until the timeout is over."""
         return max(self._deadline - self._clock(), 0.0)
 
+    def left_with(self, grace: float) -> float:
+        """Return the seconds until some more are over after the timeout."""
+        return max(self._deadline + grace - self._clock(), 0.0)
+
     @property
     def pause(self) -> float:
         """Seconds until the next poll is due, or until the timeout is over."""

@@ -44,6 +44,9 @@ __all__ = ["ItemWaiting", "OnChange", "OnItemChange", "TaskWaiting", "WaitPlan",
 
 ItemT = TypeVar("ItemT")
 
+FIRST_POLL = 5.0
+"""Seconds that the first poll has beyond the timeout of the wait."""
+
 FEW = 100
 """Items that a poll retrieves one by one. If more are missing, it reads the whole list first."""
 
@@ -145,7 +148,8 @@ class ItemWaiting(ResumableGenerator[ItemT]):
         self._fetches: list[asyncio.Task[Any]] = []
         self._retrieved: list[str] = []
         self._schedule: Schedule | None = None
-        self._late = False
+        self._polls = 0
+        self._late = self._is_polling = self._is_unanswered = False
         self._transient: TwelveTasksError | None = None
         backstop = weakref.finalize(self, cancel, self._fetches)
         backstop.atexit = False
@@ -177,6 +181,7 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                 await self._step(self._schedule)
             except TRANSIENT_FAILURES as error:
                 self._transient = error
+                self._polls, self._is_polling = self._polls + 1, False
 
     async def _step(self, schedule: Schedule) -> None:
         """Wait for what is next: the answers under way, or the time of the next poll."""
@@ -185,23 +190,29 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                 "the session was closed during the wait",
                 advice="Finish the wait inside the session's `async with` block",
             )
-        if not (self._fetches or schedule.left):
+        if not (self._fetches or self._left(schedule)):
             self._late = True
             return
         if not self._fetches and not self._send():
+            self._polls += self._is_polling
+            self._is_polling = False
             if pause := schedule.pause:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._requests.closing.wait()
+            elif self._polls and not schedule.left:
+                self._late = True
             else:
                 schedule.polled()
+                self._is_polling = True
                 self._has_read_all = False
                 self._listing = _Listing(
                     self._query, dict.fromkeys(self._waiting), pages=self._pages
                 )
             return
-        _, pending = await asyncio.wait(self._fetches, timeout=schedule.left)
+        _, pending = await asyncio.wait(self._fetches, timeout=self._left(schedule))
         if pending:
+            self._is_unanswered = True
             self._late = True
             await self._stop()
             return
@@ -211,6 +222,12 @@ class ItemWaiting(ResumableGenerator[ItemT]):
             self._take_pages(self._listing, fetches)
         else:
             self._take_tasks(fetches)
+
+    def _left(self, schedule: Schedule) -> float:
+        """Return the seconds left; the first poll has some more, and any pause before it."""
+        if self._polls:
+            return schedule.left
+        return schedule.left_with(FIRST_POLL) + self._requests.transport.gate.pause_left()
 
     def _send(self) -> bool:
         """Send the next requests of the poll; False if it needs no more."""
@@ -352,8 +369,14 @@ class ItemWaiting(ResumableGenerator[ItemT]):
             f"{item_id} ({'not seen' if item is None else self._resource.status_of(item)})"
             for item_id, item in self._waiting.items()
         ]
+        polls = "1 poll" if self._polls == 1 else f"{self._polls} polls"
+        seen = f"{_listed(states)}, after {polls}"
+        if self._transient is not None:
+            seen += f", of which the last failed: {self._transient.reason}"
+        elif self._is_unanswered:
+            seen += " and one without an answer"
         return WaitTimeoutError(
-            f"not ended within {self._plan.timeout:g} seconds: {_listed(states)}",
+            f"not ended within {self._plan.timeout:g} seconds: {seen}",
             advice="Wait again, with a longer `timeout`",
             task_ids=self.remaining,
         )

@@ -24,6 +24,18 @@ from twelvetasks.values.errors import SessionClosedError
 __all__ = ["Connections"]
 
 
+class _OwnName(str):
+    """A string that equals only itself."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
 class Connections:
     """The caller's aiohttp session, or two of our own: kept-alive connections, and fresh ones.
 
@@ -67,10 +79,12 @@ class Connections:
     def key(self, url: URL, *, fresh: bool) -> dict[str, Any]:
         """Return what keeps a request in a caller's session from connections that were kept alive.
 
-        aiohttp pools connections by their server name, too: given, it is the host's in any case,
-        and the name of no connection in the pool. The server closes this one after its answer.
+        aiohttp pools connections by their server name, too: this is the host's, as without it, but
+        equal to that of no connection in the pool.
         """
-        return {"server_hostname": url.host} if fresh and self.callers is not None else {}
+        if not fresh or self.callers is None or not url.host:
+            return {}
+        return {"server_hostname": _OwnName(url.host)}
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
