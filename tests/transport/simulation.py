@@ -14,6 +14,7 @@ from typing import Protocol
 
 import attrs
 
+from twelvetasks.transport.known_rate import KnownRate
 from twelvetasks.transport.pacer import GatePolicy, Pacer, Place
 from twelvetasks.transport.ratelimits import RateReport
 
@@ -81,6 +82,17 @@ class SlidingWindow:
 
 
 @attrs.define
+class Both:
+    """Two limits at once; what the first refuses does not count for the second."""
+
+    first: Limiter
+    second: Limiter
+
+    def take(self, now: float) -> bool:
+        return self.first.take(now) and self.second.take(now)
+
+
+@attrs.define
 class Client:
     """A client that has `pages` to get."""
 
@@ -105,6 +117,10 @@ class Simulation:
     retry_after: float | None = None
     """What a refusal names."""
     policy: GatePolicy = GatePolicy()
+    known: Callable[[], KnownRate | None] = lambda: None
+    """Makes the limit that each client has been told."""
+    patience: float = math.inf
+    """A client gives up after a refusal that tells of a longer pause, in seconds."""
     now: float = 0.0
     log: list[tuple[float, bool]] = attrs.field(factory=list)
     _events: list[tuple[float, int, Callable[[], None]]] = attrs.field(factory=list)
@@ -112,7 +128,10 @@ class Simulation:
 
     def run(self, seconds: float = math.inf) -> list[Client]:
         """Play until all is listed, or for so many seconds."""
-        clients = [Client(self.pages, Pacer(self.most, self.policy)) for _ in range(self.clients)]
+        clients = [
+            Client(self.pages, Pacer(self.most, self.policy, self.known()))
+            for _ in range(self.clients)
+        ]
         for client in clients:
             self._send(client)
         while self._events and self._events[0][0] <= seconds:
@@ -138,6 +157,8 @@ class Simulation:
 
     def _send(self, client: Client) -> None:
         pacer = client.pacer
+        if client.longest_pause > self.patience:
+            return
         while client.done + pacer.under_way < client.pages:
             ready_at = pacer.ready_at(self.now)
             if ready_at > self.now:

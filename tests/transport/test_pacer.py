@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.transport.simulation import (
+    Both,
     FixedWindow,
     Limiter,
     Simulation,
@@ -630,6 +631,14 @@ def latency(choices: list[float]) -> Callable[[int], float]:
     return lambda number: choices[number % len(choices)]
 
 
+def limiter_of(kind: str, per_minute: int, burst: int, per: float, phase: float) -> Limiter:
+    """Return a limiter of so many requests a minute; windows of `per` seconds, if it has any."""
+    if kind == "bucket":
+        return TokenBucket(per_minute / 60, burst)
+    requests = max(round(per_minute * per / 60), 1)
+    return FixedWindow(requests, per, phase) if kind == "fixed" else SlidingWindow(requests, per)
+
+
 class TestTheRate:
     """Behind limiters that say 429 and nothing else."""
 
@@ -727,7 +736,7 @@ class TestTheRate:
         burst=st.integers(0, 60),
         per=st.floats(1.0, 80.0),
         phase=st.floats(0.0, 80.0),
-        retry_after=st.sampled_from([None, 0.0, 1.0]),
+        retry_after=st.sampled_from([None, 0.0, 0.3, 1.0, 2.5]),
         latencies=LATENCIES,
     )
     @settings(deadline=None)
@@ -742,13 +751,7 @@ class TestTheRate:
         retry_after: float | None,
         latencies: list[float],
     ) -> None:
-        limiter: Limiter
-        if kind == "bucket":
-            limiter = TokenBucket(per_minute / 60, burst)
-        elif kind == "fixed":
-            limiter = FixedWindow(max(round(per_minute * per / 60), 1), per, phase)
-        else:
-            limiter = SlidingWindow(max(round(per_minute * per / 60), 1), per)
+        limiter = limiter_of(kind, per_minute, burst, per, phase)
         world = Simulation(
             limiter,
             pages=60,
@@ -759,12 +762,129 @@ class TestTheRate:
         assert client.done == 60
         assert client.longest_pause <= RetryPolicy().longest_wait
 
-    @given(requests=st.integers(1, 50), latencies=LATENCIES)
+    @pytest.mark.parametrize("retry_after", [None, 0.0])
+    @pytest.mark.parametrize("seed", range(10))
+    def test_without_a_burst_most_of_the_limit_is_used_all_the_same(
+        self, seed: int, retry_after: float | None
+    ) -> None:
+        # Of two requests whose latencies differ the second may come too early, at any pace.
+        world = Simulation(TokenBucket(50), retry_after=retry_after, latency=busy(seed))
+        (client,) = world.run()
+        assert client.finished <= 1.8 * (500 - 1) / 50
+        assert world.refused <= 70
+
+    @pytest.mark.parametrize("window", [FixedWindow, SlidingWindow])
+    @pytest.mark.parametrize("factor", [0.5, 2.0])
+    @given(at=st.floats(2.0, 20.0), per=st.sampled_from([0.5, 1.0, 2.0]), latencies=LATENCIES)
+    @settings(deadline=None)
+    def test_windows_that_change_are_followed_within_10_seconds(
+        self,
+        window: type[FixedWindow | SlidingWindow],
+        factor: float,
+        *,
+        at: float,
+        per: float,
+        latencies: list[float],
+    ) -> None:
+        limiter = window(round(50 * per), per)
+        world = Simulation(limiter, pages=10**6, latency=latency(latencies))
+        world.later(at, lambda: setattr(limiter, "requests", round(50 * per * factor)))
+        world.run(at + 20)
+        assert world.passed_between(at + 10, at + 20) >= 0.6 * 50 * factor * 10
+
+    @given(
+        per_minute=st.integers(30, 6000),
+        kind=st.sampled_from(["bucket", "fixed", "sliding"]),
+        burst=st.integers(0, 60),
+        phase=st.floats(0.0, 60.0),
+        retry_after=st.sampled_from([None, 0.0, 0.3, 1.0, 5.0]),
+        seed=st.integers(0, 1000),
+    )
+    @settings(deadline=None)
+    def test_nor_do_two_that_know_nothing_of_each_other_from_30_a_minute_on(
+        self,
+        *,
+        per_minute: int,
+        kind: str,
+        burst: int,
+        phase: float,
+        retry_after: float | None,
+        seed: int,
+    ) -> None:
+        limiter = limiter_of(kind, per_minute, burst, 60.0, phase)
+        world = Simulation(
+            limiter, clients=2, pages=30, retry_after=retry_after, latency=busy(seed)
+        )
+        for client in world.run():
+            assert client.done == 30
+            assert client.longest_pause <= RetryPolicy().longest_wait
+
+    @given(
+        per_minute=st.integers(6, 60),
+        kind=st.sampled_from(["bucket", "fixed", "sliding"]),
+        seed=st.integers(0, 1000),
+    )
+    @settings(deadline=None)
+    def test_below_that_two_are_never_refused_if_each_is_given_its_share(
+        self, *, per_minute: int, kind: str, seed: int
+    ) -> None:
+        share = per_minute // 2
+        world = Simulation(
+            limiter_of(kind, per_minute, burst=per_minute, per=60.0, phase=0.0),
+            clients=2,
+            pages=3 * share,
+            latency=busy(seed),
+            known=lambda: KnownRate(share, 60.0),
+        )
+        clients = world.run()
+        assert world.refused == 0
+        # The last of three minutes' shares goes before the third minute is over.
+        assert max(client.finished for client in clients) <= 1.2 * 180 + 60 / share
+
+    @given(
+        per_minute=st.integers(6, 60),
+        kind=st.sampled_from(["bucket", "fixed", "sliding"]),
+        burst=st.integers(0, 10),
+        seed=st.integers(0, 1000),
+    )
+    @settings(deadline=None)
+    def test_of_two_that_know_nothing_of_each_other_one_always_gets_through(
+        self, *, per_minute: int, kind: str, burst: int, seed: int
+    ) -> None:
+        limiter = limiter_of(kind, per_minute, burst, 60.0, 0.0)
+        longest = RetryPolicy().longest_wait
+        world = Simulation(limiter, clients=2, pages=20, latency=busy(seed), patience=longest)
+        assert 20 in [client.done for client in world.run()]
+
+    def test_a_budget_behind_a_rate_that_has_been_found_ends_the_listing(self) -> None:
+        bucket, day = TokenBucket(50, 10), FixedWindow(300, 86_400.0)
+        world = Simulation(Both(bucket, day))
+        (client,) = world.run(200.0)
+        assert client.done == 300
+        assert client.longest_pause > RetryPolicy().longest_wait
+        assert world.refused <= 8 + 30
+
+    @given(requests=st.integers(1, 50), asked=st.floats(91.0, 86_400.0), latencies=LATENCIES)
+    @settings(deadline=None)
+    def test_a_budget_that_names_its_reset_is_told_at_once(
+        self, requests: int, asked: float, latencies: list[float]
+    ) -> None:
+        world = Simulation(
+            FixedWindow(requests, 86_400.0), retry_after=asked, latency=latency(latencies)
+        )
+        (client,) = world.run(60.0)
+        assert client.done == requests
+        assert client.longest_pause >= asked - 0.1
+        assert world.refused <= 8
+
+    @given(requests=st.integers(1, 2000), latencies=LATENCIES)
     @settings(deadline=None)
     def test_a_budget_per_day_that_is_used_up_is_told_as_a_long_pause(
         self, requests: int, latencies: list[float]
     ) -> None:
-        world = Simulation(FixedWindow(requests, 86_400.0), latency=latency(latencies))
+        world = Simulation(
+            FixedWindow(requests, 86_400.0), pages=10_000, latency=latency(latencies)
+        )
         # A listing ends with the first pause that is told as longer than it may be.
         (client,) = world.run(160.0)
         assert client.done == requests

@@ -38,7 +38,9 @@ class KnownRate:
 
     @property
     def _interval(self) -> float:
-        return self.per / steady_requests(self.requests, default_burst(self.requests))
+        steady = steady_requests(self.requests, default_burst(self.requests))
+        # Of fewer than 20 requests a twentieth is none, so the time between them grows instead.
+        return self.per / min(steady, self.requests / 1.05)
 
     def ready_at(self, now: float) -> float:
         """Return the time before which no request may start; `now` if one may at once."""

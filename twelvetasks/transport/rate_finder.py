@@ -58,6 +58,12 @@ RESERVE = 0.02
 """What a named pause has refilled also covers an estimate that is this much too high: so much of
 what a plateau lets pass is not used at once."""
 
+TOWARDS_REFUSED = 0.2
+"""How far from the measured rate towards the refused pace the estimate goes after a rise, if the
+limiter holds a second's requests; hardly at all if it holds few. A window that is in use has less
+room than a burst, so the measurement is too low for it. Where no pause is named, too much costs
+little."""
+
 FEW = 16
 """Measured by fewer requests, a rate is off by more than a sixteenth: the measurement goes on, and
 the pace falls by no more than to `BACKOFF` of what it was."""
@@ -222,6 +228,10 @@ class RateFinder:
             rate = max(rate, (self._taken - self._held) / active)
         if self._searching or self._overrun > 0:
             rate = max(rate, self._rate_overrun())
+            if not self._searching and not cost:
+                refused = min(self._last_pace, 2.0 * rate)
+                part = TOWARDS_REFUSED * min(self._burst / rate, 1.0) ** 2
+                rate += part * max(refused - rate, 0.0)
         if not self._searching and self._taken < FEW and self._last_pace < math.inf:
             rate = max(rate, BACKOFF * self._last_pace)
         rate = min(rate, (1.0 if self._searching else 0.95) * self._last_pace)
