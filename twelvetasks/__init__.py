@@ -65,6 +65,7 @@ __all__ = [
     "RateLimitedError",
     "RequestTimeoutError",
     "Resource",
+    "Response",
     "ResponseError",
     "RetryPolicy",
     "ServerError",
@@ -95,6 +96,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookError",
     "extra_field",
+    "responses",
     "sent_as",
     "spelling_field",
     "to_dict",
@@ -111,6 +113,7 @@ _HOMES = {
     "tasks.waiting": ("ItemWaiting", "TaskWaiting"),
     "transport.gate": ("Gate", "Gatekeeper"),
     "transport.pacer": ("GatePolicy",),
+    "transport.responses": ("responses",),
     "transport.retries": ("RetryPolicy",),
     "values.analysis_batches": ("AnalysisBatch", "AnalysisBatchQuery", "BatchStatus"),
     "values.analysis_tasks": (
@@ -178,6 +181,7 @@ _HOMES = {
     "values.ranges": ("Range",),
     "values.report": ("Consistency", "ListingReport"),
     "values.resources": ("Resource", "SortKey"),
+    "values.response": ("Response",),
     "values.tasks": ("TaskQuery",),
     "watching.plan": ("ItemChange", "TaskChange"),
     "watching.watch": ("ItemWatch", "TaskWatch"),
@@ -202,6 +206,7 @@ if TYPE_CHECKING:
     from twelvetasks.tasks.waiting import ItemWaiting, TaskWaiting
     from twelvetasks.transport.gate import Gate, Gatekeeper
     from twelvetasks.transport.pacer import GatePolicy
+    from twelvetasks.transport.responses import responses
     from twelvetasks.transport.retries import RetryPolicy
     from twelvetasks.values.analysis_batches import AnalysisBatch, AnalysisBatchQuery, BatchStatus
     from twelvetasks.values.analysis_tasks import (
@@ -269,6 +274,7 @@ if TYPE_CHECKING:
     from twelvetasks.values.ranges import Range
     from twelvetasks.values.report import Consistency, ListingReport
     from twelvetasks.values.resources import Resource, SortKey
+    from twelvetasks.values.response import Response
     from twelvetasks.values.tasks import TaskQuery
     from twelvetasks.watching.plan import ItemChange, TaskChange
     from twelvetasks.watching.watch import ItemWatch, TaskWatch

@@ -29,7 +29,15 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import attrs
 import msgspec
 
-from twelvetasks.values.fields import NO_EXTRA, AnyData, Count, Extra, json_names, older_names
+from twelvetasks.values.fields import (
+    NO_EXTRA,
+    AnyData,
+    Count,
+    Extra,
+    beside_names,
+    json_names,
+    older_names,
+)
 from twelvetasks.values.timestamps import parse_timestamp
 
 __all__ = [
@@ -206,7 +214,8 @@ class FastHooks:
                 f" value = get({names[field]!r}, UNSET)",
                 *_setting(field, kind.check, kind.read, optional=optional),
             ]
-        end = [" draft.__class__ = model", " return draft"]
+        unset = [f" draft.{name} = None" for name in beside_names(scope["model"])]
+        end = [*unset, " draft.__class__ = model", " return draft"]
         has_beside = " or ".join(f"sent.{name} is not UNSET" for name in beside) or "False"
         from_row += [
             f" if nulls or {has_beside}:",

@@ -203,6 +203,7 @@ class Requests:
                     for item in page.items
                 )
                 page = attrs.evolve(page, data=tuple(items))
+            page = attrs.evolve(page, response=answer.response)
             return (check_page if strict else examine_page)(page, query, read)
 
         return client.read(answer, checked)

@@ -25,6 +25,7 @@ from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page, Task
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import ListingReport
+from twelvetasks.values.response import Response
 
 __all__ = ["BATCH_SIZE", "ItemStream", "PageStream", "TaskStream"]
 
@@ -79,6 +80,11 @@ class _Stream(ResumableGenerator[T_co]):
     def report(self) -> ListingReport:
         """What the listing has done so far, and how far its result is proven."""
         return self._window.report
+
+    @property
+    def response(self) -> Response | None:
+        """The newest answer with a page: request id, headers, rest of the limit. None before it."""
+        return self._window.response
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -22,6 +22,7 @@ from twelvetasks.values.errors import BadRequestError, SessionClosedError
 from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import Consistency, ListingReport
+from twelvetasks.values.response import Response
 
 __all__ = ["Window"]
 
@@ -46,6 +47,8 @@ class Window(Generic[ItemT]):
         self.pages_done: int = 0
         self.unread: Sized = ()
         """Items of the pages given that have not reached the reader yet."""
+        self.response: Response | None = None
+        """The newest answer with a page."""
         self._arrivals: deque[Read] = deque()
         self._arrived = asyncio.Event()
         self._requests = requests
@@ -180,6 +183,7 @@ class Window(Generic[ItemT]):
             if not self.progress.receive_nothing(read):
                 raise
         else:
+            self.response = answer.response
             page = self._requests.structure_page(
                 self._query_of(read), read, answer, strict=self._options.exact
             )

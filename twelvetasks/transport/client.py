@@ -30,6 +30,7 @@ from twelvetasks.transport.refusals import (
     kind_of_refusal,
     read_words,
 )
+from twelvetasks.transport.responses import collect
 from twelvetasks.values.display import excerpt, wait_text
 from twelvetasks.values.errors import (
     RateLimitedError,
@@ -37,6 +38,7 @@ from twelvetasks.values.errors import (
     ServerError,
     TwelveTasksError,
 )
+from twelvetasks.values.response import Headers, Response
 from twelvetasks.values.secret import ApiKey
 
 __all__ = ["Client"]
@@ -115,10 +117,11 @@ class Client:
                 ) as response,
             ):
                 report = read_report(response.status, response.headers, wall=time.time())
-                origin["status"] = response.status
-                origin["request_id"] = self._quoted_if_any(response.headers.get("X-Request-Id"))
+                told = self._told(request, response)
+                collect(told)
+                origin["status"], origin["request_id"] = told.status, told.request_id
                 if response.status in request.accept:
-                    result = _answer(await read_body(response), response.status, origin)
+                    result = _answer(await read_body(response), told, origin)
                 elif response.status >= HTTPStatus.BAD_REQUEST:
                     words = await read_words(response)
                     result = self._refusal(response, words, report, origin)
@@ -173,6 +176,16 @@ class Client:
             page=error.page,
             json_path=error.json_path,
             raw=json.loads(self._keys.redact(raw)),
+        )
+
+    def _told(self, request: Request, response: aiohttp.ClientResponse) -> Response:
+        redact = self._keys.redact
+        return Response(
+            method=request.method,
+            path=request.url.path,
+            status=response.status,
+            request_id=self._quoted_if_any(response.headers.get("X-Request-Id")),
+            headers=Headers((name, redact(value)) for name, value in response.headers.items()),
         )
 
     def _headers(self, key: ApiKey, *, fresh: bool) -> dict[str, str]:
@@ -252,8 +265,8 @@ def _is_lost(error: Exception) -> bool:
     return isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError)
 
 
-def _answer(body: bytes | BodyFault, status: int, origin: Origin) -> Answer | ResponseError:
+def _answer(body: bytes | BodyFault, told: Response, origin: Origin) -> Answer | ResponseError:
     if isinstance(body, BodyFault):
         advice = "Nothing of it was used; check the session's `base_url`"
         return ResponseError(body.reason, advice=advice, **origin)
-    return Answer(status=status, body=body, request_id=origin.get("request_id"))
+    return Answer(response=told, body=body)

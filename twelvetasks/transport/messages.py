@@ -12,6 +12,7 @@ from yarl import URL
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.transport.retries import Budget
 from twelvetasks.values.errors import TwelveTasksError
+from twelvetasks.values.response import Response
 
 __all__ = ["Answer", "Outcome", "Request"]
 
@@ -22,12 +23,20 @@ ONLY_OK = frozenset({HTTPStatus.OK.value})
 class Answer:
     """A successful answer."""
 
-    status: int
-    """The HTTP status, one of those that the request accepts."""
+    response: Response
+    """Its status, one of those that the request accepts, and its headers."""
     body: bytes = attrs.field(repr=False)
     """The whole body, decoded."""
-    request_id: str | None
-    """The id that the platform gave the request, or None if it gave none."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.response.status
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that the platform gave the request, or None if it gave none."""
+        return self.response.request_id
 
 
 def _always() -> bool:

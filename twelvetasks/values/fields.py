@@ -16,6 +16,8 @@ __all__ = [
     "AnyData",
     "Count",
     "Extra",
+    "beside_field",
+    "beside_names",
     "extra_field",
     "json_names",
     "loose_field",
@@ -76,6 +78,11 @@ def spelling_field() -> Any:
     return attrs.field(default=None, alias="_spelling", repr=False, eq=False)
 
 
+def beside_field() -> Any:
+    """Make a field that is not in the JSON object; None unless it is set afterwards."""
+    return attrs.field(default=None, metadata={"beside": True}, repr=False, eq=False)
+
+
 def loose_field(*, factory: Callable[[], Any] | None = None) -> Any:
     """Make a field that has its default where the API sends what cannot be read.
 
@@ -101,12 +108,17 @@ def sent_as(name: str, *, older: str | None = None) -> dict[str, str]:
 
 def json_names(model: type[Any]) -> dict[str, str]:
     """Map each field of a model that stands in the JSON to its name there."""
-    kept_beside = ("extra", "_spelling")
+    kept_beside = ("extra", "_spelling", *beside_names(model))
     return {
         field.name: field.metadata.get("name", field.name)
         for field in attrs.fields(model)
         if field.name not in kept_beside
     }
+
+
+def beside_names(model: type[Any]) -> tuple[str, ...]:
+    """Name the fields of a model that `beside_field` made."""
+    return tuple(field.name for field in attrs.fields(model) if "beside" in field.metadata)
 
 
 def older_names(model: type[Any]) -> dict[str, str]:

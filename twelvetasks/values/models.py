@@ -14,8 +14,16 @@ from typing import Any, ClassVar, Generic, TypeVar
 import attrs
 
 from twelvetasks.values.display import brief_repr, fields_html, table_html
-from twelvetasks.values.fields import Count, extra_field, loose_field, sent_as, spelling_field
+from twelvetasks.values.fields import (
+    Count,
+    beside_field,
+    extra_field,
+    loose_field,
+    sent_as,
+    spelling_field,
+)
 from twelvetasks.values.pydantic_types import PydanticType
+from twelvetasks.values.response import Response
 from twelvetasks.values.words import words_on_failure
 
 __all__ = [
@@ -190,6 +198,8 @@ class Page(PydanticType, Generic[ItemT]):
     """The items, in order. The platform may send null for none: `items` is never None."""
     page_info: PageInfo = loose_field(factory=PageInfo)
     """Where the page stands in its listing."""
+    response: Response | None = beside_field()
+    """Request id, status, headers and the rest of the limit; None of a page made in another way."""
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()

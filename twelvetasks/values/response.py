@@ -1,0 +1,96 @@
+"""What an answer of the platform said beside its body: status, headers, and the limit's rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+import attrs
+
+__all__ = ["Headers", "Response"]
+
+PREFIXES = ("X-RateLimit-", "X-RateLimit-Request-")
+"""The two families of headers that count requests; the platform sends either, both or none."""
+
+COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
+EPOCH_SECONDS = re.compile(r"[0-9]{1,11}(\.[0-9]+)?", re.ASCII)
+
+
+class Headers(Mapping[str, str]):
+    """A read-only mapping that finds names in any case; values of one name are joined by commas."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._fields: dict[str, tuple[str, str]] = {}
+        for name, value in pairs:
+            before = self._fields.get(name.lower())
+            joined = (name, value) if before is None else (before[0], f"{before[1]}, {value}")
+            self._fields[name.lower()] = joined
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._fields.values())
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """What one answer of the platform said, beside its body.
+
+    A page has it as `response`, a stream that of its newest page; `responses` collects those of any
+    other call::
+
+        page = await session.tasks().page(1)
+        print(page.response.request_id, page.response.remaining)
+    """
+
+    method: str
+    """The method of the request, such as ``GET``."""
+    path: str
+    """The path that was asked, without filters."""
+    status: int
+    """The HTTP status."""
+    request_id: str | None
+    """The id that the platform gave the request, or None: quote it when you ask its support."""
+    headers: Mapping[str, str] = attrs.field(repr=False, hash=False)
+    """All headers, read-only. Names are found in any case; the API key is replaced by ``***``."""
+
+    @property
+    def remaining(self) -> int | None:
+        """How many requests the rate limit leaves until it is reset; None if that was not told."""
+        family = self._tightest()
+        return None if family is None else self._count(f"{family}Remaining")
+
+    @property
+    def limit(self) -> int | None:
+        """How many requests it allows from one reset to the next; None if that was not told."""
+        family = self._tightest()
+        return None if family is None else self._count(f"{family}Limit")
+
+    @property
+    def resets_at(self) -> datetime | None:
+        """When it is reset, by the platform's clock. Aware, in UTC; None if that was not told."""
+        family = self._tightest()
+        told = "" if family is None else self.headers.get(f"{family}Reset", "")
+        if not EPOCH_SECONDS.fullmatch(told):
+            return None
+        return datetime.fromtimestamp(float(told), UTC)
+
+    def _tightest(self) -> str | None:
+        """Give the family of headers that leaves the fewest requests."""
+        left = {prefix: self._count(f"{prefix}Remaining") for prefix in PREFIXES}
+        told = [(count, prefix) for prefix, count in left.items() if count is not None]
+        return min(told)[1] if told else None
+
+    def _count(self, header: str) -> int | None:
+        told = self.headers.get(header, "")
+        return int(told) if COUNT.fullmatch(told) else None
