@@ -13,10 +13,17 @@ nox.options.sessions = ["tests", "lint", "types", "examples", "docs"]
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"])
-def tests(session: nox.Session) -> None:
-    """Run the whole suite with branch coverage, on each Python that is present."""
+@nox.parametrize("loop", ["plain", "uvloop", "eager"])
+def tests(session: nox.Session, loop: str) -> None:
+    """Run the suite in development mode, on each Python that is present and in each event loop."""
+    if loop == "eager" and session.python == "3.11":
+        session.skip("eager tasks came with Python 3.12")
     session.install("-e", ".[dev]")
-    session.run("python", "-m", "pytest", *(session.posargs or ["--cov", "-n", "auto"]))
+    session.run(
+        *("python", "-X", "dev", "-W", "error", "-m", "pytest", "--loop", loop),
+        *(session.posargs or ["--cov", "-n", "auto"]),
+        env={"PYTHONDEVMODE": "1"},  # for pytest's workers
+    )
 
 
 @nox.session
@@ -118,15 +125,19 @@ def judges(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Play 20,000 random histories where the tests play 1,000, and fuzz 100,000 bodies."""
+    """Play 20,000 random histories, fuzz 100,000 bodies, and cancel at 20,000 points."""
     session.install("-e", ".[dev]")
     long_ones = [
         "tests/paging",
         "tests/watching",
         "tests/webhooks",
         "tests/conversion/test_fuzz.py",
+        "tests/faults/test_cancellations.py",
     ]
-    session.run("pytest", "--histories", "20000", *(session.posargs or long_ones))
+    session.run(
+        *("pytest", "--histories", "20000", "--cancellations", "20000"),
+        *(session.posargs or long_ones),
+    )
 
 
 @nox.session

@@ -9,6 +9,7 @@ import pytest
 import stamina
 from hypothesis import settings
 
+from tests.loops import LOOPS, Loops
 from tests.secrecy import Plugin
 from twelvetasks import TaskSession
 from twelvetasks.testing import FakePlatform
@@ -27,6 +28,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=300,
         help="through how many random bad networks 5,000 tasks are listed",
     )
+    parser.addoption(
+        "--cancellations",
+        type=int,
+        default=2000,
+        help="at how many points something is cancelled (20,000 in the nightly session)",
+    )
+    parser.addoption(
+        "--loop",
+        choices=list(LOOPS),
+        default="plain",
+        help="the event loop that asynchronous tests run in",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     It times no example: a busy machine must fail no test.
     """
     config.pluginmanager.register(Plugin())
+    if (loop := config.getoption("loop")) != "plain":
+        config.pluginmanager.register(Loops(loop))
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
     if (number := _histories(config)) > 1000:
@@ -52,6 +67,14 @@ def histories(pytestconfig: pytest.Config) -> int:
 def schedules(pytestconfig: pytest.Config) -> int:
     """Through how many bad networks to list."""
     number = pytestconfig.getoption("schedules")
+    assert isinstance(number, int)
+    return number
+
+
+@pytest.fixture
+def cancellations(pytestconfig: pytest.Config) -> int:
+    """How many times to cancel something that has not ended."""
+    number = pytestconfig.getoption("cancellations")
     assert isinstance(number, int)
     return number
 

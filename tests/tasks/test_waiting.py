@@ -510,6 +510,48 @@ async def test_a_break_leaves_nothing_running(fake_platform: FakePlatform) -> No
         assert asyncio.all_tasks() == before
 
 
+async def test_an_on_change_that_takes_longer_than_a_heartbeat_is_called_once_and_ends(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    (task_id,) = added(platform, 1, status="ready")
+    calls: list[str] = []
+    go_on = asyncio.Event()
+
+    async def on_change(task: Task) -> None:
+        calls.append("begun")
+        await go_on.wait()
+        calls.append("ended")
+
+    async with session.wait_all([task_id], polling=AT_ONCE, on_change=on_change) as waiting:
+        while not calls:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(anext(waiting), 0.01)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(waiting), 0.01)
+        go_on.set()
+        assert (await anext(waiting)).id == task_id
+    assert calls == ["begun", "ended"]
+
+
+async def test_closing_a_wait_ends_the_on_change_that_it_awaits(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    (task_id,) = added(platform, 1, status="ready")
+    cancelled = asyncio.Event()
+
+    async def on_change(task: Task) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(session.wait(task_id, polling=AT_ONCE, on_change=on_change), 0.2)
+    assert cancelled.is_set()
+
+
 async def test_a_failing_on_change_is_raised_and_the_wait_can_go_on(
     platform: FakePlatform, session: TaskSession
 ) -> None:

@@ -51,7 +51,11 @@ FEW = 100
 """Items that a poll retrieves one by one. If more are missing, it reads the whole list first."""
 
 OnItemChange = Callable[[ItemT], Awaitable[None] | None]
-"""Called, or awaited, with each item when it is first seen and whenever its status changes."""
+"""Called, or awaited, with each item when it is first seen and whenever its status changes.
+
+What is awaited runs as a task: when an `anext` is cancelled it goes on, and closing the wait
+cancels it.
+"""
 
 
 OnChange = OnItemChange[Task]
@@ -151,8 +155,10 @@ class ItemWaiting(ResumableGenerator[ItemT]):
         self._polls = 0
         self._late = self._is_polling = self._is_unanswered = False
         self._transient: TwelveTasksError | None = None
-        backstop = weakref.finalize(self, cancel, self._fetches)
-        backstop.atexit = False
+        self._calls: list[asyncio.Task[None]] = []
+        for under_way in (self._fetches, self._calls):
+            backstop = weakref.finalize(self, cancel, under_way)
+            backstop.atexit = False
 
     @property
     def remaining(self) -> tuple[str, ...]:
@@ -322,8 +328,9 @@ class ItemWaiting(ResumableGenerator[ItemT]):
             raise faults[0]
 
     async def _stop(self) -> None:
-        await end(self._fetches)
+        await end([*self._fetches, *self._calls])
         self._fetches.clear()
+        self._calls.clear()
 
     def _enter_loop(self, *, to_close: bool) -> None:
         self._requests.enter(to_close=to_close)
@@ -343,12 +350,18 @@ class ItemWaiting(ResumableGenerator[ItemT]):
 
     async def _notify(self) -> None:
         """Call `on_change` for each item that has changed. The `timeout` does not limit this."""
-        while self._changed:
-            item = self._changed.popleft()
-            if self._plan.on_change is not None:
-                result = self._plan.on_change(item)
-                if inspect.isawaitable(result):
-                    await result
+        while self._calls or self._changed:
+            if not self._calls:
+                item = self._changed.popleft()
+                result = None if self._plan.on_change is None else self._plan.on_change(item)
+                if not inspect.isawaitable(result):
+                    continue
+                # A task goes on when this `anext` is cancelled, so that no change is half told. It
+                # is none of the session's, because a call may close the session.
+                call = asyncio.get_running_loop().create_task(_awaited(result))
+                self._calls.append(call)
+            await asyncio.wait(self._calls)
+            self._calls.pop().result()
 
     def _none_there(self) -> NotFoundError:
         """Return the error for items that do not exist; the platform's own if it is one item."""
@@ -423,6 +436,10 @@ class _Listing(Generic[ItemT]):
     """The page to read next."""
     ended: list[str] = attrs.field(factory=list)
     """The items that a page has shown to have ended, and that have to be retrieved."""
+
+
+async def _awaited(result: Awaitable[None]) -> None:
+    await result
 
 
 def _result(fetch: asyncio.Task[Any]) -> Any:
