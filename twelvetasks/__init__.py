@@ -48,6 +48,7 @@ __all__ = [
     "IndexedAssetStatus",
     "InvalidArgumentError",
     "ItemChange",
+    "ItemStats",
     "ItemStream",
     "ItemWaiting",
     "ItemWatch",
@@ -107,7 +108,7 @@ _HOMES = {
     "conversion.convert": ("to_dict", "to_json"),
     "listing": ("Listing", "TaskListing"),
     "session": ("TaskSession",),
-    "stats.summary": ("TaskStats",),
+    "stats.summary": ("ItemStats", "TaskStats"),
     "streams.streams": ("ItemStream", "PageStream", "TaskStream"),
     "tasks.polling": ("Polling",),
     "tasks.waiting": ("ItemWaiting", "TaskWaiting"),
@@ -200,7 +201,7 @@ if TYPE_CHECKING:
     from twelvetasks.conversion.convert import to_dict, to_json
     from twelvetasks.listing import Listing, TaskListing
     from twelvetasks.session import TaskSession
-    from twelvetasks.stats.summary import TaskStats
+    from twelvetasks.stats.summary import ItemStats, TaskStats
     from twelvetasks.streams.streams import ItemStream, PageStream, TaskStream
     from twelvetasks.tasks.polling import Polling
     from twelvetasks.tasks.waiting import ItemWaiting, TaskWaiting

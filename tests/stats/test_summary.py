@@ -14,8 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.stats.accounts import NEW_YEAR, ready, task, tasks
-from twelvetasks import InvalidArgumentError, Task, TaskStats, to_dict
+from twelvetasks import (
+    AnalysisBatch,
+    InvalidArgumentError,
+    ItemStats,
+    Task,
+    TaskSession,
+    TaskStats,
+    to_dict,
+)
+from twelvetasks.stats.rows import kind_of
 from twelvetasks.stats.summary import Period, TimeBin, indexing_time
+from twelvetasks.testing import FakePlatform
 
 durations = st.lists(st.timedeltas(timedelta(0), timedelta(days=3650)), min_size=1, max_size=60)
 many = st.lists(tasks, max_size=40)
@@ -285,3 +295,38 @@ class TestAsADictionary:
             "slowest": [{"indexing_time": 90, "task": to_dict(slow)}],
             "latest_failed": [to_dict(broken)],
         }
+
+
+async def test_the_items_of_any_list_are_added_up() -> None:
+    async with (
+        FakePlatform.demo(200, seed=3) as platform,
+        TaskSession(platform.api_key, base_url=platform.base_url) as session,
+    ):
+        index = "62a0906d47f5678267ec10a6"
+        for listing, ended in (
+            (session.indexed_assets(index), "indexed_at"),
+            (session.embedding_tasks(), "updated_at"),
+            (session.analysis_tasks(), "completed_at"),
+            (session.analysis_batches(), "completed_at"),
+        ):
+            items: list[Any] = await listing
+            resource = listing.query.resource
+            stats: ItemStats[Any] = ItemStats.of(items, top=3)
+            ready = [item for item in items if item.status in resource.successes]
+            failed = [item for item in items if item.status in resource.failures]
+            times = [(getattr(one, ended) - one.created_at).total_seconds() for one in ready]
+            assert stats.total == len(items) > 10
+            assert stats.by_status == Counter(str(item.status) for item in items)
+            assert stats.indexing_times is not None
+            assert stats.indexing_times.longest == max(times)
+            assert stats.indexing_times.count == len(ready)
+            assert {item.id for item in stats.latest_failed} <= {item.id for item in failed}
+            assert len(stats.latest_failed) == min(3, len(failed))
+            assert stats.to_dict()["total"] == len(items)
+
+
+def test_canceled_and_expired_count_as_failed() -> None:
+    batch = AnalysisBatch(id="b", status="expired", created_at=datetime(2025, 1, 1, tzinfo=UTC))
+    assert ItemStats.of([batch]).latest_failed == (batch,)
+    assert kind_of("canceled") == kind_of("expired") == kind_of("failed") == "failed"
+    assert kind_of("completed") == "ready"

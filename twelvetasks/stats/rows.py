@@ -10,10 +10,9 @@ from datetime import date
 
 import attrs
 
-from twelvetasks.stats.summary import IndexingTimes, Period, TaskStats
+from twelvetasks.stats.summary import FAILURES, SUCCESSES, IndexingTimes, Period, TaskStats
 from twelvetasks.values.display import duration_text, printable
 from twelvetasks.values.fields import Count
-from twelvetasks.values.models import TaskStatus
 
 __all__ = [
     "DASH",
@@ -44,7 +43,7 @@ READY, UNDER_WAY, FAILED = "ready", "under way", "failed"
 
 def kind_of(status: str) -> str:
     """Sort a status into ready, failed or under way."""
-    return status if status in (TaskStatus.READY, TaskStatus.FAILED) else UNDER_WAY
+    return READY if status in SUCCESSES else FAILED if status in FAILURES else UNDER_WAY
 
 
 def status_rows(counts: Mapping[str, int], most: int) -> list[tuple[str, Count]]:
@@ -54,6 +53,10 @@ def status_rows(counts: Mapping[str, int], most: int) -> list[tuple[str, Count]]
         return rows
     rest = rows[most - 1 :]
     return [*rows[: most - 1], (f"{len(rest):,} others", sum(count for _, count in rest))]
+
+
+def _count(counts: Mapping[str, int], kind: str) -> int:
+    return sum(count for status, count in counts.items() if kind_of(status) == kind)
 
 
 @attrs.frozen(kw_only=True)
@@ -82,9 +85,9 @@ def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[Inde
     rows = [
         IndexRow(
             name=_name(index_id),
-            ready=counts.get(TaskStatus.READY, 0),
-            failed=counts.get(TaskStatus.FAILED, 0),
-            under_way=sum(n for status, n in counts.items() if kind_of(status) == UNDER_WAY),
+            ready=_count(counts, READY),
+            failed=_count(counts, FAILED),
+            under_way=_count(counts, UNDER_WAY),
         )
         for index_id, counts in indexes.items()
     ]

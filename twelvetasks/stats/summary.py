@@ -1,4 +1,4 @@
-"""Statistics of many tasks: counts, indexing times, days, the slowest and the failed.
+"""Statistics of many items, such as tasks: counts, times, days, the slowest and the failed.
 
 Tasks are added one at a time, and only a few are kept. To make quantiles exact, memory grows by
 eight bytes for each ready task (and more while they are sorted); the rest grows with the number of
@@ -13,18 +13,39 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import attrs
 
 from twelvetasks.conversion.convert import to_dict
+from twelvetasks.values.analysis_batches import ANALYSIS_BATCHES
+from twelvetasks.values.analysis_tasks import ANALYSIS_TASKS
 from twelvetasks.values.checks import whole_number
+from twelvetasks.values.embedding_tasks import EMBEDDING_TASKS
 from twelvetasks.values.fields import Count
-from twelvetasks.values.models import Task, TaskStatus
+from twelvetasks.values.indexed_assets import INDEXED_ASSETS
+from twelvetasks.values.models import Task
+from twelvetasks.values.tasks import TASKS
 
-__all__ = ["IndexingTimes", "Period", "TaskStats", "TimeBin", "indexing_time"]
+__all__ = [
+    "FAILURES",
+    "SUCCESSES",
+    "IndexingTimes",
+    "ItemStats",
+    "Period",
+    "TaskStats",
+    "TimeBin",
+    "indexing_time",
+]
 
+ItemT = TypeVar("ItemT")
 Ranked = TypeVar("Ranked", bound=tuple[Any, ...])
+
+_LISTS = (TASKS, INDEXED_ASSETS, EMBEDDING_TASKS, ANALYSIS_TASKS, ANALYSIS_BATCHES)
+SUCCESSES: frozenset[str] = frozenset().union(*(each.successes for each in _LISTS))
+"""The statuses of what has succeeded, such as ``ready``."""
+FAILURES: frozenset[str] = frozenset().union(*(each.failures for each in _LISTS))
+"""The statuses of what has ended otherwise, such as ``failed`` and ``canceled``."""
 
 _MICROSECOND = timedelta(microseconds=1)
 _PER_SECOND = 1_000_000
@@ -43,25 +64,30 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def indexing_time(task: Task) -> float | None:
-    """Give the seconds from the creation of a ready task until it last changed, else None.
+def indexing_time(item: Any) -> float | None:
+    """Give the seconds from the creation of a task, or of another item, until it was ready.
 
-    The API does not say when a task became ready. Its ``updated_at`` changes with every status, and
-    ready is the last: so this is the time until the task was ready, unless it has been changed
-    since. None, too, if the task lacks one of the two times, was updated before it was created, or
-    was created before 1970: that is the zero of a program, not a time.
+    None unless it is ready, or completed. That moment is its ``indexed_at`` or ``completed_at``; a
+    task has neither, but its ``updated_at`` changes with every status, and ready is the last: so
+    this is the time until it was ready, unless it has been changed since. None, too, if the item
+    lacks one of the two times, ended before it was created, or was created before 1970: that is
+    the zero of a program, not a time.
     """
-    duration = _microseconds(task)
+    duration = _microseconds(item)
     return None if duration is None else duration / _PER_SECOND
 
 
-def _microseconds(task: Task) -> int | None:
-    if task.status != TaskStatus.READY or task.created_at is None or task.updated_at is None:
+def _microseconds(item: Any) -> int | None:
+    created, ended = item.created_at, _ended_at(item)
+    if item.status not in SUCCESSES or created is None or ended is None or created < _EPOCH:
         return None
-    if task.created_at < _EPOCH:
-        return None
-    duration = (task.updated_at - task.created_at) // _MICROSECOND
+    duration: int = (ended - created) // _MICROSECOND
     return duration if duration >= 0 else None
+
+
+def _ended_at(item: Any) -> datetime | None:
+    times = (getattr(item, name, None) for name in ("indexed_at", "completed_at", "updated_at"))
+    return next(filter(None, times), None)
 
 
 @attrs.frozen(kw_only=True)
@@ -112,23 +138,27 @@ class Period:
     """Tasks that are ready and were last updated then, normally when they became ready."""
 
 
-class TaskStats:
-    """Statistics of the tasks added so far; every property can be read at any time.
+class ItemStats(Generic[ItemT]):
+    """Statistics of the items of a list added so far; every property can be read at any time.
 
-    Add them as they come::
+    The items may be of any list that the session has a method for. Add them as they come::
 
-        stats = TaskStats()
-        async for task in session.tasks():
+        from twelvetasks import EmbeddingTask, ItemStats
+
+        stats: ItemStats[EmbeddingTask] = ItemStats()
+        async for task in session.embedding_tasks():
             stats.add(task)
 
-    A status or an index that the platform left out is counted under ``""``. Raises
-    InvalidArgumentError if `top` is not a whole number from 0 on.
+    "Ready" is what has succeeded, "failed" what has ended otherwise, as canceled analysis tasks
+    and expired batches. A status or an index that the platform left out is counted under ``""``.
+    Raises InvalidArgumentError if `top` is not a whole number from 0 on.
     """
 
     __slots__ = (
         *("_counts", "_created", "_failed", "_ready", "_slowest", "_times", "_times_are_sorted"),
         *("top", "total", "undated", "untimed"),
     )
+    _noun: ClassVar[str] = "items"
 
     def __init__(self, *, top: int = 10) -> None:
         self.top: int = whole_number("top", top, least=0)
@@ -144,41 +174,42 @@ class TaskStats:
         self._ready: Counter[date] = Counter()
         self._times: array[int] = array("q")
         self._times_are_sorted = True
-        self._slowest: list[tuple[int, int, Task]] = []
-        self._failed: list[tuple[datetime, int, Task]] = []
+        self._slowest: list[tuple[int, int, ItemT]] = []
+        self._failed: list[tuple[datetime, int, ItemT]] = []
 
     @classmethod
-    def of(cls, tasks: Iterable[Task], *, top: int = 10) -> Self:
-        """Add these tasks; keep only the `top` slowest and the `top` failed."""
+    def of(cls, items: Iterable[ItemT], *, top: int = 10) -> Self:
+        """Add these items; keep only the `top` slowest and the `top` failed."""
         stats = cls(top=top)
-        for task in tasks:
-            stats.add(task)
+        for item in items:
+            stats.add(item)
         return stats
 
-    def add(self, task: Task) -> None:
-        """Count one more task. The same task given twice counts twice."""
+    def add(self, item: ItemT) -> None:
+        """Count one more item. The same item given twice counts twice."""
+        read: Any = item
         self.total += 1
-        self._counts[task.index_id or "", str(task.status or "")] += 1
-        if task.created_at is None:
+        self._counts[getattr(read, "index_id", None) or "", str(read.status or "")] += 1
+        if read.created_at is None:
             self.undated += 1
         else:
-            self._created[_utc_day(task.created_at)] += 1
-        if task.status == TaskStatus.READY:
-            self._add_ready(task)
-        elif task.status == TaskStatus.FAILED:
-            moment = task.updated_at or task.created_at or _LONG_AGO
-            self._keep(self._failed, (moment, -self.total, task))
+            self._created[_utc_day(read.created_at)] += 1
+        if read.status in SUCCESSES:
+            self._add_ready(item)
+        elif read.status in FAILURES:
+            moment = _ended_at(item) or read.created_at or _LONG_AGO
+            self._keep(self._failed, (moment, -self.total, item))
 
-    def _add_ready(self, task: Task) -> None:
-        if task.updated_at is not None:
-            self._ready[_utc_day(task.updated_at)] += 1
-        duration = _microseconds(task)
+    def _add_ready(self, item: ItemT) -> None:
+        if (ended := _ended_at(item)) is not None:
+            self._ready[_utc_day(ended)] += 1
+        duration = _microseconds(item)
         if duration is None:
             self.untimed += 1
             return
         self._times.append(duration)
         self._times_are_sorted = False
-        self._keep(self._slowest, (duration, -self.total, task))
+        self._keep(self._slowest, (duration, -self.total, item))
 
     def _keep(self, heap: list[Ranked], entry: Ranked) -> None:
         if len(heap) < self.top:
@@ -264,12 +295,12 @@ class TaskStats:
         )
 
     @property
-    def slowest(self) -> tuple[Task, ...]:
+    def slowest(self) -> tuple[ItemT, ...]:
         """The ready tasks that took longest by `indexing_time`, the slowest first."""
         return tuple(task for *_, task in sorted(self._slowest, reverse=True))
 
     @property
-    def latest_failed(self) -> tuple[Task, ...]:
+    def latest_failed(self) -> tuple[ItemT, ...]:
         """The failed tasks that changed last, the latest first."""
         return tuple(task for *_, task in sorted(self._failed, reverse=True))
 
@@ -297,7 +328,24 @@ class TaskStats:
         }
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.total} tasks>"
+        return f"<{type(self).__name__} of {self.total} {self._noun}>"
+
+
+class TaskStats(ItemStats[Task]):
+    """Statistics of the tasks added so far; every property can be read at any time.
+
+    Add them as they come::
+
+        stats = TaskStats()
+        async for task in session.tasks():
+            stats.add(task)
+
+    A status or an index that the platform left out is counted under ``""``. Raises
+    InvalidArgumentError if `top` is not a whole number from 0 on.
+    """
+
+    __slots__ = ()
+    _noun = "tasks"
 
 
 def _utc_day(moment: datetime) -> date:
