@@ -130,3 +130,18 @@ def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:
     for page in built.rglob("*.html"):
         text = page.read_text("utf-8")
         assert not re.search(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//', text)
+
+
+def test_each_threat_has_tests_that_exist() -> None:
+    text = (GUIDES / "security.md").read_text("utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    assert rows
+    for row in rows:
+        named = re.findall(r"`(tests/[^`]+)`", row.rpartition(" | ")[2])
+        assert named, row
+        for test in named:
+            file, *names = test.split("::")
+            written = (ROOT / file).read_text("utf-8")
+            assert re.search(r"^ *(?:async )?def test_", written, re.MULTILINE)
+            for name in names:
+                assert re.search(rf"^ *(?:class|(?:async )?def) {name}\b", written, re.MULTILINE)

@@ -19,6 +19,17 @@ class TestConnection:
         command("list", platform=account)
         assert {request.headers["x-api-key"] for request in account.requests} == {KEY}
 
+    @pytest.mark.parametrize(
+        "variable", ["TWELVETASKS_INSECURE_HTTP", "TWELVETASKS_LIST_INSECURE_HTTP"]
+    )
+    def test_a_variable_does_not_let_the_key_travel_in_the_clear(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        monkeypatch.setenv(variable, "1")
+        refused = command("list", "--base-url", "http://platform.invalid/v1.3")
+        assert refused.code == 2
+        assert "must be https" in refused.complaint
+
     def test_concurrency_bounds_the_requests_under_way(
         self, command: Command, fake_platform_factory: FakePlatformFactory
     ) -> None:

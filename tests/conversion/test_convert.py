@@ -26,6 +26,7 @@ from twelvetasks import (
 )
 from twelvetasks.conversion.convert import read_json, structure
 from twelvetasks.conversion.converters import DEEPEST
+from twelvetasks.conversion.decoding import MOST_HALVES, decode_json
 
 SEED = """
 {"data": [{"_id": "62a17bf847f5678267ec10cc", "created_at": "2022-06-09T04:50:00.879Z",
@@ -300,6 +301,18 @@ def test_a_body_of_many_small_values_is_refused_before_anything_is_made_of_it(sm
     finally:
         tracemalloc.stop()
     assert peak < len(body) / 2
+
+
+@pytest.mark.parametrize(
+    "half", [b"\\ud800", b"\\udc00a", b"\xed\xa0\xbd", b"\xed\xa0\xbd\xed\xb8\x80"]
+)
+def test_halves_of_characters_are_mended_up_to_a_bound(half: bytes) -> None:
+    allowed = MOST_HALVES // (half.count(b"\xed") or 1)
+    assert "\ud800" not in decode_json(b'"%s"' % (half * allowed))
+    with pytest.raises(ValueError, match=r"JSON|utf-8"):
+        decode_json(b'"%s"' % (half * (allowed + 1)))
+    page = read_json(page_sending(b'"caf\\ud83d"'), TaskPage)
+    assert page.tasks[0].extra["new"] == "caf\N{REPLACEMENT CHARACTER}"
 
 
 def test_as_many_values_as_are_allowed_are_read_and_text_full_of_commas_too() -> None:

@@ -285,6 +285,7 @@ _way_options: tuple[Decorator, ...] = (
         "--insecure-http",
         is_flag=True,
         every=True,
+        flag_only=True,
         help="Allow an http address of another machine: anyone on the way can read the API key.",
     ),
     option(
