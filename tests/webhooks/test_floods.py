@@ -100,7 +100,13 @@ async def test_ten_thousand_events_of_one_second_are_all_handed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "path"), [(body_of("w" * 257), "$.id"), (body_of(task="t" * 257), "$.data.id")]
+    ("body", "path"),
+    [
+        (body_of("w" * 257), "$.id"),
+        (body_of(task="t" * 257), "$.data.id"),
+        (body_of(task="t" * 257, type="analyze.task.ready"), "$.data.id"),
+        (body_of(task="t" * 257, type="analyze.task.canceled"), "$.data.id"),
+    ],
 )
 async def test_an_id_of_any_length_is_not_remembered(body: bytes, path: str) -> None:
     receiver = Receiver(SECRET, print)

@@ -22,6 +22,8 @@ __all__ = ["read_event"]
 LONGEST_ID = 256
 """Characters of an id: some ten times what the platform's have. Watches remember them."""
 
+_OF_TASKS = (TaskReady, TaskFailed, AnalysisReady, AnalysisFailed, AnalysisCanceled)
+
 _KINDS: dict[Any, type[Event]] = {
     "index.task.ready": TaskReady,
     "index.task.failed": TaskFailed,
@@ -46,7 +48,7 @@ def read_event(body: bytes) -> Event:
         reason, path = error.reason.replace("the answer", "the event", 1), error.json_path
     else:
         ids = {"$.id": event.id}
-        if isinstance(event, (TaskReady, TaskFailed)):
+        if isinstance(event, _OF_TASKS):
             ids["$.data.id"] = event.data.id
         path = next((path for path, id_ in ids.items() if len(id_) > LONGEST_ID), None)
         if path is None:
