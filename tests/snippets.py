@@ -44,7 +44,24 @@ twelvetasks() {
 """
 """The command, with the address of the test's platform wherever it would speak to TwelveLabs."""
 
-PYTHON = ("asgi", "demo", "docstring", "fleet", "fragment", "program", "pytest", "sdk", "watch")
+ELSEWHERE = (
+    "proxy.example.com:3128",
+    "socks.example.com:1080",
+    "/etc/ssl/company.pem",
+    "sidecar:8080",
+)
+"""What stands between a program and the platform; the tests put real ones in their places."""
+
+MARKS = {
+    "\ndef test_": "pytest",
+    "from twelvelabs": "sdk",
+    "REDIS_URL": "fleet",
+    "FastAPI(": "asgi",
+    **dict.fromkeys(ELSEWHERE, "elsewhere"),
+}
+"""What shows that a Python snippet is of a kind."""
+
+PYTHON = ("demo", "docstring", "fragment", "program", "watch", *MARKS.values())
 """The kinds of snippets that are Python."""
 
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
@@ -66,19 +83,16 @@ class Snippet:
     def kind(self) -> str:
         """What it is, and so the test of `test_snippets` that runs it."""
         if self.language == "sh":
+            if any(place in self.source for place in ELSEWHERE):
+                return "commands elsewhere"
             return "install" if self.source.startswith("python3 -m venv") else "commands"
         if self.language.startswith("{"):
             return "directive"
         if self.language != "python":
             return self.language
-        if "\ndef test_" in self.source:
-            return "pytest"
-        if "from twelvelabs" in self.source:
-            return "sdk"
-        if "REDIS_URL" in self.source:
-            return "fleet"
-        if "FastAPI(" in self.source:
-            return "asgi"
+        for mark, kind in MARKS.items():
+            if mark in self.source:
+                return kind
         if "session.watch(" in self.source and "asyncio.run(" not in self.source:
             return "watch"
         if "asyncio.run(" not in self.source:

@@ -10,9 +10,11 @@ import asyncio
 import itertools
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import stamina
 from yarl import URL
@@ -36,6 +38,7 @@ from tests.snippets import (  # noqa: F401 - fixtures, too
     with_a_free_port,
 )
 from tests.test_fleet import Server, server  # noqa: F401 - a fixture
+from tests.transport.houses import House, moved_in
 from tests.webhooks.servers import by_uvicorn
 from twelvetasks import TaskSession
 from twelvetasks.cli.profiles import profiles_path
@@ -49,9 +52,31 @@ DIRECTIVES = {"{eval-rst}", "{toctree}"}
 """What Sphinx makes the pages of; none of them holds code."""
 
 
+@pytest.fixture
+def house(
+    account: FakePlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[House]:
+    """Proxies and TLS before the account, which the environment knows nothing of but the file."""
+    with moved_in(tmp_path, account.base_url) as made:
+        for name in ("PLATFORM", "TWELVELABS_BASE_URL"):
+            monkeypatch.setenv(name, str(made.base_url))
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+        yield made
+
+
 class TestSnippets:
     def test_there_is_none_without_a_test(self) -> None:
-        known = {"install", "commands", "console", "directive", "none", "text", "toml", *PYTHON}
+        known = {
+            "install",
+            "commands",
+            "commands elsewhere",
+            "console",
+            "directive",
+            "none",
+            "text",
+            "toml",
+            *PYTHON,
+        }
         assert [str(snippet) for snippet in SNIPPETS if snippet.kind not in known] == []
 
     @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -220,6 +245,28 @@ class TestSnippets:
                 await asyncio.sleep(0.01)
         assert [delivery.status for delivery in account.deliveries] == [200]
         assert capsys.readouterr().out == promised
+
+    @snippets("elsewhere")
+    def test_a_program_behind_real_proxies_does_what_it_says(
+        self,
+        house: House,
+        account: FakePlatform,
+        snippet: Snippet,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        here = attrs.evolve(snippet, source=house.moved(snippet.source))
+        self.test_a_program_does_what_it_says(account, here, tmp_path, monkeypatch, capsys)
+        assert house.tunnels() == ("proxy.example.com" in snippet.source)
+
+    @snippets("commands elsewhere")
+    def test_commands_behind_real_proxies_do_what_they_say(
+        self, house: House, account: FakePlatform, snippet: Snippet, tmp_path: Path
+    ) -> None:
+        here = attrs.evolve(snippet, source=house.moved(snippet.source))
+        self.test_commands_do_what_they_say(account, here, tmp_path)
+        assert house.tunnels() == ("proxy.example.com" in snippet.source)
 
     @snippets("pytest")
     def test_a_test_passes_where_twelvetasks_is_only_installed(

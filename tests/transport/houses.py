@@ -10,14 +10,24 @@ import contextlib
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import attrs
 import trustme
 from yarl import URL
 
-__all__ = ["Authority", "Way", "free_port", "microsocks", "secured", "tinyproxy"]
+__all__ = [
+    "Authority",
+    "House",
+    "Way",
+    "free_port",
+    "microsocks",
+    "moved_in",
+    "secured",
+    "tinyproxy",
+]
 
 HOST = "127.0.0.1"
 
@@ -133,3 +143,75 @@ async def secured(base_url: URL, authority: Authority) -> AsyncIterator[URL]:
             handler.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
         await server.wait_closed()
+
+
+@attrs.frozen(kw_only=True)
+class House:
+    """What the guide's programs go through."""
+
+    http: Way
+    socks: Way
+    authority: Path
+    """The file of the authority's certificate."""
+    base_url: URL
+    """The platform's address behind TLS."""
+    plain: URL
+    """Its address without."""
+
+    def moved(self, source: str) -> str:
+        """Let a program go through this house instead of the one that it names."""
+        return (
+            source.replace("proxy.example.com:3128", f"{HOST}:{self.http.port}")
+            .replace("socks.example.com:1080", f"{HOST}:{self.socks.port}")
+            .replace("/etc/ssl/company.pem", str(self.authority))
+            # An address of this machine that does not look like one.
+            .replace("sidecar:8080", f"0.0.0.0:{self.plain.port}")
+        )
+
+    def tunnels(self) -> bool:
+        """Whether anything went through the HTTP proxy."""
+        return self.http.passed("CONNECT") > 0
+
+
+@contextlib.contextmanager
+def moved_in(folder: Path, plain: URL) -> Iterator[House]:
+    """Run a house in a thread, for programs with an event loop of their own."""
+    authority = Authority(folder)
+    made: list[House] = []
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    leave = asyncio.Event()
+
+    async def live() -> None:
+        async with (
+            tinyproxy(folder, "BasicAuth anna s3cret") as http,
+            microsocks(folder, user="anna", password="s3cret") as socks,
+            secured(plain, authority) as base_url,
+        ):
+            made.append(
+                House(
+                    http=http,
+                    socks=socks,
+                    authority=authority.file,
+                    base_url=base_url,
+                    plain=plain,
+                )
+            )
+            ready.set()
+            await leave.wait()
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(live())
+        finally:
+            ready.set()
+            loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    ready.wait()
+    try:
+        yield made[0]
+    finally:
+        loop.call_soon_threadsafe(leave.set)
+        thread.join()

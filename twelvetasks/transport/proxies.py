@@ -39,7 +39,9 @@ class Proxy:
 
 def hidden_proxy(given: Any) -> Any:
     """Return a proxy's address as a string that does not show its password."""
-    return Secret(str(given)) if isinstance(given, (str, URL)) else given
+    if isinstance(given, str):
+        return Secret(given)
+    return Secret(str(given)) if isinstance(given, URL) else given
 
 
 def choose_proxy(given: Any, url: URL, *, insecure_http: bool) -> Proxy | None:
@@ -57,7 +59,7 @@ def choose_proxy(given: Any, url: URL, *, insecure_http: bool) -> Proxy | None:
     proxy = _proxy(address)
     if url.scheme == "http" and not insecure_http and not is_this_machine(_host(address)):
         if given is None:
-            # Whoever sets it for the web does not mean servers of this machine.
+            # A proxy for the web is not meant for servers of this machine.
             return None
         refuse(
             name,
