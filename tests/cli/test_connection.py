@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import stamina.instrumentation
 
 from tests.cli.running import KEY, Command, Outcome
+from tests.transport.houses import House, moved_in
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.fixtures import FakePlatformFactory
 
@@ -70,6 +72,70 @@ class TestConnection:
         assert len(account.requests) == 4
         assert reports == []
         assert stamina.instrumentation.get_on_retry_hooks() == reporters
+
+
+class TestWayOut:
+    @pytest.fixture
+    def house(self, account: FakePlatform, tmp_path: Path) -> Iterator[House]:
+        with moved_in(tmp_path, account.base_url) as made:
+            yield made
+
+    @pytest.fixture(autouse=True)
+    def no_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+
+    def test_a_proxy_comes_from_its_flag_or_a_variable(
+        self,
+        command: Command,
+        account: FakePlatform,
+        house: House,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        address = house.http.address(login="anna:s3cret")
+        assert command("count", "--proxy", address, platform=account).out == "100\n"
+        assert house.http.passed("GET") == 1
+        for number, name in enumerate(("TWELVETASKS_PROXY", "HTTP_PROXY"), start=2):
+            with monkeypatch.context() as set_in:
+                set_in.setenv(name, address)
+                assert command("count", platform=account).out == "100\n"
+            assert house.http.passed("GET") == number
+        socks = house.socks.address("socks5", "anna:s3cret")
+        assert command("count", "--proxy", socks, platform=account).out == "100\n"
+
+    def test_a_password_is_in_no_complaint(
+        self, command: Command, account: FakePlatform, house: House
+    ) -> None:
+        for proxy in ("ftp://anna:pa55@h:1", "http://anna:pa55@h:99999", "pa55"):
+            refused = command("count", "--proxy", proxy, platform=account)
+            assert refused.code == 2
+            assert refused.complaint.startswith("--proxy=")
+            assert "pa55" not in refused.complaint
+        wrong = house.http.address(login="anna:pa55")
+        refused = command("count", "--proxy", wrong, "--base-url", str(house.base_url))
+        assert refused.code == 1
+        assert "user and password" in refused.complaint
+        assert "pa55" not in refused.complaint
+        assert account.requests == []
+
+    def test_http_of_another_machine_takes_a_flag_that_the_error_names(
+        self, command: Command, account: FakePlatform
+    ) -> None:
+        elsewhere = f"http://0.0.0.0:{account.base_url.port}/v1.3"
+        refused = command("count", "--base-url", elsewhere)
+        assert refused.code == 2
+        assert "in the clear" in refused.complaint
+        assert "--insecure-http" in refused.complaint
+        assert account.requests == []
+        assert command("count", "--base-url", elsewhere, "--insecure-http").out == "100\n"
+
+    def test_no_proxy_leads_to_the_demo(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("TWELVETASKS_PROXY", "http://127.0.0.1:9")
+        assert command("count", "--demo") == Outcome(0, "1000\n", "")
 
 
 class TestDemo:

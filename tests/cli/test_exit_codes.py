@@ -197,6 +197,12 @@ class TestFailure:
             port = server.getsockname()[1]
         failed = command("list", "--base-url", f"http://127.0.0.1:{port}/v1.3")
         assert failed.code == 1
+        *retries, complaint = failed.err.splitlines(keepends=True)
+        for number, retry in enumerate(retries, start=2):
+            assert f"twelvetasks: connection failed, retrying ({number}/6) in " in retry
+            assert f"127.0.0.1:{port}" in retry
+        assert len(retries) == 5
+        failed = Outcome(failed.code, failed.out, complaint)
         assert f"127.0.0.1:{port}" in failed.complaint
         assert "--base-url" in failed.complaint
 

@@ -48,6 +48,30 @@ def test_a_connection_that_is_not_accepted_is_told(terminal: Terminal, unreachab
     until_said(terminal, "twelvetasks: connecting to 127.0.0.1", "list", "--base-url", unreachable)
 
 
+def test_a_connection_that_fails_is_told_at_once(terminal: Terminal) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/v1.3"
+    shown = until_said(terminal, "retrying (3/6)", "count", "--base-url", address)
+    told = re.findall(r"twelvetasks: connection failed, retrying \((\d)/6\) in \d s: .*", shown)
+    assert told == ["2", "3"]
+
+
+def test_many_requests_that_fail_together_are_told_once(
+    terminal: Terminal, long_account: FakePlatform
+) -> None:
+    long_account.fail(disconnect=True, times=5)
+    with spawn(
+        ["list", "--format", "csv", *at(long_account)],
+        stdout=terminal.stream,
+        stderr=terminal.stream,
+    ) as process:
+        pass
+    assert process.returncode == 0
+    shown = terminal.close()
+    assert 1 <= shown.count("connection failed, retrying (2/6)") <= 2
+
+
 def test_a_retry_is_told_with_its_number_and_its_reason(
     terminal: Terminal, account: FakePlatform
 ) -> None:
