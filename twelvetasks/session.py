@@ -131,16 +131,17 @@ class TaskSession(Lists):
         api_key = None
         proxy = hidden_proxy(proxy)
         name, base_url = chosen_base_url(base_url)
-        base_url, fault = read_base_url(base_url, insecure_http=insecure_http is True)
+        address, fault = read_base_url(base_url, insecure_http=insecure_http is True)
+        base_url = None
         headers, headers_fault = read_headers(headers)
         if refusal is not None:
             raise refusal
         check_flag("insecure_http", insecure_http)
         if fault:
-            refuse(name, base_url, fault)
+            refuse(name, address, fault)
         if headers_fault is not None:
             refuse("headers", *headers_fault)
-        self._base_url = URL(base_url)
+        self._base_url = URL(address)
         options = Options(concurrency=concurrency, timeout=timeout, retry=retry, headers=headers)
         connections = Connections(
             user_agent=checked_user_agent(user_agent),

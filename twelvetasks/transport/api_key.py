@@ -11,7 +11,7 @@ import inspect
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from twelvetasks.values.errors import AuthenticationError
 from twelvetasks.values.secret import ApiKey
@@ -34,10 +34,10 @@ def read_api_key(given: Any) -> tuple[ApiKey | KeyCallable, AuthenticationError 
     The error is returned: raised here, its traceback would show `given` where locals are shown.
     """
     if callable(given) and not isinstance(given, type):
-        return given, None
+        return cast("KeyCallable", given), None
     key = os.environ.get(API_KEY_VARIABLE, "") if given is None else given
     fault = _fault_of(key)
-    if not fault:
+    if isinstance(key, str) and not fault:
         return ApiKey(key), None
     advice = f"Check api_key or the environment variable {API_KEY_VARIABLE}"
     if not isinstance(key, str):
