@@ -100,3 +100,9 @@ def test_a_log_file_is_spared(command: Command, account: FakePlatform) -> None:
     account.fail(status=503, times=2)
     counted = command("count", platform=account)
     assert (counted.code, counted.err) == (0, "")
+
+
+def test_a_lost_connection_is_told_once_an_attempt(terminal: Terminal) -> None:
+    shown = until_said(terminal, "retrying (4/6)", "count", "--base-url", "http://127.0.0.1:9/v1.3")
+    told = re.findall(r"retrying \((\d)/6\)", shown)
+    assert told == sorted(set(told))

@@ -149,7 +149,7 @@ class Notices:
             why = reason.removeprefix("the connection failed: ")
             count = f"({attempt}/{self.attempts})"
             self.tell(f"connection failed, retrying {count} in {wait:.0f} s: {why}")
-            self._last_sign = now
+            self._told, self._last_sign = self._retry, now
 
 
 class _Reader(logging.Handler):
