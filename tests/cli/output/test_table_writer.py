@@ -141,6 +141,30 @@ class TestTable:
         assert "CREATED" not in table
         assert note == "no room for CREATED (UTC): --wide shows all columns\n"
 
+    @pytest.mark.parametrize(
+        ("chosen", "shown", "left_out"),
+        [
+            ("id,status,filename", "ID STATUS FILE", ""),
+            ("id,index_id,status,filename", "ID INDEX", "STATUS, FILE"),
+            ("index_id,id,video_id", "INDEX ID", "VIDEO"),
+        ],
+    )
+    def test_of_chosen_columns_those_without_room_are_said(
+        self,
+        terminal: Terminal,
+        one_task: FakePlatform,
+        monkeypatch: pytest.MonkeyPatch,
+        chosen: str,
+        shown: str,
+        left_out: str,
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "60")
+        assert run_in(terminal, "list", "--columns", chosen, *at(one_task)) == 0
+        table, _, note = terminal.close().partition("twelvetasks: ")
+        assert without_styles(table).splitlines()[0].split() == shown.split()
+        said = f"no room for {left_out}: --wide shows all columns\n" if left_out else ""
+        assert note == said
+
     def test_wide_leaves_no_column_out(
         self, terminal: Terminal, one_task: FakePlatform, monkeypatch: pytest.MonkeyPatch
     ) -> None:

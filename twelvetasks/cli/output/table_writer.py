@@ -93,11 +93,11 @@ class TableWriter:
         self._out = out
         self._in_terminal = is_terminal(out.file)
         self._wide = wide
+        width = out.width if self._in_terminal and not wide else sys.maxsize
         if columns is None:
-            narrow = self._in_terminal and not wide
-            self._columns, self._left_out = _columns(out.width if narrow else sys.maxsize, sort_by)
+            self._columns, self._left_out = _columns(width, sort_by)
         else:
-            self._columns, self._left_out = [_BY_NAME[name] for name in columns], []
+            self._columns, self._left_out = _fitting([_BY_NAME[name] for name in columns], width)
         self._begun = False
 
     def write(self, tasks: tuple[Task, ...]) -> None:
@@ -148,3 +148,14 @@ def _columns(width: int, sort_by: SortBy) -> tuple[list[_Column], list[_Column]]
         columns.remove(dispensable)
         left_out.append(dispensable)
     return columns, left_out
+
+
+def _fitting(columns: list[_Column], width: int) -> tuple[list[_Column], list[_Column]]:
+    """Give the first of the chosen columns that have room, and those left out."""
+    count, taken = 0, 0
+    for column in columns:
+        # The last one may be shortened.
+        if count and taken + min(column.width, _FILE.width if column.cut else column.width) > width:
+            break
+        count, taken = count + 1, taken + column.width + len(_GAP)
+    return columns[:count], columns[count:]
