@@ -295,6 +295,11 @@ class TestFastapiService:
             for word in ("Traceback", "Error", "ERROR", "WARNING", KEY, WEBHOOK_SECRET):
                 assert word not in printed, printed
 
+    @pytest.fixture
+    def all_failed(self, account: FakePlatform) -> None:
+        """Before the service begins to watch: what it asks for must not be held."""
+        fail_all(account)
+
     @staticmethod
     def get(url: str) -> Any:
         with urlopen(url, timeout=20) as answer:
@@ -353,11 +358,11 @@ class TestFastapiService:
         with urlopen(f"{service}/failed.jsonl", timeout=20) as answer:
             assert [json.loads(line) for line in answer] == account.tasks(status="failed")
 
+    @pytest.mark.usefixtures("all_failed")
     @pytest.mark.parametrize("how", ["orderly", "reset"])
     def test_a_client_that_leaves_ends_its_listing_without_a_word(
         self, account: FakePlatform, service: str, how: str
     ) -> None:
-        fail_all(account)
         account.hold(page=5)
         with connected(service, "/failed.jsonl") as client:
             assert client.recv(20).startswith(b"HTTP/1.1 200 OK")
