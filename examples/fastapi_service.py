@@ -118,24 +118,30 @@ async def show_task(session: Session, task_id: str) -> twelvetasks.Task:
     return await session.task(task_id)
 
 
+async def failed_stream(session: Session) -> AsyncIterator[twelvetasks.TaskStream]:
+    """Open a listing of the failed tasks, and close it once its answer is sent or given up."""
+    async with session.tasks(status="failed") as stream:
+        yield stream
+
+
 @app.get("/failed.jsonl")
-async def stream_failed(session: Session) -> StreamingResponse:
+async def stream_failed(
+    stream: Annotated[twelvetasks.TaskStream, fastapi.Depends(failed_stream)],
+) -> StreamingResponse:
     """Stream the failed tasks, each as soon as it is known.
 
     If not all of them can be read, the last line is an object with an `error`.
     """
-    stream = aiter(session.tasks(status="failed"))
     first = await anext(stream, None)  # An error before the first task has a status of its own.
 
     async def lines() -> AsyncIterator[str]:
-        async with stream:
-            if first is not None:
-                yield twelvetasks.to_json(first) + "\n"
-            try:
-                async for task in stream:
-                    yield twelvetasks.to_json(task) + "\n"
-            except twelvetasks.TwelveTasksError as error:
-                yield json.dumps({"error": str(error)}) + "\n"
+        if first is not None:
+            yield twelvetasks.to_json(first) + "\n"
+        try:
+            async for task in stream:
+                yield twelvetasks.to_json(task) + "\n"
+        except twelvetasks.TwelveTasksError as error:
+            yield json.dumps({"error": str(error)}) + "\n"
 
     return StreamingResponse(lines(), media_type="application/jsonl")
 

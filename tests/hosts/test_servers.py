@@ -124,11 +124,10 @@ def test_a_service_lists_streams_takes_webhooks_and_ends(
 
 
 @pytest.mark.parametrize("how", ["orderly", "reset"])
-@pytest.mark.parametrize("server", [name for name in SERVERS if "granian" not in name])
+@pytest.mark.parametrize("server", SERVERS)
 def test_a_client_that_leaves_ends_its_listing_without_a_word(
     account: FakePlatform, server: str, how: str, tmp_path: Path
 ) -> None:
-    # Not under granian: it does not always tell the application that a client has left.
     fail_all(account)
     with served(server, account, tmp_path) as service:
         account.hold(page=5)
