@@ -123,10 +123,10 @@ class Telemetry:
         """Put one attempt of a request into a span, and measure it."""
         measured: dict[str, Any] = {
             "http.request.method": method,
-            "server.address": url.host,
+            "server.address": url.raw_host,
             "server.port": url.port,
         }
-        self._waited.record(waited, {"server.address": url.host or ""})
+        self._waited.record(waited, {"server.address": url.raw_host or ""})
         if resends:
             self._resent.add(1, measured)
         told = {"url.full": str(url), "twelvetasks.page": page}

@@ -20,6 +20,7 @@ from twelvetasks import (
     TransportError,
 )
 from twelvetasks.testing import FakePlatform
+from twelvetasks.transport.proxies import choose_proxy, hidden_proxy
 
 PASSWORD = "s3cret-of-the-house"
 LOGIN = f"anna:{PASSWORD}"
@@ -277,3 +278,10 @@ async def test_http_of_another_machine_is_an_explicit_choice(platform: FakePlatf
     with pytest.raises(InvalidArgumentError, match="base_url="):
         TaskSession("tlk", base_url=base_url)
     assert await listed(platform, base_url, insecure_http=True) == 230
+
+
+def test_a_proxy_that_looks_like_another_is_shown_in_its_ascii_form() -> None:
+    given = hidden_proxy("http://\u0435x\u0430mple.invalid:3128")
+    proxy = choose_proxy(given, URL("https://platform.invalid"), insecure_http=False)
+    assert proxy is not None
+    assert proxy.place == "xn--xmple-4ve7a.invalid:3128"

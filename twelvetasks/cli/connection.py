@@ -30,6 +30,7 @@ from twelvetasks.session import TaskSession
 from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url
 from twelvetasks.transport.gate import Gate
 from twelvetasks.transport.proxies import hidden_proxy
+from twelvetasks.transport.refusals import host_of
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.values.secret import ApiKey
 
@@ -103,7 +104,7 @@ class Connection:
                 api_key, base_url = platform.api_key, platform.base_url
             options = dict(self.options)
             gate, retry = Gate(self.options.get("concurrency", 8)), RetryPolicy()
-            host = _host(chosen_base_url(base_url)[1])
+            host = host_of(str(chosen_base_url(base_url)[1])) or ""
             notices = Notices(host=host, gate=gate, attempts=retry.attempts)
             traces = [notices.trace_config()]
             if platform is None:
@@ -117,14 +118,6 @@ class Connection:
             await opened.enter_async_context(session)
             await opened.enter_async_context(notices.shown())
             await use(session)
-
-
-def _host(base_url: str | URL) -> str:
-    """Give the host of an address; the session refuses one that has none."""
-    try:
-        return URL(base_url).host or ""
-    except ValueError:
-        return ""
 
 
 def _demo_platform(count: int, *, living: bool) -> FakePlatform:

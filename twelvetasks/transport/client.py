@@ -212,7 +212,7 @@ class Client:
         said = ": ".join(filter(None, (code, message))) or response.reason
         reason = f"{response.status} {self._quoted(said or '')}".rstrip(" .")
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            host, proxy = response.url.host or "", self._connections.proxy
+            host, proxy = response.url.raw_host or "", self._connections.proxy
             return refused_by_proxy(reason, response.status, host, proxy, origin)
         kind, advice = kind_of_refusal(
             response.status, code, listing=origin.get("page") is not None

@@ -68,7 +68,7 @@ def fault_of(
     match error:
         case aiohttp.ClientHttpProxyError():
             said = quoted(f"{error.status} {error.message}".strip())
-            host = error.request_info.url.host or ""
+            host = error.request_info.url.raw_host or ""
             refusal = refused_by_proxy(said, error.status, host, connections.proxy, origin)
             return Fault(refusal, lasting=error.status < HTTPStatus.INTERNAL_SERVER_ERROR)
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():

@@ -116,7 +116,7 @@ def _fault_in(address: Any) -> tuple[str, str]:
 
 def _proxy(address: Secret) -> Proxy:
     url = URL(str.__str__(address))
-    return Proxy(address, f"{url.host}:{url.port}", url.scheme in SOCKS)
+    return Proxy(address, f"{url.raw_host}:{url.port}", url.scheme in SOCKS)
 
 
 def _host(address: Secret) -> str:

@@ -72,6 +72,14 @@ def test_many_requests_that_fail_together_are_told_once(
     assert 1 <= shown.count("connection failed, retrying (2/6)") <= 2
 
 
+def test_a_host_that_looks_like_another_is_told_in_its_ascii_form(
+    terminal: Terminal, unreachable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", unreachable.removesuffix("/v1.3"))
+    url = "https://\u0435x\u0430mple.invalid/v1.3"  # two of its letters are Cyrillic
+    until_said(terminal, "connecting to xn--xmple-4ve7a.invalid\r\n", "list", "--base-url", url)
+
+
 def test_a_retry_is_told_with_its_number_and_its_reason(
     terminal: Terminal, account: FakePlatform
 ) -> None:
