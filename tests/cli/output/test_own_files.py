@@ -277,7 +277,14 @@ def test_the_checkpoint_of_a_watch_keeps_its_mode_and_a_link_to_it_stays(
     account: FakePlatform, tmp_path: Path, as_link: bool
 ) -> None:
     place = tmp_path / "place"
-    started = ["watch", "--since", "600w", "--base-url", str(account.base_url), "--checkpoint"]
+    started = [
+        "watch",
+        "--updated-since",
+        "600w",
+        "--base-url",
+        str(account.base_url),
+        "--checkpoint",
+    ]
 
     def saved_anew() -> None:
         before = place.read_text() if place.exists() else ""
