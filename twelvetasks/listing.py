@@ -15,7 +15,7 @@ from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests
 from twelvetasks.streams.streams import BATCH_SIZE, ItemStream, PageStream, TaskStream
 from twelvetasks.tasks.polling import Polling
-from twelvetasks.tasks.requests import checked_item_id, retrieve
+from twelvetasks.tasks.requests import checked_item_id
 from twelvetasks.tasks.waiting import ItemWaiting, OnItemChange, WaitPlan, wait_for
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import whole_number
@@ -113,7 +113,7 @@ class Listing(Generic[ItemT]):
             asset = await session.indexed_assets("62a0906d47f5678267ec10a6").retrieve(asset)
         """
         item_id = checked_item_id(self.query.resource, item)
-        return await retrieve(self._requests, self.query, item_id)
+        return await self._requests.retrieve(self.query, item_id)
 
     async def wait(
         self,
@@ -178,6 +178,7 @@ class Listing(Generic[ItemT]):
         deletions: bool = False,
         min_interval: float = 5.0,
         max_interval: float = 60.0,
+        lateness: float = 5.0,
         webhooks: Announcer | None = None,
     ) -> ItemWatch[ItemChange[ItemT]]:
         """Watch the items that match: an endless async generator of `ItemChange`.
@@ -202,6 +203,7 @@ class Listing(Generic[ItemT]):
             deletions=deletions,
             min_interval=min_interval,
             max_interval=max_interval,
+            lateness=lateness,
         )
         return ItemWatch(self._requests, plan, webhooks)
 

@@ -270,14 +270,16 @@ class TaskSession(Lists):
         deletions: bool = False,
         min_interval: float = 5.0,
         max_interval: float = 60.0,
+        lateness: float = 5.0,
         webhooks: Announcer | None = None,
     ) -> TaskWatch:
         """Watch the tasks that match: an endless async generator of `TaskChange`.
 
         Each change is delivered once, in order of `updated_at`. A change is the difference between
         two observations of a task: if it changes twice between two polls, only its newest state is
-        seen. `before` is None for a task that this watch has not seen yet: it remembers the 10,000
-        tasks seen last, since it began or resumed.
+        seen. What becomes visible after a later update is delivered then, out of order. `before` is
+        None for a task that this watch has not seen yet: it remembers the 10,000 tasks seen last,
+        since it began or resumed.
 
         The filters are those of `tasks`. With `status`, a change is delivered if the task was, or
         is, in one of these states; that it was is known only of tasks this watch has seen.
@@ -288,22 +290,28 @@ class TaskSession(Lists):
 
         `deletions`: deliver deleted tasks, too, after the changes of the poll that noticed them.
         For that the watch lists every task at its beginning and remembers them all. It lists them
-        again when there are fewer than expected, which at most doubles its requests. Tasks deleted
-        while no watch is running are not delivered.
+        again when there are fewer than expected, which at most doubles its requests, and confirms
+        each deletion by one request for that task. Tasks deleted while no watch is running are not
+        delivered.
 
         A poll without changes is one request for ten tasks. The next poll follows about
         `min_interval` seconds after a change; while nothing changes, the interval grows up to about
         `max_interval`. Transient failures (no connection, no answer in time, status 429 and 5xx)
         are logged as warnings and retried. Any other error ends the watch and has a `checkpoint`.
 
+        `lateness`, in seconds, from 0: by how much an update may become visible after one with a
+        later `updated_at`, because its transaction took longer. Each poll reads back so far, and
+        the checkpoint holds the states that were delivered there.
+
         `webhooks`, a `twelvetasks.webhooks.Receiver`: poll as soon as it receives that a task is
         ready or has failed, at most once a second. If the poll does not show the change yet, it
-        polls again after 1, 2, 4, ... seconds. Webhooks decide when the watch polls, never what it
-        delivers: each change is delivered once, in order, even if webhooks are lost, late,
-        duplicated or out of order.
+        polls again after 1, 2, 4, ... seconds; a task that two polls did not show as announced is
+        fetched by itself, if the filters are none but `index_id` and `status`. Only what the
+        platform shows is delivered: each change once, even if webhooks are lost, late, duplicated
+        or out of order.
 
-        It assumes that every change of a task sets a new `updated_at`, never earlier than that of
-        a change that was visible before. A task without `updated_at` is not watched.
+        It assumes that every change of a task sets a new `updated_at`, or another status, and that
+        it becomes visible within `lateness`. A task without `updated_at` is not watched.
 
         Raises InvalidArgumentError for an argument that the endpoint does not accept.
         """
@@ -323,6 +331,7 @@ class TaskSession(Lists):
             deletions=deletions,
             min_interval=min_interval,
             max_interval=max_interval,
+            lateness=lateness,
         )
         return TaskWatch(self._requests, plan, webhooks)
 
@@ -337,7 +346,7 @@ class TaskSession(Lists):
 
         Raises InvalidArgumentError for what is no id, NotFoundError if there is no such task.
         """
-        return await single.retrieve(self._requests, TaskQuery(), single.checked_id(task_id))
+        return await self._requests.retrieve(TaskQuery(), single.checked_id(task_id))
 
     async def delete(self, task: str | Task) -> None:
         """Delete a task, given as it is or by its id.

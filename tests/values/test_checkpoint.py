@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 
 from twelvetasks import Checkpoint, InvalidArgumentError, TaskQuery
@@ -23,7 +24,6 @@ WRITTEN = {
     "ids": ["1", "2"],
     "rank": 7,
     "since": "2022-06-09T00:00:00Z",
-    "seen": [],
 }
 
 
@@ -31,6 +31,16 @@ def test_a_checkpoint_is_a_line_of_json_that_gives_it_back() -> None:
     assert json.loads(str(WHOLE)) == WRITTEN
     assert "\n" not in str(WHOLE)
     assert Checkpoint.parse(str(WHOLE)) == WHOLE
+    key = WHOLE.since
+    assert key is not None
+    states = frozenset((("1", key, "ready"), ("2", key, "")))
+    full = attrs.evolve(WHOLE, seen=frozenset("3"), states=states)
+    more = {
+        "seen": ["3"],
+        "states": [["1", "2022-06-09T00:00:00Z", "ready"], ["2", "2022-06-09T00:00:00Z", ""]],
+    }
+    assert json.loads(str(full)) == WRITTEN | more
+    assert Checkpoint.parse(full.token) == Checkpoint.parse(str(full)) == full
     start = Checkpoint.start(TaskQuery())
     assert Checkpoint.parse(str(start)) == start
 
@@ -50,6 +60,12 @@ def test_a_checkpoint_is_a_line_of_json_that_gives_it_back() -> None:
         {"rank": True},
         {"rank": "7"},
         {"since": []},
+        {"seen": "3"},
+        {"states": "abc"},
+        {"states": [["1", "2022-06-09T00:00:00Z"]]},
+        {"states": [["1", "yesterday", "ready"]]},
+        {"states": [["1", "2022-06-09T00:00:00Z", None]]},
+        {"states": ["123"]},
     ],
 )
 def test_what_no_checkpoint_writes_is_no_checkpoint(other: dict[str, Any]) -> None:

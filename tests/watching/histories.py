@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -26,6 +26,7 @@ from twelvetasks import (
 )
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.timestamps import utc_timestamp
+from twelvetasks.watching.lookups import Lookup
 from twelvetasks.watching.plan import TaskChange, WatchPlan
 from twelvetasks.watching.progress import Watching
 
@@ -52,9 +53,9 @@ class Watcher(Protocol):
 
     @property
     def checkpoint(self) -> Checkpoint: ...
-    def next_read(self) -> tuple[TaskQuery, Read]: ...
-    def receive(self, page: TaskPage) -> None: ...
-    def fail(self, error: TwelveTasksError) -> None: ...
+    def next_read(self) -> tuple[TaskQuery, Read | Lookup]: ...
+    def receive(self, answer: Any, /) -> None: ...
+    def fail(self, error: TwelveTasksError) -> object: ...
     def take(self) -> TaskChange | None: ...
     def announce(self, id: str, status: TaskStatus) -> None: ...  # noqa: A002
 
@@ -74,6 +75,8 @@ class Setting:
     """Whether it is a watch of two statuses only."""
     deletions: bool = False
     restarts: bool = False
+    late: int = 0
+    """By how much the time of a change may be older than the newest."""
     rate: float = 0.0
     """Changes of the account for each request, on average."""
     failing: float = 0.0
@@ -90,7 +93,7 @@ class Setting:
         )
 
     def __str__(self) -> str:
-        flags = ("filtered", "deletions", "restarts")
+        flags = ("filtered", "deletions", "restarts", "late")
         extras = [flag for flag in flags if getattr(self, flag)]
         return "-".join([self.begins, *extras])
 
@@ -123,7 +126,7 @@ class History:
     ) -> None:
         self.setting = setting
         self.random = random
-        self.account = Account(random, count, ties=setting.ties)
+        self.account = Account(random, count, ties=setting.ties, late=setting.late)
         self.refuses_beyond = random.random() < 0.5
         """Whether a page past the end is refused or empty."""
         self.requests = 0
@@ -157,6 +160,9 @@ class History:
         query, read = self.watcher.next_read()
         if self.random.random() < self.setting.failing:
             self.watcher.fail(self.random.choice(FAILURES)("it fails at random"))
+            return
+        if isinstance(read, Lookup):
+            self.watcher.receive(self.account.read(query, read))
             return
         if self.refuses_beyond and read.page > 1 and read.start >= len(self.account.items):
             self.watcher.fail(BadRequestError("there is no such page"))
@@ -253,7 +259,8 @@ class History:
         return Verdict(
             lost=len(due - set(states)),
             repeated=sum(n - 1 for n in (*counts.values(), *counts_gone.values())),
-            disordered=sum(a.updated > b.updated for a, b in pairwise(states)),
+            # What is committed late is delivered late.
+            disordered=sum(a.updated > b.updated + self.setting.late for a, b in pairwise(states)),
             invented=len(set(states) - self.account.ever)
             + len(set(states) & self._present)
             + sum(state.updated < (self._since or 0) for state in states)

@@ -1,19 +1,21 @@
 """A model of the platform for watches: an account that remembers every state its tasks were in.
 
 It knows nothing of HTTP and of asyncio. Its assumptions are those the README names: a read is
-atomic, time never goes back, `updated_at` is another after every change of a task, several tasks
-may share one, and ties keep their order between reads.
+atomic, `updated_at` is another after every change of a task, several tasks may share one, and ties
+keep their order between reads. Time never goes back, but where changes are committed `late`.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import attrs
 
 from twelvetasks import PageInfo, SortBy, Task, TaskPage, TaskQuery, TaskStatus
 from twelvetasks.paging.reads import Read
+from twelvetasks.watching.lookups import Lookup
 
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 STATUSES = tuple(TaskStatus)
@@ -52,8 +54,9 @@ class Item:
 class Account:
     """Tasks that come, go and change, and pages of them at one instant."""
 
-    def __init__(self, random: Random, count: int, *, ties: int) -> None:
+    def __init__(self, random: Random, count: int, *, ties: int, late: int = 0) -> None:
         self._random = random
+        self._late = late
         self._ties = max(ties, 1)
         self._born = self._at_once = 0
         self.now = 0
@@ -74,10 +77,15 @@ class Account:
     def insert(self, status: TaskStatus | None = None) -> Item:
         now = self.tick()
         self._born += 1
-        state = State(f"t{self._born:06}", now, status or self._any_status())
+        state = State(f"t{self._born:06}", self._stamp(now), status or self._any_status())
         item = self.items[state.id] = Item(self._born, now, state)
         self.ever.add(state)
         return item
+
+    def _stamp(self, now: int, *, after: int = 0) -> int:
+        """Give the time that a change gets: one that is committed late may be older than now."""
+        oldest = max(now - self._late, after + 1)
+        return self._random.randint(oldest, now) if self._late and oldest < now else now
 
     def delete(self, item: Item | None = None) -> None:
         if item is not None or self.items:
@@ -89,7 +97,8 @@ class Account:
         item = item or self._any_item()
         while (now := self.tick()) == item.state.updated:
             pass
-        item.state = State(item.state.id, now, status or self._any_status())
+        stamp = self._stamp(now, after=item.state.updated)
+        item.state = State(item.state.id, stamp, status or self._any_status())
         self.ever.add(item.state)
 
     @property
@@ -97,7 +106,10 @@ class Account:
         """The state of every task now."""
         return {item.state for item in self.items.values()}
 
-    def read(self, query: TaskQuery, read: Read) -> TaskPage:
+    def read(self, query: TaskQuery, read: Read | Lookup) -> Any:
+        if isinstance(read, Lookup):
+            item = self.items.get(read.id)
+            return None if item is None else item.task()
         by_update = query.sort_by is SortBy.UPDATED_AT
         ordered = sorted(
             self.items.values(),

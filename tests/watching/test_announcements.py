@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import attrs
 import pytest
 
 from tests.watching.model import Account
 from tests.watching.test_progress import account, begin, poll
-from twelvetasks import RateLimitedError, ServerError, SortBy, TaskStatus
+from twelvetasks import BadRequestError, RateLimitedError, ServerError, SortBy, Task, TaskStatus
+from twelvetasks.paging.reads import Read
 from twelvetasks.watching import announcements as announced
 from twelvetasks.watching.announcements import APART, Announced
+from twelvetasks.watching.lookups import Lookup
 from twelvetasks.watching.progress import Watching
 
 READY, FAILED = TaskStatus.READY, TaskStatus.FAILED
@@ -64,6 +69,61 @@ def test_what_never_shows_is_left_to_the_watch_in_the_end() -> None:
     watch = quiet(where)
     watch.announce("elsewhere", READY)
     assert waits(watch, where, 9) == [1, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_a_task_that_polls_do_not_show_is_fetched_by_itself() -> None:
+    """It was committed too late for any poll, or the listing does not have it yet."""
+    where = account(30)
+    watch = quiet(where)
+    for updated in (2, where.now + 100):
+        hidden = where.insert(READY)
+        del where.items[hidden.state.id]
+        hidden.state = attrs.evolve(hidden.state, updated=updated)
+        watch.announce(hidden.state.id, READY)
+        waits, changes = [], []
+        for _ in range(8):
+            waits.append(watch.wait)
+            query, read = watch.next_read()
+            is_alone = isinstance(read, Lookup)
+            watch.receive(hidden.task() if is_alone else where.read(query, read))
+            changes += [change.task for change in iter(watch.take, None)]
+        is_known = updated > 2  # the other is older than the watch
+        assert changes == [hidden.task()] * is_known
+        assert waits[:4] == [1, 1, 0, 2]
+        for _ in range(10):
+            assert poll(watch, where) == []
+    new = where.insert()
+    assert [change.task for change in poll(watch, where)] == [new.task()]
+
+
+def test_only_a_task_that_the_filters_admit_is_delivered() -> None:
+    for filters, comes in (
+        ({"index_id": "i"}, True),
+        ({"index_id": "j"}, False),
+        ({"width": 9}, False),
+    ):
+        where = account(0)
+        watch = begin(where, **filters)
+        watch.announce("t", READY)
+        task = Task(id="t", index_id="i", status=READY, updated_at=datetime(2026, 1, 1, tzinfo=UTC))
+        changes = []
+        for _ in range(6):
+            query, read = watch.next_read()
+            watch.receive(task if isinstance(read, Lookup) else where.read(query, read))
+            changes += [change.task for change in iter(watch.take, None)]
+        assert changes == [task] * comes
+
+
+def test_a_task_that_may_not_be_read_is_left_alone() -> None:
+    where = account(30)
+    watch = quiet(where)
+    watch.announce("elsewhere", READY)
+    poll(watch, where)
+    watch.receive(where.read(*watch.next_read()))
+    assert watch.next_read()[1] == Lookup("elsewhere", is_missing=False)
+    assert watch.fail(BadRequestError("it is no id"))
+    assert isinstance(watch.next_read()[1], Read)
+    assert watch.wait == 2
 
 
 def test_what_is_known_already_takes_one_look() -> None:

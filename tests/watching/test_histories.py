@@ -29,6 +29,9 @@ OTHERS = [
     Setting(begins="now", deletions=True),
     Setting(begins="between", deletions=True, restarts=True),
     Setting(begins="early", deletions=True, filtered=True),
+    Setting(begins="now", late=5),
+    Setting(begins="early", late=5, restarts=True),
+    Setting(begins="now", late=5, deletions=True),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.watching.model import Account, state_of
+from tests.watching.model import Account, Item, state_of
 from twelvetasks import (
     AuthenticationError,
     BadRequestError,
@@ -20,7 +20,6 @@ from twelvetasks import (
     NotFoundError,
     PageInfo,
     RateLimitedError,
-    ResponseError,
     ServerError,
     SessionClosedError,
     SortBy,
@@ -32,6 +31,7 @@ from twelvetasks import (
 )
 from twelvetasks.paging.reads import Read
 from twelvetasks.watching import progress as watching
+from twelvetasks.watching.lookups import Lookup
 from twelvetasks.watching.plan import TaskChange, WatchPlan
 from twelvetasks.watching.progress import Watching
 
@@ -64,7 +64,7 @@ def poll(watch: Watching, where: Account) -> list[TaskChange]:
         while (change := watch.take()) is not None:
             changes.append(change)
         query, read = watch.next_read()
-        if query.sort_by is SortBy.UPDATED_AT:
+        if query.sort_by is SortBy.UPDATED_AT and isinstance(read, Read):
             return changes
         watch.receive(where.read(query, read))
 
@@ -80,6 +80,8 @@ def poll(watch: Watching, where: Account) -> list[TaskChange]:
         ({"since": NOON, "resume": Checkpoint(query="watch")}, "since="),
         ({"updated_at": NOON}, "updated_at=.*since"),
         ({"deletions": "yes"}, "deletions='yes'"),
+        ({"lateness": -1}, "lateness=-1"),
+        ({"lateness": math.inf}, "lateness=inf"),
         ({"min_interval": 0}, "min_interval=0"),
         ({"min_interval": True}, "min_interval=True"),
         ({"max_interval": math.inf}, "max_interval=inf"),
@@ -234,7 +236,7 @@ def test_a_poll_expects_as_much_as_the_last_one_brought() -> None:
         for _ in range(count):
             where.insert()
         assert len(poll(watch, where)) == count
-        assert watch.next_read()[1].page_limit == page_limit
+        assert the_read(watch).page_limit == page_limit
 
 
 def test_changes_have_to_be_taken_before_more_is_read() -> None:
@@ -267,23 +269,131 @@ def test_a_burst_between_two_reads_of_a_poll_is_stepped_over() -> None:
 # Odd answers
 
 
-def test_a_torn_page_is_read_again_three_times_at_most() -> None:
-    where = account(30)
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_page_that_contradicts_its_total_is_used_for_what_it_holds(missing: int) -> None:
+    """The platform counts at one instant and finds at another: a lagging total ends nothing."""
+    where = account(5)
     watch = begin(where)
 
-    def torn() -> TaskPage:
-        page = where.read(*watch.next_read())
-        return attrs.evolve(page, data=page.tasks[1:])
-
-    for _ in range(2):
-        watch.receive(torn())
-        watch.receive(torn())
+    def torn(lag: int) -> list[TaskChange]:
+        page: TaskPage = where.read(*watch.next_read())
+        info = attrs.evolve(page.page_info, total_results=len(where.items) + lag)
+        watch.receive(attrs.evolve(page, data=page.tasks[missing:], page_info=info))
         assert watch.wait > 0
-        assert poll(watch, where) == []
-    watch.receive(torn())
-    watch.receive(torn())
-    with pytest.raises(ResponseError, match="contradicts"):
-        watch.receive(torn())
+        return [*iter(watch.take, None)]
+
+    for lag in (3, 3, 3, 3, 3, -2, -2, -2, -2):
+        assert torn(lag) == []
+    items = [where.insert() for _ in range(3)]
+    shown = [item.task() for item in items]
+    assert [change.task for change in torn(4)] == shown[: 3 - missing]
+    assert [change.task for change in poll(watch, where)] == shown[3 - missing :]
+
+
+def test_no_task_at_all_where_there_is_said_to_be_one_is_asked_for_again() -> None:
+    where = account(5)
+    watch = Watching(plan(), random=lambda: 0.5)
+    for _ in range(5):
+        page: TaskPage = where.read(*watch.next_read())
+        watch.receive(attrs.evolve(page, data=()))
+        assert watch.wait > 0
+    assert poll(watch, where) == []
+    item = where.insert()
+    assert [change.task for change in poll(watch, where)] == [item.task()]
+
+
+# What is committed late
+
+
+def committed_late(where: Account, *, by: int) -> Item:
+    """Give a new task with an older time than the newest."""
+    item = where.insert()
+    item.state = attrs.evolve(item.state, updated=where.now - by)
+    return item
+
+
+def test_what_is_committed_after_a_later_update_is_delivered() -> None:
+    where = account(30)
+    watch = begin(where)
+    newest = where.insert()
+    assert [change.task for change in poll(watch, where)] == [newest.task()]
+    late = committed_late(where, by=3)
+    resumed = Watching(plan(resume=str(watch.checkpoint)))
+    for one in (watch, resumed):
+        assert [change.task for change in poll(one, where)] == [late.task()]
+        assert poll(one, where) == []
+    again = Watching(plan(resume=str(watch.checkpoint)))
+    assert poll(again, where) == []
+
+
+def test_how_late_it_may_be_is_for_the_caller_to_say() -> None:
+    where = account(30)
+    watches = [begin(where), begin(where, lateness=0.0), begin(where, lateness=60.0)]
+    for watch in watches:
+        poll(watch, where)
+    for _ in range(30):
+        where.insert()
+    for watch in watches:
+        assert len(poll(watch, where)) == 30
+        poll(watch, where)
+    late = committed_late(where, by=18)
+    assert [len(poll(watch, where)) for watch in watches] == [0, 0, 1]
+    assert late.state.updated < where.now
+
+
+def test_what_a_poll_happens_to_show_is_delivered_however_late() -> None:
+    where = account(30)
+    watch = begin(where, lateness=0.0)
+    for _ in range(5):
+        where.insert()
+    assert len(poll(watch, where)) == 5
+    late = committed_late(where, by=3)
+    assert [change.task for change in poll(watch, where)] == [late.task()]
+    assert poll(watch, where) == []
+
+
+def test_an_older_state_of_a_database_that_lags_behind_is_no_change() -> None:
+    where = account(30)
+    watch = begin(where)
+    item = where.insert(TaskStatus.QUEUED)
+    poll(watch, where)
+    before = item.state
+    where.change_status(item, TaskStatus.READY)
+    assert len(poll(watch, where)) == 1
+    after, item.state = item.state, before
+    resumed = Watching(plan(resume=str(watch.checkpoint)))
+    for one in (watch, resumed):
+        item.state = before
+        assert poll(one, where) == []
+        item.state = after
+        assert poll(one, where) == []
+
+
+def test_two_changes_in_one_second_are_delivered_once_each_across_a_restart() -> None:
+    where = account(30)
+    watch = begin(where)
+    item = where.insert(TaskStatus.QUEUED)
+    queued = item.state
+    poll(watch, where)
+    resumed = Watching(plan(resume=str(watch.checkpoint)))
+    item.state = attrs.evolve(queued, status=TaskStatus.READY)
+    (change,) = poll(resumed, where)
+    assert change.task.status == "ready"
+    again = Watching(plan(resume=str(resumed.checkpoint)))
+    for state in (queued, item.state):
+        item.state = state
+        assert poll(again, where) == []
+
+
+def test_a_checkpoint_without_states_knows_the_tasks_of_its_time() -> None:
+    where = account(30)
+    item = where.insert(TaskStatus.READY)
+    place = Checkpoint(query="watch", key=item.state.key, ids=frozenset([item.state.id]))
+    watch = Watching(plan(resume=place))
+    assert poll(watch, where) == []
+    assert watch.checkpoint.ids == place.ids
+    new = where.insert()
+    assert [change.task for change in poll(watch, where)] == [new.task()]
 
 
 def test_a_page_that_is_refused_may_lie_past_the_end() -> None:
@@ -293,7 +403,7 @@ def test_a_page_that_is_refused_may_lie_past_the_end() -> None:
         where.insert()
     read = second_read(watch, where)
     watch.fail(BadRequestError("there is no such page"))
-    assert watch.next_read()[1].page == 1 < read.page
+    assert the_read(watch).page == 1 < read.page
     assert len(poll(watch, where)) == 60
 
 
@@ -311,8 +421,15 @@ def test_a_page_that_goes_on_being_refused_ends_it() -> None:
 
 
 def second_read(watch: Watching, where: Account) -> Read:
-    while (read := watch.next_read()[1]).page == 1:
+    while (read := the_read(watch)).page == 1:
         watch.receive(where.read(*watch.next_read()))
+    return read
+
+
+def the_read(watch: Watching) -> Read:
+    """Give the next read, which is to be one of a page."""
+    read = watch.next_read()[1]
+    assert isinstance(read, Read)
     return read
 
 
@@ -339,7 +456,7 @@ def elsewhere(read: Read, moment: int) -> TaskPage:
 
 def outrun(watch: Watching) -> None:
     for moment in range(500):
-        watch.receive(elsewhere(watch.next_read()[1], moment))
+        watch.receive(elsewhere(the_read(watch), moment))
 
 
 def test_an_account_that_outruns_the_poll_is_an_error_and_never_a_gap() -> None:
@@ -409,6 +526,54 @@ def test_deletions_come_after_the_changes_of_the_poll_that_noticed_them() -> Non
     assert poll(watch, where) == []
 
 
+def test_a_deletion_is_confirmed_by_one_request_before_it_is_delivered() -> None:
+    """A database that lags behind may not show a task that is there."""
+    where = account(30)
+    watch = begin(where, deletions=True)
+    items = list(where.items.values())
+    hidden, gone = items[3], items[7]
+    del where.items[hidden.state.id]
+    where.delete(gone)
+    looked_up: list[str] = []
+    changes: list[TaskChange] = []
+    for _ in range(12):
+        query, read = watch.next_read()
+        if isinstance(read, Lookup):
+            looked_up.append(read.id)
+            watch.receive(hidden.task() if read.id == hidden.state.id else None)
+            where.items[hidden.state.id] = hidden
+        else:
+            watch.receive(where.read(query, read))
+        changes += iter(watch.take, None)
+    assert sorted(looked_up) == [hidden.state.id, gone.state.id]
+    assert changes == [TaskChange(gone.task(), None)]
+
+
+@pytest.mark.parametrize("lag", [-3, 3])
+def test_a_total_that_lags_ends_no_count(lag: int) -> None:
+    where = account(30)
+    watch = Watching(plan(deletions=True), random=lambda: 0.5)
+
+    def read_on(lag: int, reads: int) -> list[TaskChange]:
+        changes: list[TaskChange] = []
+        for _ in range(reads):
+            query, read = watch.next_read()
+            answer = where.read(query, read)
+            if isinstance(read, Read):
+                total = len(where.items) + lag
+                info = attrs.evolve(answer.page_info, total_results=total)
+                answer = attrs.evolve(answer, page_info=info)
+            watch.receive(answer)
+            changes += iter(watch.take, None)
+        return changes
+
+    assert read_on(lag, 40) == []
+    read_on(0, 40)
+    gone = where.items[next(iter(where.items))]
+    where.delete(gone)
+    assert read_on(0, 40) == [TaskChange(gone.task(), None)]
+
+
 def test_without_deletions_nothing_is_listed_and_nothing_is_said_of_them() -> None:
     where = account(300)
     watch = begin(where)
@@ -425,8 +590,8 @@ def test_counting_at_most_doubles_the_requests() -> None:
     deleted = 0
     while watch.polls < 200:
         query, read = watch.next_read()
-        requests[query.sort_by] += 1
-        if query.sort_by is SortBy.UPDATED_AT:
+        requests[query.sort_by] += isinstance(read, Read)
+        if query.sort_by is SortBy.UPDATED_AT and isinstance(read, Read):
             where.delete()
             deleted += 1
         watch.receive(where.read(query, read))
@@ -458,9 +623,10 @@ def counting(where: Account) -> Watching:
 def counted(watch: Watching, where: Account, *, reads: int = 40) -> int:
     """Go on for some reads, where pages past the end are refused; give how many are gone."""
     gone = 0
-    for _ in range(reads):
+    while reads:
         query, read = watch.next_read()
-        if read.page > 1 and read.start >= len(where.items):
+        reads -= isinstance(read, Read)
+        if isinstance(read, Read) and read.page > 1 and read.start >= len(where.items):
             watch.fail(BadRequestError("there is no such page"))
         else:
             watch.receive(where.read(query, read))

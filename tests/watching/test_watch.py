@@ -7,11 +7,12 @@ import contextlib
 import gc
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.watching.opening import LONG, Opened, begun, opened, take
+from tests.webhooks.signing import body_of
 from twelvetasks import (
     AuthenticationError,
     BadRequestError,
@@ -21,6 +22,7 @@ from twelvetasks import (
     TaskWatch,
 )
 from twelvetasks.testing import FakePlatform
+from twelvetasks.webhooks import read_event
 
 
 @pytest.fixture
@@ -119,11 +121,51 @@ async def test_deletions_are_delivered_if_asked_for(
     changes = await take(watch, 3)
     assert {change.task.id for change in changes} == {task["_id"] for task in doomed}
     assert all(change.after is None and change.before for change in changes)
+    confirmed = [request.path.rpartition("/")[2] for request in platform.requests]
+    assert all(confirmed.count(task["_id"]) == 1 for task in doomed)
     known = platform.tasks()[200]["_id"]
     platform.update(known, status="failed")
     (change,) = await take(watch, 1)
     assert change.before is not None
     assert change.before.id == known
+
+
+async def test_what_is_committed_late_is_delivered_across_a_restart(
+    platform: FakePlatform, account: Opened
+) -> None:
+    watch = await begun(account.watch())
+    newest = platform.add(status="ready")
+    await take(watch, 1)
+    stamp = datetime.fromisoformat(newest["updated_at"])
+    for seconds in (1, 2):
+        late = platform.add(status="ready", updated_at=stamp - timedelta(seconds=seconds))
+        (change,) = await take(watch, 1)
+        assert change.task.id == late["_id"]
+        stored = str(watch.checkpoint)
+        await watch.aclose()
+        watch = account.watch(resume=stored)
+        await quiet(watch)
+
+
+async def quiet(watch: TaskWatch) -> None:
+    """Let some polls show nothing."""
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(watch), 0.05)
+
+
+async def test_an_announced_task_that_no_poll_shows_is_fetched_by_itself(
+    platform: FakePlatform, account: Opened
+) -> None:
+    watch = await begun(account.watch(lateness=0))
+    first, *_ = [platform.add(status="ready") for _ in range(30)]
+    assert len(await take(watch, 30)) == 30
+    await quiet(watch)
+    stamp = datetime.fromisoformat(first["updated_at"])
+    late = platform.add(status="ready", updated_at=stamp)
+    await quiet(watch)
+    watch.announce(read_event(body_of(task=late["_id"])))
+    (change,) = await take(watch, 1)
+    assert change.task.id == late["_id"]
 
 
 async def test_wait_for_loses_nothing(platform: FakePlatform, account: Opened) -> None:

@@ -23,6 +23,8 @@ from tests.webhooks.signing import NOW, SECRET, body_of, signed
 from tests.webhooks.virtual import run
 from twelvetasks import (
     Checkpoint,
+    NotFoundError,
+    Task,
     TaskChange,
     TaskPage,
     TaskQuery,
@@ -32,6 +34,7 @@ from twelvetasks import (
 )
 from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests
+from twelvetasks.watching.lookups import Lookup
 from twelvetasks.watching.plan import WatchPlan
 from twelvetasks.webhooks import Event, Receiver, TaskFailed, TaskReady
 
@@ -125,11 +128,18 @@ class History:
         await asyncio.sleep(self.random.uniform(0.01, 0.3))
         if self.random.random() < self.setting.failing:
             raise self.random.choice(FAILURES)("it fails at random")
-        page = self.account.read(query, read)
+        page: TaskPage = self.account.read(query, read)
         await asyncio.sleep(self.random.uniform(0.01, 0.3))
         return page
 
-    def spawn(self, fetch: Coroutine[Any, Any, TaskPage]) -> asyncio.Task[TaskPage]:
+    async def retrieve(self, query: TaskQuery, item_id: str) -> Task:
+        await asyncio.sleep(self.random.uniform(0.01, 0.3))
+        task: Task | None = self.account.read(query, Lookup(item_id, is_missing=False))
+        if task is None:
+            raise NotFoundError("there is no such task")
+        return task
+
+    def spawn(self, fetch: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         return self._loop.create_task(fetch)
 
     # What happens to the account, and who is told

@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_origin
 from weakref import WeakSet
 
 import attrs
 from yarl import URL
 
-from twelvetasks.conversion.convert import read_page
+from twelvetasks.conversion.convert import read_json, read_page
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, check_page, examine_page
 from twelvetasks.paging.reads import Read
@@ -34,12 +34,13 @@ from twelvetasks.values.errors import (
     NotFoundError,
     ResponseError,
 )
+from twelvetasks.values.fields import json_names
 from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
 
-__all__ = ["Requests", "cancel", "end"]
+__all__ = ["Requests", "cancel", "class_of", "end"]
 
 MAY_LAG = 10.0
 """Seconds for which the platform may not yet know an item that it has just made. Our choice: a
@@ -208,6 +209,26 @@ class Requests:
 
         return client.read(answer, checked)
 
+    async def retrieve(self, query: ListQuery[ItemT], item_id: str) -> ItemT:
+        """Fetch an item of a list with every field that the platform returns."""
+        request = Request(method="GET", url=self.base_url / query.path / item_id)
+        answer = await self.send(request, query.resource)
+        item: ItemT = self.structure_item(query.resource, answer, expected=item_id)
+        return item
+
+    def structure_item(
+        self, resource: Resource[ItemT], answer: Answer, *, expected: str | None = None
+    ) -> ItemT:
+        """Structure one item that was fetched or made; `expected` is its id, if that is known."""
+
+        def read_item(body: bytes) -> ItemT:
+            item = read_json(body, resource.item)
+            if expected is not None and resource.id_of(item) != expected:
+                _refuse_other(resource, expected)
+            return item
+
+        return self.transport.client.read(answer, read_item)
+
     def spawn(
         self, fetch: Coroutine[Any, Any, T], context: Context | None = None
     ) -> asyncio.Task[T]:
@@ -258,6 +279,21 @@ def _refuse_count() -> NoReturn:
         page=1,
         json_path=path,
     )
+
+
+def _refuse_other(resource: Resource[Any], expected: str) -> NoReturn:
+    class_ = class_of(resource)
+    path = f"$.{json_names(class_)['id']}" if attrs.has(class_) else "$"
+    raise ResponseError(
+        f"the platform returned another {resource.singular} than {expected}, at {path}",
+        advice=REPORT_IT,
+        json_path=path,
+    )
+
+
+def class_of(resource: Resource[Any]) -> type[Any]:
+    """Return the class of a list's items, to be used with `isinstance`."""
+    return get_origin(resource.item) or resource.item
 
 
 def cancel(fetches: Collection[asyncio.Task[Any]]) -> None:

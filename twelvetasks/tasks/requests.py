@@ -1,4 +1,4 @@
-"""The requests for a single item: retrieve it; if it is a task, delete or create it.
+"""The requests that make and delete a task, and the checks of ids.
 
 This module knows which answers each accepts, and which errors it raises.
 """
@@ -6,17 +6,13 @@ This module knows which answers each accepts, and which errors it raises.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, TypeVar, cast, get_origin
+from typing import Any, TypeVar, cast
 
-import attrs
-
-from twelvetasks.conversion.convert import read_json
-from twelvetasks.streams.requests import Requests
+from twelvetasks.streams.requests import Requests, class_of
 from twelvetasks.tasks.uploads import Upload
-from twelvetasks.transport.messages import Answer, Request
+from twelvetasks.transport.messages import Request
 from twelvetasks.values.checks import content, is_identifier, refuse
 from twelvetasks.values.errors import (
-    REPORT_IT,
     BadRequestError,
     ResponseError,
     ServerError,
@@ -24,13 +20,11 @@ from twelvetasks.values.errors import (
     TransportError,
     TwelveTasksError,
 )
-from twelvetasks.values.fields import json_names
 from twelvetasks.values.models import Task
-from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
 from twelvetasks.values.tasks import TASKS
 
-__all__ = ["checked_id", "checked_item_id", "class_of", "create", "delete", "retrieve"]
+__all__ = ["checked_id", "checked_item_id", "create", "delete"]
 
 ItemT = TypeVar("ItemT")
 
@@ -54,14 +48,6 @@ def checked_item_id(resource: Resource[Any], item: object) -> str:
 def checked_id(task: object) -> str:
     """Return the id of a task, or the id given, else raise InvalidArgumentError."""
     return checked_item_id(TASKS, task)
-
-
-async def retrieve(requests: Requests, query: ListQuery[ItemT], item_id: str) -> ItemT:
-    """Fetch an item of a list with every field that the platform returns."""
-    url = requests.base_url / query.path / item_id
-    answer = await requests.send(Request(method="GET", url=url), query.resource)
-    item: ItemT = _read(requests, query.resource, answer, expected=item_id)
-    return item
 
 
 async def delete(requests: Requests, task_id: str) -> None:
@@ -98,7 +84,7 @@ async def create(requests: Requests, upload: Upload) -> Task:
             ),
             TASKS,
         )
-        task = cast("Task", _read(requests, TASKS, answer))
+        task = cast("Task", requests.structure_item(TASKS, answer))
     except (TransportError, ServerError, ResponseError) as error:
         fault = upload.fault or _may_have_made(error, upload)
         traceback = upload.fault_traceback or error.__traceback__
@@ -120,30 +106,3 @@ def _may_have_made(error: TwelveTasksError, upload: Upload) -> TwelveTasksError:
     )
     error.task_may_exist = True
     return error
-
-
-def _read(
-    requests: Requests, resource: Resource[ItemT], answer: Answer, *, expected: str | None = None
-) -> ItemT:
-    def read_item(body: bytes) -> ItemT:
-        item = read_json(body, resource.item)
-        if expected is not None and resource.id_of(item) != expected:
-            _refuse_other(resource, expected)
-        return item
-
-    return requests.transport.client.read(answer, read_item)
-
-
-def _refuse_other(resource: Resource[Any], expected: str) -> None:
-    class_ = class_of(resource)
-    path = f"$.{json_names(class_)['id']}" if attrs.has(class_) else "$"
-    raise ResponseError(
-        f"the platform returned another {resource.singular} than {expected}, at {path}",
-        advice=REPORT_IT,
-        json_path=path,
-    )
-
-
-def class_of(resource: Resource[Any]) -> type[Any]:
-    """Return the class of a list's items, to be used with `isinstance`."""
-    return get_origin(resource.item) or resource.item

@@ -21,10 +21,10 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from twelvetasks.paging.reads import Read
-from twelvetasks.streams.requests import Requests, cancel, end
+from twelvetasks.streams.requests import Requests, cancel, class_of, end
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.tasks.polling import Polling, Schedule
-from twelvetasks.tasks.requests import checked_item_id, class_of, retrieve
+from twelvetasks.tasks.requests import checked_item_id
 from twelvetasks.values.checks import positive_seconds, refuse
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import (
@@ -247,7 +247,7 @@ class ItemWaiting(ResumableGenerator[ItemT]):
             return self._read_on(self._listing)
         self._retrieved = self._unseen[: self._requests.concurrency]
         for item_id in self._retrieved:
-            asked = retrieve(self._requests, self._query, item_id)
+            asked = self._requests.retrieve(self._query, item_id)
             self._fetches.append(self._requests.spawn(asked))
         return bool(self._retrieved)
 

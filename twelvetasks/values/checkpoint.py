@@ -42,6 +42,10 @@ LONGEST = 1 << 20
 """Characters of a checkpoint that are read from a token, which anybody may have sent."""
 
 
+State = tuple[str, datetime, str]
+"""A state of a task: its id, its `updated_at` and its status, empty if it has none."""
+
+
 class Identified(Protocol):
     """What a checkpoint can belong to: the query of a listing, or a watch."""
 
@@ -79,9 +83,13 @@ class Checkpoint:
     rank: int = attrs.field(default=0, validator=_not_negative)
     """How many tasks lay before the place when it was last seen: where to look for it first."""
     since: datetime | None = None
-    """With ``sort_by="updated_at"``: tasks updated from then on are checked again at the end."""
+    """With ``sort_by="updated_at"``: tasks updated from then on are checked again at the end.
+
+    Of a watch: nothing that was updated before then is to be delivered."""
     seen: frozenset[str] = frozenset()
     """The ids of tasks updated from `since` on that were yielded at the beginning."""
+    states: frozenset[State] = frozenset()
+    """Of a watch: each state from `since` on that needs no more to be delivered."""
 
     @classmethod
     def start(cls, query: Identified) -> Self:
@@ -124,6 +132,9 @@ class Checkpoint:
 
     def __str__(self) -> str:
         fields = {"version": VERSION} | _converter().unstructure(self)
+        for name in ("seen", "states"):
+            if not fields[name]:
+                del fields[name]
         return json.dumps(fields, separators=(",", ":"))
 
     def check(self, query: Identified) -> None:
@@ -153,6 +164,11 @@ def _converter() -> Converter:
     # Without a hook any iterable of strings would do, a string among them.
     converter.register_structure_hook_func(lambda kind: kind == frozenset[str], _ids)
     converter.register_unstructure_hook_func(lambda kind: kind == frozenset[str], sorted)
+    converter.register_structure_hook_func(lambda kind: kind == frozenset[State], _states)
+    converter.register_unstructure_hook_func(
+        lambda kind: kind == frozenset[State],
+        lambda states: sorted([one[0], utc_timestamp(one[1]), one[2]] for one in states),
+    )
     return converter
 
 
@@ -172,3 +188,11 @@ def _exactly(value: Any, kind: type) -> Any:
 
 def _ids(value: Any, _: object) -> frozenset[str]:
     return frozenset(_exactly(one, str) for one in _exactly(value, list))
+
+
+def _states(value: Any, _: object) -> frozenset[State]:
+    states = (_exactly(one, list) for one in _exactly(value, list))
+    return frozenset(
+        (_exactly(id, str), parse_timestamp(key), _exactly(status, str))
+        for id, key, status in states  # noqa: A001
+    )

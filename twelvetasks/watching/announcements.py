@@ -1,9 +1,9 @@
 """Task states that webhooks have announced and no poll has shown yet, and when to poll for them.
 
-Pure. A webhook only makes the watch poll sooner; the watch delivers what its polls show. So a
+Pure. A webhook makes the watch poll sooner; the watch delivers what the platform shows. So a
 webhook that is lost, late, duplicated or out of order does not change what is delivered. If the
 listing lags behind the webhook, the watch polls again at growing intervals, until it is back at its
-usual interval.
+usual interval. A task that `MISSES` polls did not show as announced is to be fetched by itself.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ GROWTH = 2.0
 MOST = 10_000
 """Most tasks that are polled for at once."""
 
+MISSES = 2
+"""Polls that do not show an announced state, before the task is fetched by itself."""
+
 
 class Announced:
     """The announced task states that no poll has shown yet."""
@@ -31,6 +34,10 @@ class Announced:
         self._fresh: dict[str, TaskStatus] = {}
         """Announced since the last poll began; that poll may be too old to show it."""
         self._sought: dict[str, TaskStatus] = {}
+        self._misses: dict[str, int] = {}
+        """How many polls have not shown each of those."""
+        self.unseen: dict[str, None] = {}
+        """The ids of tasks to be fetched by themselves."""
         self._next = APART
 
     def __len__(self) -> int:
@@ -44,11 +51,14 @@ class Announced:
         self._fresh[id] = status
         if len(self) > MOST:
             older = self._sought or self._fresh
-            del older[next(iter(older))]
+            oldest = next(iter(older))
+            del older[oldest]
+            self._misses.pop(oldest, None)
 
     def begin_poll(self) -> None:
         """Note that a poll begins: it may show everything announced until now."""
         self._sought |= self._fresh
+        self._misses |= dict.fromkeys(self._fresh, 0)
         self._fresh.clear()
 
     def end_poll(self, status_of: Callable[[str], str | None]) -> None:
@@ -56,6 +66,15 @@ class Announced:
         for id, status in list(self._sought.items()):  # noqa: A001
             if status_of(id) == status:
                 del self._sought[id]
+                self._misses.pop(id, None)
+            elif id in self._misses:
+                self._miss(id)
+
+    def _miss(self, id: str) -> None:  # noqa: A002
+        self._misses[id] += 1
+        if self._misses[id] == MISSES:
+            del self._misses[id]
+            self.unseen[id] = None
 
     def soonest(self, wait: float) -> float:
         """Return the seconds that an announcement may shorten `wait` to."""
@@ -68,6 +87,8 @@ class Announced:
         if self._fresh:
             return self.soonest(wait)
         if self._next >= wait:
+            self.unseen |= dict.fromkeys(self._misses)
+            self._misses.clear()
             self._sought.clear()
             return wait
         soon, self._next = self._next, self._next * GROWTH

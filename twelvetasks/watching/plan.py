@@ -9,6 +9,7 @@ import attrs
 
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import (
+    any_seconds,
     as_checkpoint,
     aware_moment,
     check_resume,
@@ -97,6 +98,9 @@ class WatchPlan:
     max_interval: float = attrs.field(default=60.0, validator=positive_seconds)
     """Longest seconds between two polls while nothing changes."""
 
+    lateness: float = attrs.field(default=5.0, validator=any_seconds)
+    """Seconds by which an update may become visible after one with a later `updated_at`."""
+
     def __attrs_post_init__(self) -> None:
         if self.max_interval < self.min_interval:
             refuse("max_interval", self.max_interval, "must be at least min_interval")
@@ -143,6 +147,16 @@ class WatchPlan:
         """Make a change of the list's own kind."""
         kind: type[Any] = TaskChange if self.query.resource.item is Task else ItemChange
         return kind(before, after)
+
+    def admits(self, item: Any) -> bool:
+        """Whether an item that was fetched by itself matches all filters but the status.
+
+        False if there is a filter of which an item does not tell.
+        """
+        return all(
+            name == "status" or (name == "index_id" and getattr(item, name, None) == value)
+            for name, value in self.query.filters
+        )
 
     def matches(self, change: ItemChange[Any]) -> bool:
         """Whether the task was, or is, in one of the requested states."""

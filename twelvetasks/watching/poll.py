@@ -1,8 +1,8 @@
-"""One poll: read the latest updates, back to the newest time delivered."""
+"""One poll: read the latest updates, back to some time before the newest one delivered."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from twelvetasks.paging.chain import Chain
@@ -17,11 +17,23 @@ from twelvetasks.values.query import ListQuery
 PATIENCE = 64
 """Reads in a row without progress after which a poll fails."""
 
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+def earlier(key: datetime, seconds: float) -> datetime:
+    """Give the time so many seconds before another."""
+    try:
+        return key - timedelta(seconds=seconds)
+    except OverflowError:
+        return BEFORE_ALL
+
 
 class Poll:
     """One pass over the latest updates: overlapping reads from the head down past a sort key."""
 
-    def __init__(self, query: ListQuery[Any], page_limit: int, floor: datetime | None) -> None:
+    def __init__(
+        self, query: ListQuery[Any], page_limit: int, floor: datetime | None, lateness: float
+    ) -> None:
         self.is_over: bool = False
         self.newest: datetime | None = None
         """The sort key of the first task of the first read; None if there is none."""
@@ -32,6 +44,7 @@ class Poll:
         self.reads: int = 0
         self._query = query
         self._floor = floor
+        self._lateness = lateness
         self._chain = Chain(query)
         self._chain.links.append(Link(Read(1, page_limit)))
         self._fruitless = 0
@@ -48,13 +61,18 @@ class Poll:
     def receive(self, page: KeyedPage[Any]) -> None:
         """Add the page that answers the read."""
         total = page.total
-        self._awaited.arrive(page, self.reads)
+        link = self._awaited
+        link.arrive(page, self.reads)
         self.reads += 1
+        if link.edge is not None:
+            # Whatever the total says: it may lag behind.
+            link.edge.at_end = len(page.ids) < link.read.page_limit
+            link.edge.is_lost = False
         self._chain.settle(total)
         self._fruitless += 1
-        while (link := self._chain.take()) is not None and link.page is not None:
+        while (taken := self._chain.take()) is not None and taken.page is not None:
             self._fruitless = 0
-            self._collect(link.page)
+            self._collect(taken.page)
         if self._fruitless >= PATIENCE:
             raise ListingDriftError(
                 f"the account changes faster than its pages can be joined ({PATIENCE} reads in a "
@@ -68,7 +86,8 @@ class Poll:
         keys = page.keys
         if not self.tasks:
             self.newest = keys[0] if keys else None
-            self._floor = self._floor or self.newest
+            if self._floor is None and self.newest is not None:
+                self._floor = earlier(self.newest, self._lateness)
             self.total = page.total
         self.tasks += zip(keys, page.page.items, strict=True)
         edge = self._chain.edge

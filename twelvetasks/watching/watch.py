@@ -1,7 +1,7 @@
 """`TaskWatch`: the changes of an account's tasks, as an endless async generator.
 
 Like a listing's stream it is a class, so that a cancelled `anext` loses nothing. It starts requests
-only inside `anext`. Webhooks only make it poll sooner; it delivers what its polls show.
+only inside `anext`. Webhooks only make it look sooner; it delivers what the platform shows.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
-from twelvetasks.values.models import Page, TaskStatus
+from twelvetasks.values.models import TaskStatus
 from twelvetasks.watching.announcements import MOST
+from twelvetasks.watching.lookups import Lookup
 from twelvetasks.watching.plan import ItemChange, TaskChange, WatchPlan
 from twelvetasks.watching.progress import Watching
 
@@ -78,7 +79,7 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         self._watching = Watching(plan)
         self._answered: float | None = None
         self._resting: asyncio.Timeout | None = None
-        self._fetches: list[asyncio.Task[Page[Any]]] = []
+        self._fetches: list[asyncio.Task[Any]] = []
         self._failure: Exception | None = None
         self._traceback: TracebackType | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,8 +109,9 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         """Poll soon because of a webhook's event, and again until a poll shows what it says.
 
         ``session.watch(webhooks=receiver)`` calls this for you; call it yourself for webhooks that
-        another process received. Any thread and any event loop may call it. It has no influence on
-        what is delivered, or in which order. A watch that has ended ignores it.
+        another process received. Any thread and any event loop may call it. What it says is never
+        delivered, only what the platform shows: if two polls do not show it, the task is fetched by
+        itself. A watch that has ended ignores it.
         """
         from twelvetasks.values.events import TaskFailed, TaskReady  # noqa: PLC0415 - only webhooks need it
 
@@ -161,8 +163,10 @@ class ItemWatch(ResumableGenerator[ChangeT]):
             await asyncio.wait(self._fetches)
             self._take_in(self._fetches.pop())
 
-    def _read(self) -> Coroutine[Any, Any, Page[Any]]:
+    def _read(self) -> Coroutine[Any, Any, Any]:
         query, read = self._watching.next_read()
+        if isinstance(read, Lookup):
+            return self._requests.retrieve(query, read.id)
         return self._requests.read_page(query, read)
 
     @property
@@ -184,21 +188,21 @@ class ItemWatch(ResumableGenerator[ChangeT]):
             self._resting = None
         raise _closed()
 
-    def _take_in(self, fetch: asyncio.Task[Page[Any]]) -> None:
+    def _take_in(self, fetch: asyncio.Task[Any]) -> None:
         try:
-            page = fetch.result()
+            answer = fetch.result()
         except asyncio.CancelledError:
             raise SessionClosedError("the request was cancelled") from None
         except TwelveTasksError as error:
-            self._watching.fail(error)
-            logger.warning(
-                "the watch goes on in %.1f seconds after %s: %s",
-                self._watching.wait,
-                type(error).__name__,
-                error,
-            )
+            if not self._watching.fail(error):
+                logger.warning(
+                    "the watch goes on in %.1f seconds after %s: %s",
+                    self._watching.wait,
+                    type(error).__name__,
+                    error,
+                )
         else:
-            self._watching.receive(page)
+            self._watching.receive(answer)
         self._answered = asyncio.get_running_loop().time()
 
     def _detach(self) -> None:
