@@ -260,7 +260,9 @@ class History:
             lost=len(due - set(states)),
             repeated=sum(n - 1 for n in (*counts.values(), *counts_gone.values())),
             # What is committed late is delivered late.
-            disordered=sum(a.updated > b.updated + self.setting.late for a, b in pairwise(states)),
+            disordered=0
+            if self.setting.late
+            else sum(a.updated > b.updated for a, b in pairwise(states)),
             invented=len(set(states) - self.account.ever)
             + len(set(states) & self._present)
             + sum(state.updated < (self._since or 0) for state in states)

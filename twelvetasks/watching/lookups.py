@@ -12,7 +12,7 @@ import attrs
 
 __all__ = ["Lookup", "Lookups"]
 
-AT_ONCE = 50
+AT_ONCE = 10
 """Lookups between two polls."""
 
 
