@@ -275,45 +275,35 @@ class TaskSession(Lists):
     ) -> TaskWatch:
         """Watch the tasks that match: an endless async generator of `TaskChange`.
 
-        Each change is delivered once, in order of `updated_at`. A change is the difference between
-        two observations of a task: if it changes twice between two polls, only its newest state is
-        seen. What becomes visible after a later update is delivered then, out of order. `before` is
-        None for a task that this watch has not seen yet: it remembers the 10,000 tasks seen last,
-        since it began or resumed.
+        Each change is delivered once, in order of `updated_at`; what becomes visible after a later
+        update, out of order. If a task changes twice between two polls, its newest state is seen.
+        `before` is None for a task not among the 10,000 that this watch has seen last.
 
         The filters are those of `tasks`. With `status`, a change is delivered if the task was, or
         is, in one of these states; that it was is known only of tasks this watch has seen.
-
         `since`, an aware datetime: deliver updates from this time on. Without it the watch begins
         with its first poll, and what exists then is no change. `resume`: a checkpoint of a watch
         with the same filters, or its string, to continue after the last change delivered.
 
-        `deletions`: deliver deleted tasks, too, after the changes of the poll that noticed them.
-        For that the watch lists every task at its beginning and remembers them all. It lists them
-        again when there are fewer than expected, which at most doubles its requests, and confirms
-        each deletion by one request for that task. Tasks deleted while no watch is running are not
-        delivered.
+        `deletions`: list all tasks first and remember them, to deliver deleted ones, too, after the
+        changes of the poll that noticed them. They are listed again when there are fewer than
+        expected, which at most doubles the requests; one more confirms each deletion. Tasks deleted
+        while no watch is running are not delivered.
 
-        A poll without changes is one request for ten tasks. The next poll follows about
-        `min_interval` seconds after a change; while nothing changes, the interval grows up to about
-        `max_interval`. Transient failures (no connection, no answer in time, status 429 and 5xx)
-        are logged as warnings and retried. Any other error ends the watch and has a `checkpoint`.
-
-        `lateness`, in seconds, from 0: by how much an update may become visible after one with a
-        later `updated_at`, because its transaction took longer. Each poll reads back so far, and
-        the checkpoint holds the states that were delivered there.
+        A poll without changes is one request for ten tasks. The next follows about `min_interval`
+        seconds after a change, later while nothing changes, up to about `max_interval`. Transient
+        failures (no connection, no answer in time, 429 and 5xx) are logged as warnings and retried.
+        Any other error ends the watch and has a `checkpoint`.
+        `lateness`, in seconds: by how much an update may become visible after one with a later
+        `updated_at`. Each poll reads back so far; the checkpoint holds what was delivered there.
 
         `webhooks`, a `twelvetasks.webhooks.Receiver`: poll as soon as it receives that a task is
         ready or has failed, at most once a second. If the poll does not show the change yet, it
-        polls again after 1, 2, 4, ... seconds; a task that two polls did not show as announced is
-        fetched by itself, if the filters are none but `index_id` and `status`. Only what the
-        platform shows is delivered: each change once, even if webhooks are lost, late, duplicated
-        or out of order.
-
-        It assumes that every change of a task sets a new `updated_at`, or another status, and that
-        it becomes visible within `lateness`. A task without `updated_at` is not watched.
-
-        Raises InvalidArgumentError for an argument that the endpoint does not accept.
+        polls again after 1, 2, 4, ... seconds; after two polls it fetches the task by itself, if
+        there are no filters but `index_id` and `status`. Only what the platform shows is delivered,
+        once, even if webhooks are lost, late, duplicated or out of order.
+        It assumes that each change sets a new `updated_at`, or another status; tasks without
+        `updated_at` are not watched. Raises InvalidArgumentError for what the list does not accept.
         """
         query = TaskQuery(
             index_id=index_id,
