@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from twelvetasks import (
     RetryPolicy,
     ServerError,
     TaskSession,
+    TwelveTasksError,
 )
 from twelvetasks.transport.refusals import code_and_message
 from twelvetasks.values.words import DEEPEST_WORDS, MOST_WORDS
@@ -188,3 +190,52 @@ async def test_a_wait_beyond_the_longest_is_told_with_its_time() -> None:
     end = datetime.fromisoformat(f"{told[1]}+00:00")
     assert timedelta(seconds=7198) < end - began < timedelta(seconds=7230)
     assert len(server.heard) == 1
+
+
+ERRORS: list[Any] = [
+    {"code": "parameter_invalid", "message": "the words of it"},
+    {"error": {"message": "the words of it"}},
+    {"errors": ["the words of it"]},
+    {"detail": "the words of it"},
+    {"data": None, "error": "the words of it"},
+    {"response": {"error": {"details": {"message": "the words of it"}}}},
+    {"fault": {"faultstring": "the words of it"}},
+]
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize("body", ERRORS)
+async def test_an_error_is_none_of_a_listing_whatever_its_status(body: Any, status: int) -> None:
+    said = answer(f"{status} So", "Content-Type: application/json", body=json.dumps(body).encode())
+    once = RetryPolicy(attempts=1)
+    async with (
+        raw(said) as server,
+        TaskSession(KEY, base_url=server.base_url, retry=once) as session,
+    ):
+        with pytest.raises(TwelveTasksError, match="the words of it"):
+            await session.tasks()
+        with pytest.raises(TwelveTasksError, match="the words of it"):
+            await session.tasks().first()
+        if "detail" not in body and "response" not in body:
+            with pytest.raises(TwelveTasksError, match="the words of it"):
+                await session.delete("62a17bf847f5678267ec10cc")
+
+
+@pytest.mark.parametrize("body", [{}, {"data": []}, {"data": [], "message": "all is well"}])
+async def test_an_empty_list_is_no_error(body: Any) -> None:
+    said = answer("200 OK", "Content-Type: application/json", body=json.dumps(body).encode())
+    async with raw(said) as server, TaskSession(KEY, base_url=server.base_url) as session:
+        assert await session.tasks() == []
+
+
+async def test_a_message_about_a_deletion_is_no_error() -> None:
+    said = answer("200 OK", "Content-Type: application/json", body=b'{"message": "deleted"}')
+    async with raw(said) as server, TaskSession(KEY, base_url=server.base_url) as session:
+        await session.delete("62a17bf847f5678267ec10cc")
+
+
+async def test_text_in_an_old_encoding_is_quoted() -> None:
+    said = answer("400 Bad Request", body="accès refusé".encode("latin-1"))
+    async with raw(said) as server, TaskSession(KEY, base_url=server.base_url) as session:
+        with pytest.raises(TwelveTasksError, match="accès refusé"):
+            await session.tasks()

@@ -26,6 +26,7 @@ from twelvetasks.transport.options import Options
 from twelvetasks.transport.ratelimits import RateReport, read_report
 from twelvetasks.transport.refusals import (
     code_and_message,
+    error_in,
     host_of,
     kind_of_refusal,
     read_words,
@@ -122,6 +123,8 @@ class Client:
                 origin["status"], origin["request_id"] = told.status, told.request_id
                 if response.status in request.accept:
                     result = _answer(await read_body(response), told, origin)
+                    if isinstance(result, Answer) and (request.method == "DELETE" or request.page):
+                        result = self._error_in(result, origin) or result
                 elif response.status >= HTTPStatus.BAD_REQUEST:
                     words = await read_words(response)
                     result = self._refusal(response, words, report, origin)
@@ -207,7 +210,7 @@ class Client:
         self, response: aiohttp.ClientResponse, words: bytes, report: RateReport, origin: Origin
     ) -> TwelveTasksError:
         """Make the error for a status of 400 or more."""
-        code, message = code_and_message(words)
+        code, message = code_and_message(words, refused=True)
         forwarded = self._connections.proxy is not None and response.url.scheme == "http"
         said = ": ".join(filter(None, (code, message))) or response.reason
         reason = f"{response.status} {self._quoted(said or '')}".rstrip(" .")
@@ -226,6 +229,19 @@ class Client:
                 advice = f"The platform asks to wait {wait_text(wait)}. {advice}"
             return kind(reason, advice=advice, code=code, retry_after=wait, **origin)
         return kind(reason, advice=advice, code=code, **origin)
+
+    def _error_in(self, answer: Answer, origin: Origin) -> ResponseError | None:
+        """Make the error for one that came with the status of a success; None if none did."""
+        listing = origin.get("page") is not None
+        if not answer.body or (found := error_in(answer.body, listing=listing)) is None:
+            return None
+        said = self._quoted(": ".join(filter(None, found)))
+        return ResponseError(
+            f"the platform answered {answer.status} with an error; it says: {said}",
+            advice="Nothing of it was used; see what the platform, or what stands before it, says",
+            code=self._quoted_if_any(found[0]),
+            **origin,
+        )
 
     def _diversion(self, response: aiohttp.ClientResponse, origin: Origin) -> TwelveTasksError:
         """Make the error for a status below 400 that the request does not accept."""

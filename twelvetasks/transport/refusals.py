@@ -25,6 +25,16 @@ LONGEST_REFUSAL = 64 * 1024
 """Bytes of a body in which words are looked for: a refusal is short, and JSON large in memory."""
 
 
+MOSTLY = 0.8
+"""The share of ASCII in bytes that are not UTF-8, from which they are text in another encoding."""
+
+MARKS = ("error", "errors", "fault", "code")
+"""Fields that show an object to be an error."""
+
+OF_ITEMS = (b'"_id"', b'"task_id"', b'"batch_id"')
+"""What no error has: a cheap way to pass over nearly every page."""
+
+
 async def read_words(response: aiohttp.ClientResponse) -> bytes:
     """Read the body of a refusal; one that cannot be read is empty, for the status says enough."""
     try:
@@ -74,11 +84,31 @@ def host_of(location: str) -> str | None:
         return None
 
 
-def code_and_message(body: bytes) -> tuple[str | None, str | None]:
-    """Read the platform's code and words from the body of a refusal.
+def error_in(body: bytes, *, listing: bool) -> tuple[str | None, str | None] | None:
+    """Return code and words of an error that came with the status of a success; None for none.
+
+    Some gateways answer so. Taken for a page, it would be one without items.
+    """
+    if len(body) > LONGEST_REFUSAL or any(sign in body for sign in OF_ITEMS):
+        return None
+    try:
+        said = msgspec.json.decode(body)
+    except (RecursionError, ValueError):
+        return None
+    if not isinstance(said, dict) or said.get("data"):
+        return None
+    marked = any(said.get(mark) for mark in MARKS)
+    bare = listing and "data" not in said and "page_info" not in said
+    code, words = _code(said), _words(said)
+    return (code, words) if (marked or bare) and (code or words) else None
+
+
+def code_and_message(body: bytes, *, refused: bool = False) -> tuple[str | None, str | None]:
+    """Read the platform's code and words from a body, as far as it has some.
 
     The platform's own form is ``{"code", "message"}``, on some endpoints under ``error``. Gateways
-    and proxies answer in forms of their own, or in plain text. What is missing is None.
+    and proxies answer in forms of their own, or in plain text. What is missing is None. `refused`:
+    the body is of a refusal, so words in any of its parts are about that.
     """
     if len(body) > LONGEST_REFUSAL:
         return None, None
@@ -86,7 +116,15 @@ def code_and_message(body: bytes) -> tuple[str | None, str | None]:
         said = msgspec.json.decode(body)
     except (RecursionError, ValueError):
         return None, _plain_text(body)
-    return _code(said), words_in(said)
+    return _code(said), _words(said) if refused else words_in(said)
+
+
+def _words(said: Any) -> str | None:
+    """Find the words of a refusal, also where a part such as ``response`` holds the error."""
+    if (words := words_in(said)) or not isinstance(said, dict):
+        return words
+    parts = [{"error": part} for part in said.values() if isinstance(part, dict | list)]
+    return next(filter(None, map(words_in, parts)), None)
 
 
 def _plain_text(body: bytes) -> str | None:
@@ -94,7 +132,10 @@ def _plain_text(body: bytes) -> str | None:
     try:
         text = body.decode().strip()
     except UnicodeDecodeError:
-        return None
+        # Old gateways write so. Bytes that are no text have few signs of ASCII.
+        text = body.decode("latin-1").strip()
+        if not text.isprintable() or sum(map(str.isascii, text)) < MOSTLY * len(text):
+            return None
     return None if not text or text.startswith(("<", "{", "[")) else text
 
 

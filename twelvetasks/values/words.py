@@ -14,9 +14,12 @@ TELLING = (
     "details",
     "error_description",
     "error_message",
+    "errormessage",
+    "faultstring",
     "description",
     "errors",
     "error",
+    "fault",
     "reason",
     "title",
 )
