@@ -21,10 +21,10 @@ import pytest
 import stamina
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
+from redis.cluster import RedisCluster as SyncRedisCluster
 from redis.exceptions import RedisError
 
-import twelvetasks.fleet
 from tests.test_session import within
 from twelvetasks import (
     Gatekeeper,
@@ -36,7 +36,7 @@ from twelvetasks import (
     TaskSession,
     TransportError,
 )
-from twelvetasks.fleet import RedisGate
+from twelvetasks.fleet import RedisGate, redis_gate
 from twelvetasks.testing import FakePlatform, RateLimit
 from twelvetasks.transport.ratelimits import Allowance, RateReport
 
@@ -63,13 +63,13 @@ class Server:
     def url(self) -> str:
         return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         assert SERVER is not None, "there is no redis-server on this machine"
         self.process = subprocess.Popen(
             [
                 *(SERVER, "--bind", "127.0.0.1", "--port", str(self.port)),
                 *("--save", "", "--appendonly", "no", "--dir", str(self.folder)),
-                *("--unixsocket", str(self.socket), "--requirepass", PASSWORD),
+                *("--unixsocket", str(self.socket), "--requirepass", PASSWORD, *options),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -405,7 +405,7 @@ class TestThePause:
         on_outage: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(twelvetasks.fleet, "ASK_AGAIN_AFTER", 0.0)
+        monkeypatch.setattr(redis_gate, "ASK_AGAIN_AFTER", 0.0)
         gate = fleet(on_outage=on_outage)
         async with within_passage(gate) as passage:
             server.kill()
@@ -499,7 +499,7 @@ class TestAnOutage:
         caplog: pytest.LogCaptureFixture,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(twelvetasks.fleet, "ASK_AGAIN_AFTER", 1.0)
+        monkeypatch.setattr(redis_gate, "ASK_AGAIN_AFTER", 1.0)
         gate = fleet(timeout=0.3, on_outage="local")
         listed: list[str] = []
         caplog.set_level(logging.INFO, "twelvetasks")
@@ -532,10 +532,51 @@ class TestAnOutage:
             await server.restart()
 
 
+class TestClusters:
+    """They are refused before any request of the platform is made."""
+
+    @pytest.mark.parametrize("kind", [RedisCluster, SyncRedisCluster])
+    def test_a_client_of_one_is_refused(self, kind: Any) -> None:
+        client = kind.__new__(kind)  # a synchronous one connects when it is made
+        with pytest.raises(InvalidArgumentError, match=r"redis=.*Redis Cluster is not supported"):
+            RedisGate(client, "acme", requests=60)
+
+    @pytest.mark.parametrize("scheme", ["redis+cluster", "rediscluster", "redis-cluster"])
+    def test_a_url_of_one_is_refused(self, scheme: str) -> None:
+        url = f"{scheme}://:{PASSWORD}@127.0.0.1:7000"
+        with pytest.raises(InvalidArgumentError, match="Redis Cluster is not supported") as caught:
+            RedisGate(url, "acme", requests=60)
+        assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+    @pytest.mark.parametrize("on_outage", ["fail", "local"])
+    async def test_a_node_of_one_says_so_whatever_is_done_in_an_outage(
+        self, server: Server, fleet: Fleet, on_outage: str
+    ) -> None:
+        server.kill()
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            bus = unused.getsockname()[1]
+        server.start("--cluster-enabled", "yes", "--cluster-port", str(bus))
+        async with asyncio.timeout(20), Redis.from_url(server.url) as client:
+            while True:
+                with suppress(RedisError, OSError):
+                    await client.client_id()
+                    break
+                await asyncio.sleep(0.01)
+        async with FakePlatform.demo(10) as platform:
+            gate = fleet(on_outage=on_outage)
+            async with TaskSession(
+                platform.api_key, base_url=platform.base_url, gate=gate
+            ) as session:
+                with pytest.raises(TransportError, match="Redis Cluster is not supported"):
+                    await session.tasks().count()
+            assert not platform.requests
+
+
 async def test_an_outage_is_logged_once_however_often_redis_is_asked(
     fleet: Fleet, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(twelvetasks.fleet, "ASK_AGAIN_AFTER", 0.0)
+    monkeypatch.setattr(redis_gate, "ASK_AGAIN_AFTER", 0.0)
     gate = fleet(on_outage="local")
     for _ in range(2):
         server.kill()

@@ -3,7 +3,7 @@
 Redis decides when a request may start (throttled-py's GCRA, on Redis's own clock) and holds the
 pause after a 429, which applies to all. The process's own `Gate` decides the rest: how many
 requests are in flight, and their order. Requests that wait for Redis wait in a queue, so that a
-process asks one question at a time. Only this module imports redis.
+process asks one question at a time.
 """
 
 from __future__ import annotations
@@ -12,41 +12,24 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsIndex, cast, get_args
+from typing import Any, Literal, NoReturn, Self, SupportsIndex, get_args
 
 import attrs
 import stamina
+from redis.asyncio import Redis
+from redis.exceptions import ClusterDownError, ClusterError, MovedError, RedisError
+from throttled.asyncio import RateLimiterType, Throttled, per_duration
+from throttled.exceptions import BaseThrottledError
 
+from twelvetasks.fleet.clients import NO_CLUSTERS, Store, address_of, hidden, opened
 from twelvetasks.transport.gate import Gate, Passage
 from twelvetasks.transport.known_rate import default_burst, steady_requests
 from twelvetasks.transport.pacer import GatePolicy
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError, TransportError
-from twelvetasks.values.secret import Secret
-
-try:
-    from redis.asyncio import Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-    from redis.exceptions import RedisError
-    from throttled.asyncio import (
-        RateLimiterType,
-        RedisStore,
-        RedisStoreBackend,
-        Throttled,
-        per_duration,
-    )
-    from throttled.exceptions import BaseThrottledError
-except ModuleNotFoundError as _missing:
-    raise ImportError(
-        "twelvetasks.fleet needs its extra: pip install 'twelvetasks[redis]'", name=_missing.name
-    ) from None
-
-if TYPE_CHECKING:
-    from throttled.types import AsyncRedisClientP
 
 __all__ = ["RedisGate"]
 
@@ -73,6 +56,7 @@ NEVER_SENT = RateReport(reached=False)
 LOST = RateReport()
 
 OUTAGES: tuple[type[Exception], ...] = (RedisError, BaseThrottledError, OSError)
+OF_CLUSTERS = (ClusterDownError, ClusterError, MovedError)
 
 
 @attrs.frozen
@@ -109,7 +93,7 @@ class RedisGate:
     them, or call `aclose` after them.
 
     - `redis`: a URL (``redis://``, ``rediss://`` or ``unix://``), or a `redis.asyncio.Redis`, which
-      stays the caller's to close.
+      stays the caller's to close. Redis Cluster is not supported.
     - `name`: names the account among those that use the Redis. It is part of keys in Redis: any
       word of your own, never the API key.
     - `requests`, `per`: the limit, as so many requests in any `per` whole seconds. All that pass
@@ -143,7 +127,7 @@ class RedisGate:
         timeout: float = 2.0,
     ) -> None:
         # Before any error: a traceback that shows locals must not show the password in the URL.
-        redis = _hidden(redis)
+        redis = hidden(redis)
         _check_name(name)
         whole_number("requests", requests, least=1)
         whole_number("per", per, least=1)
@@ -168,13 +152,13 @@ class RedisGate:
         # With one place, a gate is a lock that honours priorities.
         self._line = Gate(1)
         self._owns_client = isinstance(redis, str)
-        self._client = _opened(redis, self._timeout)
-        self._address = _address(self._client)
+        self._client = opened(redis, self._timeout)
+        self._address = address_of(self._client)
         self._limiter = Throttled(
             key=name,
             using=RateLimiterType.GCRA.value,
             quota=per_duration(timedelta(seconds=per), self.steady, burst),
-            store=_Store(self._client),
+            store=Store(self._client),
             key_prefix=KEYS,
         )
         self._pause_key = f"{KEYS}:v1:pause:{name}"
@@ -302,11 +286,14 @@ class RedisGate:
                 word = await self._word()
         except OUTAGES as error:
             kind = _kind(error)
+            in_cluster = isinstance(error.__cause__ or error, OF_CLUSTERS)
         else:
             self._note_return()
             return word
         # Raised outside of `except`, so that redis's error, which may quote secrets, is no context.
         self._check_open()
+        if in_cluster:
+            raise TransportError(f"{self._address} is one of a cluster", advice=NO_CLUSTERS)
         if self.on_outage == "fail":
             raise TransportError(
                 f"{self._address} did not say whether a request may go ({kind})",
@@ -376,21 +363,6 @@ class RedisGate:
         self._loop = loop
 
 
-class _Backend(RedisStoreBackend):
-    """throttled-py's backend on an existing client."""
-
-    def __init__(self, client: Redis) -> None:
-        super().__init__()
-        # Its protocol types the client's methods differently from redis.
-        self._client = cast("AsyncRedisClientP", client)
-
-
-class _Store(RedisStore):
-    def __init__(self, client: Redis) -> None:
-        super().__init__()
-        self._backend = _Backend(client)
-
-
 def _kind(error: BaseException) -> str:
     """Return the name of redis's error, which throttled-py may have wrapped."""
     return type(error.__cause__ or error).__name__
@@ -399,45 +371,6 @@ def _kind(error: BaseException) -> str:
 def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not name.strip():
         refuse("name", name, "must be a name for the account, and not empty")
-
-
-def _hidden(redis: Any) -> Any:
-    return redis if isinstance(redis, Redis) else Secret(redis if isinstance(redis, str) else "")
-
-
-def _opened(redis: Any, timeout: float) -> Redis:
-    """Return the client given, or a new one, which connects when it is first used."""
-    if isinstance(redis, Redis):
-        return redis
-    client = None
-    if isinstance(redis, str):
-        # redis's error may quote the URL, so ours is raised outside of `suppress`.
-        with suppress(TypeError, ValueError):
-            made = Redis.from_url(
-                str.__str__(redis),
-                socket_connect_timeout=timeout,
-                socket_timeout=timeout,
-                # A connection that Redis has closed is noticed only when it is used.
-                retry=Retry(NoBackoff(), 1),
-            )
-            # So that unknown options in the URL are found now, not at the first connection.
-            pool: Any = made.connection_pool
-            pool.make_connection()
-            client = made
-    if client is None:
-        demand = "must be a URL (redis://, rediss:// or unix://) or a redis.asyncio.Redis"
-        refuse("redis", redis, demand)
-    return client
-
-
-def _address(client: Redis) -> str:
-    """Return where a Redis is, without its credentials."""
-    known = client.connection_pool.connection_kwargs
-    if path := known.get("path"):
-        return f"the Redis at {path}"
-    if host := known.get("host"):
-        return f"the Redis at {host}:{known.get('port', 6379)}"
-    return "the Redis"
 
 
 def _too_long(wait: float) -> RateLimitedError:
