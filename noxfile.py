@@ -21,8 +21,7 @@ def tests(session: nox.Session, loop: str) -> None:
     session.install("-e", ".[dev]")
     session.run(
         *("python", "-X", "dev", "-W", "error", "-m", "pytest", "--loop", loop),
-        *(session.posargs or ["--cov", "-n", "auto"]),
-        env={"PYTHONDEVMODE": "1"},  # for pytest's workers
+        *(session.posargs or ["--cov"]),  # workers would run without development mode
     )
 
 

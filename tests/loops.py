@@ -14,25 +14,38 @@ __all__ = ["LOOPS", "Loops"]
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
-def debug() -> asyncio.AbstractEventLoop:
-    """Make a loop that checks more. It does not log what a busy machine takes long for."""
-    loop = asyncio.new_event_loop()
-    loop.set_debug(True)
+def quiet(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+    """Let a loop in debug mode not log what a busy machine takes long for."""
     loop.slow_callback_duration = float("inf")
     return loop
 
 
+def plain() -> asyncio.AbstractEventLoop:
+    return quiet(asyncio.new_event_loop())
+
+
+def of_uvloop() -> asyncio.AbstractEventLoop:
+    return quiet(uvloop.new_event_loop())
+
+
+def debug() -> asyncio.AbstractEventLoop:
+    """Make a loop that checks more."""
+    loop = plain()
+    loop.set_debug(True)
+    return loop
+
+
 LOOPS: dict[str, NewLoop] = {
-    "plain": asyncio.new_event_loop,
+    "plain": plain,
     "debug": debug,
-    "uvloop": uvloop.new_event_loop,
+    "uvloop": of_uvloop,
 }
 
 if sys.version_info >= (3, 12):
 
     def eager() -> asyncio.AbstractEventLoop:
         """Make a loop whose tasks run at once until they first wait."""
-        loop = asyncio.new_event_loop()
+        loop = plain()
         loop.set_task_factory(asyncio.eager_task_factory)
         return loop
 
