@@ -153,6 +153,11 @@ def in_process_of_its_own(*arguments: str, program: Sequence[str] = AS_MODULE) -
     return Outcome(process.returncode, without_key(out.decode()), without_key(err.decode()))
 
 
+def heed_ctrl_c() -> None:
+    """Let a new process heed Ctrl-C: it inherits the deafness of a test run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def press_ctrl_c() -> None:
     """Interrupt this process, from whatever thread."""
     main_thread = threading.main_thread().ident

@@ -12,7 +12,7 @@ import attrs
 import pexpect
 import pytest
 
-from tests.cli.running import AS_SCRIPT, KEY, LONGEST_WAIT, without_key
+from tests.cli.running import AS_SCRIPT, KEY, LONGEST_WAIT, heed_ctrl_c, without_key
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.fixtures import FakePlatformFactory
 
@@ -50,16 +50,18 @@ class Shell:
             timeout=LONGEST_WAIT * 2,
             encoding="utf-8",
             echo=False,
+            preexec_fn=heed_ctrl_c,
         )
 
     def run(self, line: str, *, columns: int = 80, answer: str = "", **variables: str) -> Shown:
         started = self.start(line, columns=columns, **variables)
+        asked = ""
         if answer:
             started.expect_exact("[y/N]: ")
             asked = started.before or ""
             started.sendline(answer)
         started.expect_exact(pexpect.EOF)
-        shown = (asked if answer else "") + (started.before or "")
+        shown = asked + (started.before or "")
         started.close()
         code = started.exitstatus
         assert code is not None

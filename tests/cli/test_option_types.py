@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cli.running import AS_SCRIPT, LONGEST_WAIT, Command, at
+from tests.cli.running import AS_SCRIPT, LONGEST_WAIT, Command, at, heed_ctrl_c
 from twelvetasks.cli.option_types import as_moment, as_seconds
 from twelvetasks.cli.program import cli
 from twelvetasks.testing import FakePlatform
@@ -230,6 +230,7 @@ class TestHelp:
                 env=environment,
                 dimensions=(24, 80),
                 timeout=LONGEST_WAIT * 3,
+                preexec_fn=heed_ctrl_c,
             )
             if line.startswith("twelvetasks delete"):
                 shell.expect_exact("[y/N]: ")

@@ -121,9 +121,8 @@ async def layouts(page: str, folder: Path, *views: View) -> list[Layout]:
     assert browser.stderr is not None
     try:
         async with asyncio.timeout(90):
-            async for line in browser.stderr:
-                if b"DevTools listening on" in line:
-                    break
+            while b"DevTools listening on" not in (line := await browser.stderr.readline()):
+                assert line, "the browser has ended"
             address = URL(line.split()[-1].decode()).with_scheme("http").with_path("/json/list")
             async with aiohttp.ClientSession() as client:
                 async with client.get(address) as listed:
