@@ -16,7 +16,8 @@ from twelvetasks.streams.requests import Requests
 from twelvetasks.streams.streams import BATCH_SIZE, ItemStream, PageStream, TaskStream
 from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.requests import checked_item_id
-from twelvetasks.tasks.waiting import ItemWaiting, OnItemChange, WaitPlan, wait_for
+from twelvetasks.tasks.wait_plan import OnItemChange, WaitPlan
+from twelvetasks.tasks.waiting import ItemWaiting, wait_for
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.models import Page, Task, TaskPage

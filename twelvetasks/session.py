@@ -20,7 +20,8 @@ from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks import requests as single
 from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.uploads import OnProgress, VideoFile, checked_upload
-from twelvetasks.tasks.waiting import OnChange, TaskWaiting, WaitPlan, wait_for
+from twelvetasks.tasks.wait_plan import OnChange, WaitPlan
+from twelvetasks.tasks.waiting import TaskWaiting, wait_for
 from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url, read_base_url
 from twelvetasks.transport.api_key import (
     API_KEY_VARIABLE,

@@ -16,6 +16,7 @@ import attrs
 import click
 from click.shell_completion import CompletionItem
 
+from twelvetasks.cli.kinds import kind_of
 from twelvetasks.tasks.requests import checked_id
 from twelvetasks.values.errors import InvalidArgumentError
 from twelvetasks.values.models import TaskStatus
@@ -102,11 +103,10 @@ class Statuses(click.ParamType[tuple[str, ...]]):
     """One status or several, separated by commas."""
 
     name = "status"
-    known: tuple[str, ...] = tuple(status.value for status in TaskStatus)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's
         """Show the statuses in the help."""
-        return f"[{'|'.join(self.known)}]"
+        return f"[{'|'.join(status.value for status in TaskStatus)}]"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -115,17 +115,18 @@ class Statuses(click.ParamType[tuple[str, ...]]):
         if isinstance(value, tuple):
             return value
         statuses = [status.strip().lower() for status in value.split(",")]
+        known = kind_of(ctx).statuses
         for status in statuses:
-            if status not in self.known:
-                close = get_close_matches(status, self.known, n=1)
+            if status not in known:
+                close = get_close_matches(status, known, n=1)
                 hint = f" Did you mean {close[0]}?" if close else ""
-                listed = ", ".join(map(repr, self.known))
+                listed = ", ".join(map(repr, known))
                 self.fail(f"{status!r} is not one of {listed}.{hint}", param, ctx)
         return tuple(statuses)
 
     def shell_complete(
         self,
-        ctx: click.Context,  # noqa: ARG002 - click's
+        ctx: click.Context,
         param: click.Parameter,  # noqa: ARG002 - click's
         incomplete: str,
     ) -> list[CompletionItem]:
@@ -133,7 +134,7 @@ class Statuses(click.ParamType[tuple[str, ...]]):
         given, comma, begun = incomplete.rpartition(",")
         return [
             CompletionItem(f"{given}{comma}{status}")
-            for status in self.known
+            for status in kind_of(ctx).statuses
             if status.startswith(begun.lower()) and status not in given.split(",")
         ]
 

@@ -11,7 +11,7 @@ import click
 from twelvetasks.cli.command import Decorator, combined, option
 from twelvetasks.cli.option_types import Moment, Statuses, as_moment, as_seconds
 from twelvetasks.cli.output.columns import as_columns, complete_columns
-from twelvetasks.values.models import SortBy, SortOption, Task
+from twelvetasks.values.models import SortBy, SortOption
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 
@@ -106,9 +106,9 @@ progress_option: Decorator = option(
 )
 
 
-def is_recent(task: Task, since: Moment | None) -> bool:
-    """Tell whether --since lets a task pass; one without a time of creation passes."""
-    return since is None or task.created_at is None or task.created_at >= since.at
+def is_recent(item: Any, since: Moment | None) -> bool:
+    """Tell whether --since lets an item pass; one without a time of creation passes."""
+    return since is None or item.created_at is None or bool(item.created_at >= since.at)
 
 
 def in_time(choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import inspect
 import random
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -23,9 +23,10 @@ import attrs
 from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests, cancel, class_of, end
 from twelvetasks.streams.resumable import ResumableGenerator
-from twelvetasks.tasks.polling import Polling, Schedule
+from twelvetasks.tasks.polling import Schedule
 from twelvetasks.tasks.requests import checked_item_id
-from twelvetasks.values.checks import positive_seconds, refuse
+from twelvetasks.tasks.wait_plan import WaitPlan
+from twelvetasks.values.checks import refuse
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import (
     TRANSIENT_FAILURES,
@@ -40,7 +41,7 @@ from twelvetasks.values.models import Page, Task
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
 
-__all__ = ["ItemWaiting", "OnChange", "OnItemChange", "TaskWaiting", "WaitPlan", "wait_for"]
+__all__ = ["ItemWaiting", "TaskWaiting", "wait_for"]
 
 ItemT = TypeVar("ItemT")
 
@@ -49,52 +50,6 @@ FIRST_POLL = 5.0
 
 FEW = 100
 """Items that a poll retrieves one by one. If more are missing, it reads the whole list first."""
-
-OnItemChange = Callable[[ItemT], Awaitable[None] | None]
-"""Called, or awaited, with each item when it is first seen and whenever its status changes.
-
-What is awaited runs as a task: when an `anext` is cancelled it goes on, and closing the wait
-cancels it.
-"""
-
-
-OnChange = OnItemChange[Task]
-"""The same for tasks."""
-
-
-def _checked_callback(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not callable(value):
-        refuse(field.name, value, "must be a function that takes an item")
-
-
-def _default_policy(polling: Polling | None) -> Polling:
-    return Polling() if polling is None else polling
-
-
-def _checked_policy(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, Polling):
-        refuse(field.name, value, "must be a Polling")
-
-
-def _has_ends(_: object, field: attrs.Attribute[Any], query: ListQuery[Any]) -> None:
-    if not query.resource.ended:
-        refuse(field.name, query, "its resource names no final status, so a wait would not end")
-
-
-@attrs.frozen(kw_only=True)
-class WaitPlan(Generic[ItemT]):
-    """How to wait. Raises InvalidArgumentError for a value out of range."""
-
-    timeout: float = attrs.field(validator=positive_seconds)
-    """Seconds, from the first poll."""
-    polling: Polling = attrs.field(
-        default=None, converter=_default_policy, validator=_checked_policy
-    )
-    on_change: OnItemChange[ItemT] | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_checked_callback)
-    )
-    query: ListQuery[ItemT] = attrs.field(validator=_has_ends)
-    """The list of what is waited for, with any filters."""
 
 
 async def wait_for(

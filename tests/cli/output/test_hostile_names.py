@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.cli.running import Command, Terminal, at, run_in
 from twelvetasks import SystemMetadata, Task
 from twelvetasks.cli.commands.list_resume import ids_in
-from twelvetasks.cli.output.formats import task_writer
+from twelvetasks.cli.output.formats import item_writer
 from twelvetasks.cli.output.output_file import OutputFile, Target
 from twelvetasks.testing import FakePlatform
 
@@ -62,7 +62,7 @@ def written(layout: str, files: list[str], place: Path, **options: Any) -> Path:
     )
     path = place / f"out.{layout}"
     with OutputFile(path, None) as target:
-        writer = task_writer(layout, target, columns=("id", "system_metadata.filename"), **options)
+        writer = item_writer(layout, target, columns=("id", "system_metadata.filename"), **options)
         writer.write(tasks)
         writer.finish()
     return path
@@ -152,7 +152,7 @@ def test_a_terminal_gets_a_row_for_each_task_and_no_control_character(
         system_metadata=SystemMetadata(filename=name),
     )
     with redirect_stdout(terminal.stream):
-        writer = task_writer(layout, Target(), wide=True)
+        writer = item_writer(layout, Target(), wide=True)
         writer.write((hostile, Task(id="other")))
         writer.finish()
     # A terminal's own line ends, and rich's colours.

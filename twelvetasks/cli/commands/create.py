@@ -19,7 +19,7 @@ from twelvetasks.cli.connection import (
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.option_types import as_metadata
 from twelvetasks.cli.options import OUTPUT, progress_option
-from twelvetasks.cli.output.json_writer import write_task
+from twelvetasks.cli.output.json_writer import write_item
 from twelvetasks.cli.output.progress import upload_progress
 from twelvetasks.cli.terminal import Console, printable
 from twelvetasks.session import TaskSession
@@ -105,7 +105,7 @@ def create_task(
             ended = await session.wait(
                 task, timeout=wait_timeout, raise_on_failure=False, on_change=show
             )
-        write_task(ended)
+        write_item(ended)
         refuse_failures([ended])
 
     connection.run(create_it)

@@ -1,4 +1,4 @@
-"""`get`: tasks by their ids, with all their fields."""
+"""`get`: tasks, or other items, by their ids, with all their fields."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from cloup import option_group
 
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, single_request_options
+from twelvetasks.cli.kinds import KINDS, kind_option, query_of, scope_option
 from twelvetasks.cli.option_types import as_task_id
-from twelvetasks.cli.options import OUTPUT, columns_option, wide_option
-from twelvetasks.cli.output.formats import FORMATS, chosen_format, task_writer
-from twelvetasks.cli.output.json_writer import write_task
+from twelvetasks.cli.options import FILTERS, OUTPUT, columns_option, wide_option
+from twelvetasks.cli.output.formats import FORMATS, chosen_format, item_writer
+from twelvetasks.cli.output.json_writer import write_item
 from twelvetasks.cli.output.output_file import Target
 from twelvetasks.session import TaskSession
 
@@ -31,6 +32,7 @@ __all__ = ["get_task"]
     ],
 )
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
+@option_group(FILTERS, kind_option, scope_option)
 @option_group(
     OUTPUT,
     option(
@@ -48,23 +50,30 @@ def get_task(
     connection: Connection,
     task_ids: tuple[str, ...],
     *,
+    kind: str,
+    index_id: str | None,
     layout: str | None,
     columns: tuple[str, ...] | None,
     wide: bool,
 ) -> None:
-    """Print tasks by their IDs, with all their fields.
+    """Print tasks, or other items, by their IDs, with all their fields.
 
     The first ID that does not exist ends the command with code 1, after the tasks before it.
     """
     chosen = tuple(dict.fromkeys(task_ids))
+    query = query_of(kind, {"index_id": index_id})
 
     async def get_them(session: TaskSession) -> None:
+        listing = session.list(query)
         if len(chosen) == 1 and layout is None and columns is None:
-            write_task(await session.task(chosen[0]))
+            write_item(await listing.retrieve(chosen[0]))
             return
-        writer = task_writer(chosen_format(layout), Target(), columns=columns, wide=wide)
-        for task_id in chosen:
-            writer.write((await session.task(task_id),))
+        model = KINDS[kind].model
+        writer = item_writer(
+            chosen_format(layout), Target(), model=model, columns=columns, wide=wide
+        )
+        for item_id in chosen:
+            writer.write((await listing.retrieve(item_id),))
         writer.finish()
 
     connection.run(get_them)

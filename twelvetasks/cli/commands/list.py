@@ -1,4 +1,4 @@
-"""`list`: the tasks that match."""
+"""`list`: the tasks, or other items, that match."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from twelvetasks.cli.connection import (
     demo_option,
     timeout_option,
 )
+from twelvetasks.cli.kinds import kind_option
 from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import (
     FILTERS,
@@ -56,10 +57,15 @@ __all__ = ["list_tasks"]
             "twelvetasks list --demo --output tasks.jsonl --resume",
             "Continue an interrupted listing, or start one.",
         ),
+        (
+            "twelvetasks list --demo --kind analysis-batches --status completed",
+            "Another list of the platform.",
+        ),
     ],
 )
 @option_group(
     FILTERS,
+    kind_option,
     filter_options,
     since_option,
 )
@@ -111,7 +117,7 @@ __all__ = ["list_tasks"]
         default=TASKS.max_page_limit,
         show_default=True,
         metavar="N",
-        help="Tasks in one request.",
+        help="Items in one request.",
     ),
     demo_option,
     concurrency_option,
@@ -120,6 +126,7 @@ __all__ = ["list_tasks"]
 def list_tasks(
     connection: Connection,
     *,
+    kind: str,
     since: Moment | None,
     layout: str | None,
     columns: tuple[str, ...] | None,
@@ -131,13 +138,14 @@ def list_tasks(
     progress: bool | None,
     **filters: Any,
 ) -> None:
-    """List tasks: a table in a terminal, JSON Lines in a pipe.
+    """List tasks, or other items: a table in a terminal, JSON Lines in a pipe.
 
     An interrupted listing to a jsonl or csv file keeps its part: the same command with --resume
-    continues from there, without losing or repeating a task.
+    continues from there, without losing or repeating an item.
     """
     plan = planned(
         filters,
+        kind=kind,
         since=since,
         account=connection.account,
         layout=layout,
@@ -149,7 +157,7 @@ def list_tasks(
     )
 
     async def list_them(session: TaskSession) -> None:
-        listing = session.tasks(**plan.arguments)
+        listing = session.list(plan.query, **plan.arguments)
         with plan.target() as target:
             async with listing.pages() as pages:
                 try:

@@ -14,9 +14,10 @@ import attrs
 import click
 
 from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, with_times_of
+from twelvetasks.cli.kinds import KINDS, TASKS, query_of
 from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import in_time, is_recent
-from twelvetasks.cli.output.formats import COMPRESSED, RESUMABLE, chosen_format, task_writer
+from twelvetasks.cli.output.formats import COMPRESSED, RESUMABLE, chosen_format, item_writer
 from twelvetasks.cli.output.output_file import (
     OutputFile,
     Part,
@@ -28,7 +29,8 @@ from twelvetasks.cli.output.output_file import (
 from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.streams.streams import PageStream
-from twelvetasks.values.models import SortBy, SortOption, TaskPage
+from twelvetasks.values.models import Page, SortBy, SortOption
+from twelvetasks.values.query import ListQuery
 
 __all__ = ["ListingPlan", "planned"]
 
@@ -37,13 +39,16 @@ __all__ = ["ListingPlan", "planned"]
 class ListingPlan:
     """What to write, where, and which part of it exists already."""
 
+    kind: str
+    query: ListQuery[Any]
+    """Which items there are."""
     layout: str
     columns: tuple[str, ...] | None
     wide: bool
     spreadsheet: bool
     output: Path | None
-    filters: Mapping[str, Any]
-    """The arguments of `TaskSession.tasks` that decide which tasks there are."""
+    options: Mapping[str, Any]
+    """The other arguments of `TaskSession.list`."""
     since: Moment | None
     asked: Mapping[str, Any]
     """All options that the result depends on, as JSON values by their flags."""
@@ -53,7 +58,7 @@ class ListingPlan:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments for the session: everything that is not written already."""
-        arguments = in_time(self.filters)
+        arguments = dict(self.options)
         if self.part is not None:
             arguments["resume"] = self.part.checkpoint
             if self._by_update:
@@ -65,7 +70,7 @@ class ListingPlan:
 
     @property
     def _by_update(self) -> bool:
-        return bool(self.filters["sort_by"] == SortBy.UPDATED_AT)
+        return self.query.sort_key.changes
 
     def target(self) -> Target:
         """Open the output."""
@@ -74,25 +79,26 @@ class ListingPlan:
         return OutputFile(self.output, self.asked if self.resumable else None, self.part)
 
     async def write(
-        self, pages: PageStream[TaskPage], target: Target, *, progress: bool | None
+        self, pages: PageStream[Page[Any]], target: Target, *, progress: bool | None
     ) -> None:
         """Write page after page, and show the progress if it does not mix with the tasks."""
-        writer = task_writer(
+        writer = item_writer(
             self.layout,
             target,
+            model=KINDS[self.kind].model,
             columns=self.columns,
-            sort_by=SortBy(self.filters["sort_by"]),
+            sort_by=SortBy(self.query.sort_key.name),
             wide=self.wide,
             begun=self.part is not None,
             spreadsheet=self.spreadsheet,
         )
         done = 0 if self.part is None else self.part.tasks
-        most = self.filters["max_items"]
+        most = self.options["max_items"]
         known = self._known(target)
         with listing_progress(target.console, asked=progress, done=done) as show:
             async for page in pages:
-                new = [task for task in page.tasks if task.id not in known]
-                recent = tuple(task for task in new if is_recent(task, self.since))
+                new = [item for item in page.items if item.id not in known]
+                recent = tuple(item for item in new if is_recent(item, self.since))
                 wanted = recent if most is None else recent[: most - done]
                 writer.write(wanted)
                 done += len(wanted)
@@ -114,11 +120,11 @@ class ListingPlan:
             raise unusable(f"{part_of(self.output)} does not hold the tasks of its checkpoint")
         return frozenset(ids)
 
-    def _expected(self, pages: PageStream[TaskPage], done: int) -> int | None:
+    def _expected(self, pages: PageStream[Page[Any]], done: int) -> int | None:
         """Give how many tasks there will be; None if only reading tells."""
         if self.since is not None:
             return None
-        most = self.filters["max_items"]
+        most = self.options["max_items"]
         total = pages.total_results or 0
         return max(total if most is None else min(total, most), done)
 
@@ -126,6 +132,7 @@ class ListingPlan:
 def planned(
     filters: Mapping[str, Any],
     *,
+    kind: str,
     since: Moment | None,
     account: Mapping[str, Any],
     layout: str | None,
@@ -161,16 +168,21 @@ def planned(
     asked = as_json({**times, "format": layout, "columns": columns, **account})
     for paging in ("page_limit", "exact"):
         del asked[paging]
+    asked |= {} if kind == TASKS else {"kind": kind}
     if part is not None and output is not None:
         check_same(asked, part, output)
+    chosen = in_time({name: value for name, value in times.items() if name != "since"})
+    options = {name: chosen.pop(name) for name in ("max_items", "exact")}
     return ListingPlan(
+        kind=kind,
+        query=query_of(kind, chosen),
         layout=layout,
         columns=columns,
         wide=wide,
         spreadsheet=spreadsheet,
         output=output,
-        since=times.pop("since"),
-        filters=times,
+        since=times["since"],
+        options=options,
         asked=asked,
         resumable=obstacle is None,
         part=part,

@@ -1,107 +1,144 @@
-"""The fields of a task by name, dotted where they lie deeper: what `--columns` chooses from.
+"""The fields of an item by name, dotted where they lie deeper: what `--columns` chooses from.
 
 Pure. A column's value is what JSON would hold: times are spelled as the platform spelled them.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
+import attrs
 import click
 
+from twelvetasks.cli.kinds import kind_of
 from twelvetasks.conversion.convert import to_dict
-from twelvetasks.values.models import SystemMetadata, Task
+from twelvetasks.conversion.fast_hooks import field_types, is_model, status_of, without_none
+from twelvetasks.values.fields import json_names
+from twelvetasks.values.models import Task
 from twelvetasks.values.timestamps import format_timestamp
 
-__all__ = ["FLAT", "NAMES", "as_columns", "complete_columns", "subset", "text_of", "value_of"]
+__all__ = [
+    "Columns",
+    "as_columns",
+    "columns_of",
+    "complete_columns",
+    "subset",
+    "text_of",
+]
 
-_METADATA = "system_metadata"
+PARTED = ("system_metadata", "video_source", "error")
+"""The fields whose parts are columns of their own."""
 
-FLAT = (
-    "id",
-    "index_id",
-    "video_id",
-    "status",
-    "created_at",
-    "updated_at",
-    "estimated_time",
-    "system_metadata.filename",
-    "system_metadata.duration",
-    "system_metadata.width",
-    "system_metadata.height",
-    "error_reason",
-)
-"""The columns that hold one value each, which are what a file of rows has unless it is told."""
-
-NAMES = (*FLAT[:7], _METADATA, *FLAT[7:])
-"""All columns."""
-
-_SHORT = {"_id": "id"} | {name.rpartition(".")[2]: name for name in FLAT}
-"""Other names for them, such as `filename`."""
+VALUES = (str, bool, int, float, datetime)
 
 
-def value_of(task: Task, name: str) -> Any:
+@attrs.frozen
+class Columns:
+    """The columns of a kind of item."""
+
+    flat: tuple[str, ...]
+    """Those that hold one value each, which are what a file of rows has unless it is told."""
+    names: tuple[str, ...]
+    """All columns."""
+
+    @property
+    def short(self) -> dict[str, str]:
+        """Other names for them, such as `filename`."""
+        return {"_id": "id"} | {
+            name.rpartition(".")[2]: name
+            for name in self.flat
+            if name.rpartition(".")[2] not in self.names
+        }
+
+
+@functools.cache
+def columns_of(model: Any) -> Columns:
+    """Give the columns of a model: those of one value, and the parts of what it is made of."""
+    plain, parts, others = [], [], []
+    for name, type_ in field_types(model).items():
+        kind, _ = without_none(type_)
+        if kind in VALUES or status_of(kind) is not None:
+            plain.append(name)
+        elif name in PARTED:
+            others.append(name)
+            inner = field_types(kind)
+            parts += [f"{name}.{one}" for one in inner if without_none(inner[one])[0] in VALUES]
+        elif model is not Task:
+            others.append(name)
+    own = ["error_reason"] if hasattr(model, "error_reason") else []
+    return Columns((*plain, *parts, *own), (*plain, *others, *parts, *own))
+
+
+def value_of(item: Any, name: str) -> Any:
     """Give the value of a column; None if the platform did not send one."""
-    value: Any = task
+    value: Any = item
     for part in name.split("."):
         value = getattr(value, part, None)
     if isinstance(value, datetime):
         return format_timestamp(value)
-    return to_dict(value) if isinstance(value, SystemMetadata) else value
+    if isinstance(value, tuple):
+        return [to_dict(one) if is_model(type(one)) else one for one in value]
+    return to_dict(value) if is_model(type(value)) else value
 
 
-def text_of(task: Task, name: str) -> str:
+def text_of(item: Any, name: str) -> str:
     """Give the value of a column as text; empty if there is none."""
-    value = value_of(task, name)
+    value = value_of(item, name)
     if value is None:
         return ""
-    if isinstance(value, Mapping):
+    if isinstance(value, (Mapping, list)):
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return str(value)
 
 
-def subset(task: Task, names: tuple[str, ...]) -> dict[str, Any]:
-    """Give these fields at their places in the API's JSON, so that readers of tasks accept it."""
+def subset(item: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Give these fields at their places in the API's JSON, so that readers of items accept it."""
+    in_json = json_names(type(item))
     chosen: dict[str, Any] = {}
     for name in names:
         outer, _, inner = name.partition(".")
         if inner:
-            chosen.setdefault(outer, {})[inner] = value_of(task, name)
+            chosen.setdefault(outer, {})[inner] = value_of(item, name)
         else:
-            chosen["_id" if name == "id" else name] = value_of(task, name)
+            chosen[in_json.get(name, name)] = value_of(item, name)
     return chosen
 
 
 def as_columns(
-    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+    context: click.Context, __: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...] | None:
     """Read the names, which commas separate. Raises click.BadParameter for an unknown one."""
     if not texts:
         return None
+    columns = columns_of(kind_of(context).model)
+    short = columns.short
     names = [name.strip() for text in texts for name in text.split(",")]
-    names = [_SHORT.get(name, name) for name in names]
+    names = [short.get(name, name) for name in names]
     for name in names:
-        if name not in NAMES:
-            close = get_close_matches(name, [*NAMES, *_SHORT], n=1)
-            hint = f"Did you mean {_SHORT.get(close[0], close[0])}? " if close else ""
+        if name not in columns.names:
+            close = get_close_matches(name, [*columns.names, *short], n=1)
+            hint = f"Did you mean {short.get(close[0], close[0])}? " if close else ""
             raise click.BadParameter(
-                f"{name!r} is not a column. {hint}There are {', '.join(NAMES)}"
+                f"{name!r} is not a column. {hint}There are {', '.join(columns.names)}"
             )
         if names.count(name) > 1:
             raise click.BadParameter(f"{name} is there twice")
-    if _METADATA in names and any(name.startswith(f"{_METADATA}.") for name in names):
-        raise click.BadParameter(f"{_METADATA} holds its parts: take it or them")
+    for outer in PARTED:
+        if outer in names and any(name.startswith(f"{outer}.") for name in names):
+            raise click.BadParameter(f"{outer} holds its parts: take it or them")
     return tuple(names)
 
 
-def complete_columns(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+def complete_columns(context: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """Complete the last of the names, and leave out those that are there."""
     given, comma, begun = incomplete.rpartition(",")
     taken = set(given.split(","))
+    names = columns_of(kind_of(context).model).names
     return [
-        f"{given}{comma}{name}" for name in NAMES if name.startswith(begun) and name not in taken
+        f"{given}{comma}{name}" for name in names if name.startswith(begun) and name not in taken
     ]

@@ -1,4 +1,4 @@
-"""Tasks as CSV: a heading and a row for each, quoted as RFC 4180 says, with lines ended as here."""
+"""Items as CSV: a heading and a row for each, quoted as RFC 4180 says, with lines ended as here."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import csv
 import io
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
-from twelvetasks.cli.output.columns import FLAT, text_of
+from twelvetasks.cli.output.columns import text_of
 from twelvetasks.cli.terminal import Console, is_terminal, printable
-from twelvetasks.values.models import Task
 
 __all__ = ["CsvWriter"]
 
@@ -34,15 +34,15 @@ class CsvWriter:
     """Rows of chosen columns. A part that was written earlier has the heading already."""
 
     out: Console
-    columns: tuple[str, ...] | None = None
+    columns: tuple[str, ...]
     begun: bool = False
     spreadsheet: bool = False
     """Whether a spreadsheet may open it: UTF-8 is marked, and no cell is a formula."""
 
-    def write(self, tasks: tuple[Task, ...]) -> None:
+    def write(self, items: tuple[Any, ...]) -> None:
         """Write a row for each."""
-        names = self.columns or FLAT
-        rows = [[text_of(task, name) for name in names] for task in tasks]
+        names = self.columns
+        rows = [[text_of(item, name) for name in names] for item in items]
         if self.spreadsheet:
             rows = [[_as_text(cell, n) for cell, n in zip(row, names, strict=True)] for row in rows]
             if not self.begun:

@@ -9,26 +9,27 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import PurePath
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import click
 
+from twelvetasks.cli.output.columns import columns_of
 from twelvetasks.cli.output.csv_writer import CsvWriter
 from twelvetasks.cli.output.json_writer import JsonArrayWriter, JsonLinesWriter
 from twelvetasks.cli.output.output_file import Target
-from twelvetasks.cli.output.parquet_writer import ParquetTaskWriter
+from twelvetasks.cli.output.parquet_writer import ParquetWriter
 from twelvetasks.cli.output.table_writer import TableWriter
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.models import SortBy, Task
 
-__all__ = ["COMPRESSED", "FORMATS", "RESUMABLE", "Writer", "chosen_format", "task_writer"]
+__all__ = ["COMPRESSED", "FORMATS", "RESUMABLE", "Writer", "chosen_format", "item_writer"]
 
 FORMATS = ("table", "jsonl", "json", "csv", "parquet", "ids")
 
 RESUMABLE = ("jsonl", "csv")
-"""The formats to which more tasks can be appended."""
+"""The formats to which more items can be appended."""
 
 ENDINGS = {
     ".jsonl": "jsonl",
@@ -49,10 +50,10 @@ _ONE_ARGUMENT = re.compile(r"""[^\s\0'"\\-][^\s\0'"\\]*""")
 
 
 class Writer(Protocol):
-    """What writes tasks in one format."""
+    """What writes items in one format."""
 
-    def write(self, tasks: tuple[Task, ...]) -> None:
-        """Write tasks that have come."""
+    def write(self, items: tuple[Any, ...]) -> None:
+        """Write items that have come."""
         ...
 
     def finish(self) -> None:
@@ -62,23 +63,23 @@ class Writer(Protocol):
 
 @attrs.frozen
 class IdWriter:
-    """The ids of the tasks, one a line, for `xargs`."""
+    """The ids of the items, one a line, for `xargs`."""
 
     out: Console
 
-    def write(self, tasks: tuple[Task, ...]) -> None:
+    def write(self, items: tuple[Any, ...]) -> None:
         """Write a line for each.
 
         Raises click.ClickException at an id that `xargs` would pass on as two ids or as a flag.
         """
         in_terminal = is_terminal(self.out.file)
-        for task in tasks:
-            if not in_terminal and not _ONE_ARGUMENT.fullmatch(task.id):
+        for item in items:
+            if not in_terminal and not _ONE_ARGUMENT.fullmatch(item.id):
                 raise click.ClickException(
-                    f"The id {excerpt(repr(task.id))} cannot stand on a line of ids, because xargs "
+                    f"The id {excerpt(repr(item.id))} cannot stand on a line of ids, because xargs "
                     "would pass on something else: use --format jsonl"
                 )
-            self.out.file.write(f"{printable(task.id) if in_terminal else task.id}\n")
+            self.out.file.write(f"{printable(item.id) if in_terminal else item.id}\n")
         self.out.file.flush()
 
     def finish(self) -> None:
@@ -109,10 +110,11 @@ def chosen_format(asked: str | None, output: PurePath | None = None) -> str:
     return ENDINGS[ending]
 
 
-def task_writer(
+def item_writer(
     layout: str,
     target: Target,
     *,
+    model: Any = Task,
     columns: tuple[str, ...] | None = None,
     sort_by: SortBy = SortBy.UPDATED_AT,
     wide: bool = False,
@@ -127,9 +129,10 @@ def task_writer(
         case "json":
             return JsonArrayWriter(out, columns)
         case "csv":
-            return CsvWriter(out, columns, begun=begun, spreadsheet=spreadsheet)
+            flat = columns or columns_of(model).flat
+            return CsvWriter(out, flat, begun=begun, spreadsheet=spreadsheet)
         case "parquet":
-            return ParquetTaskWriter(target.binary, columns)
+            return ParquetWriter(target.binary, model, columns)
         case "ids":
             return IdWriter(out)
-    return TableWriter(out, sort_by, columns, wide=wide)
+    return TableWriter(out, model, sort_by, columns, wide=wide)

@@ -1,8 +1,9 @@
-"""Tasks as JSON: one object a line, or one array of them all."""
+"""Items as JSON: one object a line, or one array of them all."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import attrs
 
@@ -10,29 +11,28 @@ from twelvetasks.cli.output.columns import subset
 from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.conversion.convert import to_dict, to_json
 from twelvetasks.values.display import terminal_json
-from twelvetasks.values.models import Task
 
-__all__ = ["JsonArrayWriter", "JsonLinesWriter", "write_json", "write_task"]
+__all__ = ["JsonArrayWriter", "JsonLinesWriter", "write_item", "write_json"]
 
 
-def _object(task: Task, columns: tuple[str, ...] | None) -> str:
-    """Write a task as the API sent it, or the chosen columns of it."""
+def _object(item: Any, columns: tuple[str, ...] | None) -> str:
+    """Write an item as the API sent it, or the chosen columns of it."""
     if columns is None:
-        return to_json(task)
-    chosen = subset(task, columns)
+        return to_json(item)
+    chosen = subset(item, columns)
     return json.dumps(chosen, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @attrs.frozen
 class JsonLinesWriter:
-    """A line for every task."""
+    """A line for every item."""
 
     out: Console
     columns: tuple[str, ...] | None = None
 
-    def write(self, tasks: tuple[Task, ...]) -> None:
+    def write(self, items: tuple[Any, ...]) -> None:
         """Write a line for each."""
-        write_json(self.out, "".join(f"{_object(task, self.columns)}\n" for task in tasks))
+        write_json(self.out, "".join(f"{_object(item, self.columns)}\n" for item in items))
 
     def finish(self) -> None:
         """Write nothing: lines need no end."""
@@ -46,11 +46,11 @@ class JsonArrayWriter:
     columns: tuple[str, ...] | None = None
     _before: str = attrs.field(default="[\n", init=False)
 
-    def write(self, tasks: tuple[Task, ...]) -> None:
+    def write(self, items: tuple[Any, ...]) -> None:
         """Write an element for each."""
         written = []
-        for task in tasks:
-            written.append(f"{self._before}{_object(task, self.columns)}")
+        for item in items:
+            written.append(f"{self._before}{_object(item, self.columns)}")
             self._before = ",\n"
         write_json(self.out, "".join(written))
 
@@ -68,11 +68,11 @@ def write_json(out: Console, text: str) -> None:
         out.file.flush()
 
 
-def write_task(task: Task) -> None:
-    """Write all of one task: indented in a terminal, else on one line."""
+def write_item(item: Any) -> None:
+    """Write all of one item: indented in a terminal, else on one line."""
     out = Console()
     if is_terminal(out.file):
-        text = json.dumps(to_dict(task), ensure_ascii=False, allow_nan=False, indent=2)
+        text = json.dumps(to_dict(item), ensure_ascii=False, allow_nan=False, indent=2)
     else:
-        text = to_json(task)
+        text = to_json(item)
     write_json(out, f"{text}\n")

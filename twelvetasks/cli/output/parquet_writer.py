@@ -6,6 +6,7 @@ file is its index: a part of one cannot be read, nor added to.
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,23 +14,21 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from twelvetasks.values.models import Task
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ParquetTaskWriter"]
+__all__ = ["ParquetWriter"]
 
 ROW_GROUP = 10_000
 """Tasks in a row group: what is held in memory at most."""
 
 
-class ParquetTaskWriter:
-    """Row groups of tasks. Raises click.ClickException without the extra."""
+class ParquetWriter:
+    """Row groups of items. Raises click.ClickException without the extra."""
 
-    def __init__(self, file: IO[bytes], columns: tuple[str, ...] | None = None) -> None:
+    def __init__(self, file: IO[bytes], model: Any, columns: tuple[str, ...] | None = None) -> None:
         try:
-            from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - an extra
+            from pyarrow.parquet import ParquetWriter as ArrowWriter  # noqa: PLC0415 - an extra
 
             from twelvetasks import frames  # noqa: PLC0415 - the same
         except ImportError as missing:
@@ -38,18 +37,18 @@ class ParquetTaskWriter:
             raise click.ClickException(
                 "--format parquet needs an extra: pip install 'twelvetasks[arrow]'"
             ) from None
-        self._frames = frames
+        self._batch_of = functools.partial(frames.batch_of, model)
         self._columns = columns
-        self._held: list[Task] = []
-        schema = self._chosen(frames.record_batch([])).schema
+        self._held: list[Any] = []
+        schema = self._chosen(self._batch_of([])).schema
         self._stream = _Stream(file)
         with self._stream.open():
             file_like: Any = self._stream
-            self._writer: Any = ParquetWriter(file_like, schema)
+            self._writer: Any = ArrowWriter(file_like, schema)
 
-    def write(self, tasks: tuple[Task, ...]) -> None:
+    def write(self, items: tuple[Any, ...]) -> None:
         """Hold them, and write a row group whenever there are enough for one."""
-        self._held.extend(tasks)
+        self._held.extend(items)
         while len(self._held) >= ROW_GROUP:
             self._write_group(self._held[:ROW_GROUP])
             del self._held[:ROW_GROUP]
@@ -61,9 +60,9 @@ class ParquetTaskWriter:
         with self._stream.open():
             self._writer.close()
 
-    def _write_group(self, tasks: list[Task]) -> None:
+    def _write_group(self, items: list[Any]) -> None:
         with self._stream.open():
-            self._writer.write_batch(self._chosen(self._frames.record_batch(tasks)))
+            self._writer.write_batch(self._chosen(self._batch_of(items)))
 
     def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self._columns is None:

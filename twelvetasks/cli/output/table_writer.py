@@ -1,19 +1,27 @@
-"""Tasks as a table of fixed widths, so that the first page need not wait for the last."""
+"""Items as a table of fixed widths, so that the first page need not wait for the last."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterable
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 import attrs
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.output.columns import text_of
+from twelvetasks.cli.output.columns import columns_of, text_of
 from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.conversion.fast_hooks import field_types, without_none
+from twelvetasks.stats.rows import FAILED, READY, UNDER_WAY, kind_of
 from twelvetasks.values.display import minute_text
-from twelvetasks.values.models import SortBy, Task, TaskStatus
+from twelvetasks.values.models import SortBy, Task
+
+COLOURS = {READY: "green", FAILED: "red", UNDER_WAY: "yellow"}
 
 
 @attrs.frozen
@@ -21,8 +29,8 @@ class _Column:
     heading: str
     width: int
     """Cells; what the last column has at the least."""
-    cell: Callable[[Task], str]
-    colour: Callable[[Task], str] = lambda _: ""
+    cell: Callable[[Any], str]
+    colour: Callable[[Any], str] = lambda _: ""
     cut: bool = True
     """Whether a terminal gets no more of a cell than the column is wide."""
 
@@ -40,10 +48,9 @@ def _length(task: Task) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def status_colour(task: Task) -> str:
-    """Give the colour of a status: ready, failed, or under way."""
-    colours: dict[str | None, str] = {TaskStatus.READY: "green", TaskStatus.FAILED: "red"}
-    return colours.get(task.status, "yellow")
+def status_colour(item: Any) -> str:
+    """Give the colour of a status: what has succeeded, what has failed, or what is under way."""
+    return COLOURS[kind_of(item.status or "")]
 
 
 def _pixels(heading: str, name: str) -> _Column:
@@ -78,6 +85,54 @@ _BY_NAME = {
     "error_reason": _Column("REASON", 40, lambda task: task.error_reason or ""),
 }
 
+_WIDTHS: dict[Any, int] = {str: 24, bool: 5, int: 10, float: 10, datetime: 16}
+
+
+@functools.cache
+def _columns_by_name(model: Any) -> dict[str, _Column]:
+    """Give the column of each field of a model."""
+    if model is Task:
+        return _BY_NAME
+    return {name: _column(model, name) for name in columns_of(model).names}
+
+
+def _column(model: Any, name: str) -> _Column:
+    kind = _type_of(model, name)
+    inner = name.rpartition(".")[2]
+    if name in ("id", "status", "created_at", "updated_at"):
+        return _BY_NAME[name]
+    if kind is datetime:
+        heading = f"{inner.removesuffix('_at').upper()} (UTC)"
+        return _Column(heading, 16, lambda item: minute_text(attrgetter(name)(item)))
+    width = _WIDTHS.get(kind, 60)
+    heading = inner.replace("_", " ").upper()
+    return _Column(heading, max(width, len(heading)), lambda item: text_of(item, name))
+
+
+def _type_of(model: Any, name: str) -> Any:
+    for part in name.split("."):
+        model, _ = without_none(field_types(model)[part])
+    return model
+
+
+def _usual(model: Any, sort_by: SortBy) -> tuple[list[_Column], list[_Column]]:
+    """Give the columns that a table has, and in which order they go if there is no room."""
+    if model is Task:
+        usual = [_ID, _STATUS, _CREATED, _UPDATED, _LENGTH, _FILE]
+        times = [_CREATED, _UPDATED] if sort_by is SortBy.UPDATED_AT else [_UPDATED, _CREATED]
+        return usual, [times[0], _LENGTH, times[1], _FILE, _STATUS]
+    by_name = _columns_by_name(model)
+    wanted = [_ID, _STATUS, _CREATED]
+    wanted += [by_name[name] for name in _OFTEN if name in by_name]
+    return wanted, [*wanted[:2:-1], _CREATED, _STATUS]
+
+
+_OFTEN = (
+    *("updated_at", "completed_at", "system_metadata.filename", "model_name"),
+    *("analysis_mode", "total_items", "failed_items", "error.message"),
+)
+"""The columns that a table of other kinds has, as far as there are such."""
+
 
 class TableWriter:
     """Rows of fixed widths below one heading."""
@@ -85,6 +140,7 @@ class TableWriter:
     def __init__(
         self,
         out: Console,
+        model: Any,
         sort_by: SortBy,
         columns: tuple[str, ...] | None = None,
         *,
@@ -95,16 +151,17 @@ class TableWriter:
         self._wide = wide
         width = out.width if self._in_terminal and not wide else sys.maxsize
         if columns is None:
-            self._columns, self._left_out = _columns(width, sort_by)
+            self._columns, self._left_out = _fitting(*_usual(model, sort_by), width)
         else:
-            self._columns, self._left_out = _fitting([_BY_NAME[name] for name in columns], width)
+            chosen = [_columns_by_name(model)[name] for name in columns]
+            self._columns, self._left_out = _first_fitting(chosen, width)
         self._begun = False
 
-    def write(self, tasks: tuple[Task, ...]) -> None:
+    def write(self, items: tuple[Any, ...]) -> None:
         """Write a row for each, and the heading first."""
         lines = [
-            self._line((column.cell(task), column.colour(task)) for column in self._columns)
-            for task in tasks
+            self._line((column.cell(item), column.colour(item)) for column in self._columns)
+            for item in items
         ]
         if not self._begun:
             lines.insert(0, self._line((column.heading, "bold") for column in self._columns))
@@ -137,20 +194,20 @@ class TableWriter:
         return line
 
 
-def _columns(width: int, sort_by: SortBy) -> tuple[list[_Column], list[_Column]]:
+def _fitting(
+    usual: list[_Column], dispensable: list[_Column], width: int
+) -> tuple[list[_Column], list[_Column]]:
     """Give the columns that have room, and those left out: the least wanted goes first."""
-    columns = [_ID, _STATUS, _CREATED, _UPDATED, _LENGTH, _FILE]
-    left_out = []
-    times = [_CREATED, _UPDATED] if sort_by is SortBy.UPDATED_AT else [_UPDATED, _CREATED]
-    for dispensable in (times[0], _LENGTH, times[1], _FILE, _STATUS):
+    columns, left_out = list(usual), []
+    for column in dispensable:
         if sum(column.width + len(_GAP) for column in columns) - len(_GAP) <= width:
             break
-        columns.remove(dispensable)
-        left_out.append(dispensable)
+        columns.remove(column)
+        left_out.append(column)
     return columns, left_out
 
 
-def _fitting(columns: list[_Column], width: int) -> tuple[list[_Column], list[_Column]]:
+def _first_fitting(columns: list[_Column], width: int) -> tuple[list[_Column], list[_Column]]:
     """Give the first of the chosen columns that have room, and those left out."""
     count, taken = 0, 0
     for column in columns:

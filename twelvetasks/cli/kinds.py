@@ -1,0 +1,104 @@
+"""`--kind`: which list of the platform a command is about, and the query that its options make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import attrs
+import click
+
+from twelvetasks.cli.command import Decorator, option
+from twelvetasks.values.analysis_batches import AnalysisBatchQuery, BatchStatus
+from twelvetasks.values.analysis_tasks import AnalysisStatus, AnalysisTaskQuery
+from twelvetasks.values.embedding_tasks import (
+    EmbeddingStatus,
+    EmbeddingTaskQuery,
+    OlderEmbeddingTaskQuery,
+)
+from twelvetasks.values.indexed_assets import IndexedAssetQuery, IndexedAssetStatus
+from twelvetasks.values.models import SortBy, SortOption, TaskStatus
+from twelvetasks.values.query import ListQuery
+from twelvetasks.values.tasks import TaskQuery
+
+__all__ = ["KINDS", "TASKS", "Kind", "kind_of", "kind_option", "query_of", "scope_option"]
+
+
+@attrs.frozen(kw_only=True)
+class Kind:
+    """A list that commands can be about."""
+
+    query: type[ListQuery[Any]]
+    status: type[StrEnum]
+
+    @property
+    def model(self) -> Any:
+        """The class of its items."""
+        return self.query.resource.item
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """The statuses that are documented."""
+        return tuple(status.value for status in self.status)
+
+
+TASKS = "tasks"
+
+KINDS = {
+    TASKS: Kind(query=TaskQuery, status=TaskStatus),
+    "indexed-assets": Kind(query=IndexedAssetQuery, status=IndexedAssetStatus),
+    "embedding-tasks": Kind(query=EmbeddingTaskQuery, status=EmbeddingStatus),
+    "older-embedding-tasks": Kind(query=OlderEmbeddingTaskQuery, status=EmbeddingStatus),
+    "analysis-tasks": Kind(query=AnalysisTaskQuery, status=AnalysisStatus),
+    "analysis-batches": Kind(query=AnalysisBatchQuery, status=BatchStatus),
+}
+
+UNSORTED = {"sort_by": SortBy.CREATED_AT, "sort_option": SortOption.DESC}
+"""The order of a list that takes no sort parameters."""
+
+# Eager, so that --status and --columns know it whatever the order of the options.
+kind_option: Decorator = option(
+    "--kind",
+    type=click.Choice(list(KINDS)),
+    default=TASKS,
+    show_default=True,
+    is_eager=True,
+    metavar="KIND",
+    help=f"Which list of the platform: {', '.join(KINDS)}.",
+)
+
+scope_option: Decorator = option(
+    "--index-id", metavar="ID", help="The index of the asset, for --kind indexed-assets."
+)
+
+
+def kind_of(context: click.Context | None) -> Kind:
+    """Give the kind that a command is about."""
+    return KINDS[context.params.get("kind", TASKS) if context else TASKS]
+
+
+def query_of(kind: str, options: Mapping[str, Any]) -> ListQuery[Any]:
+    """Make the query of a kind from options; None stands for one that was not given.
+
+    Raises click.UsageError for an option that the list does not take, or that it needs.
+    """
+    query = KINDS[kind].query
+    fields = attrs.fields_dict(query)
+    given = {name: value for name, value in options.items() if value is not None}
+    if "sort_by" not in fields:
+        given = {name: value for name, value in given.items() if UNSORTED.get(name) != value}
+    for name in given:
+        if name not in fields:
+            order = "is newest first and " if name in UNSORTED else ""
+            raise click.UsageError(f"The list of {kind} {order}takes no {_flag(name)}")
+    for name in query.resource.scope:
+        if name not in given:
+            raise click.UsageError(f"--kind {kind} needs {_flag(name)}")
+    if len(statuses := given.get("status", ())) == 1:
+        (given["status"],) = statuses
+    return query(**given)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
