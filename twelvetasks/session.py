@@ -23,12 +23,7 @@ from twelvetasks.tasks.uploads import OnProgress, VideoFile, checked_upload
 from twelvetasks.tasks.wait_plan import OnChange, WaitPlan
 from twelvetasks.tasks.waiting import TaskWaiting, wait_for
 from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url, read_base_url
-from twelvetasks.transport.api_key import (
-    API_KEY_VARIABLE,
-    KeyCallable,
-    KeySource,
-    read_api_key,
-)
+from twelvetasks.transport.api_key import API_KEY_VARIABLE, KeyCallable, KeySource, read_api_key
 from twelvetasks.transport.arguments import (
     checked_client_session,
     checked_gate,
