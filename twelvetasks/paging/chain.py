@@ -105,6 +105,15 @@ class Chain(Generic[ItemT]):
             left, left_has_arrived = right.edge, right.page is not None and right.edge is not None
             place += 1
 
+    def gained(self, link: Link[ItemT]) -> bool:
+        """Whether a read that has arrived is joined, or a page that may still be joined."""
+        return link in self.links and (link.joined or not link.is_bridge)
+
+    @property
+    def pages(self) -> int:
+        """How many pages are held or under way; not counting bridges."""
+        return sum(not link.is_bridge for link in self.links)
+
     @property
     def is_lost(self) -> bool:
         """Whether a read has missed the edge, so that ranks further on are not known either."""

@@ -254,8 +254,8 @@ class ListingProgress(Generic[ItemT]):
         if (fault := self._contradictions.note(link)) is not None:
             self._give_in(fault)
         self._sealing.settle(page.total)
-        self._fruitless += 1
-        if self._fruitless >= PATIENCE + self._window:
+        self._fruitless += not self._chain.gained(link)
+        if self._fruitless >= PATIENCE + max(self._window, self._chain.pages):
             self._give_up()
 
     def _arrive(self, link: Link[ItemT], page: KeyedPage[ItemT]) -> None:

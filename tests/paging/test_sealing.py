@@ -1,0 +1,208 @@
+"""Pages side by side, sealed by stamps: however many at once, in any order, whatever stamps show.
+
+A default listing takes stamps as a gain of speed. It never fails for want of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import attrs
+import pytest
+from aiohttp import web
+
+from tests.paging.histories import Setting, let_it_change
+from tests.paging.model import Account
+from twelvetasks import SortBy, SortOption, TaskQuery, TaskSession, TaskStatus
+from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.page_checks import KeyedPage, examine_page
+from twelvetasks.paging.progress import ListingProgress
+from twelvetasks.paging.reads import Read
+from twelvetasks.testing import FakePlatform
+
+Served = Callable[[Account, Read], KeyedPage[Any] | None]
+
+Waiting = list[tuple[Read, KeyedPage[Any] | None]]
+
+
+def honestly(account: Account, read: Read) -> KeyedPage[Any]:
+    return account.read(read)
+
+
+def without_sorting(account: Account, read: Read) -> KeyedPage[Any]:
+    """Answer a stamp with the listing's own first page."""
+    page = account.read(attrs.evolve(read, stamp=False)).page
+    return examine_page(page, account.query_of(read), read)
+
+
+def with_another_stamp_each_time(account: Account, read: Read) -> KeyedPage[Any]:
+    page = account.read(read)
+    if not read.stamp:
+        return page
+    page.ids[0] = f"t{account.tick()}-{id(read)}"
+    return page
+
+
+def with_another_total_each_time(account: Account, read: Read) -> KeyedPage[Any]:
+    page = account.read(read)
+    if not read.stamp:
+        return page
+    info = attrs.evolve(page.page.page_info, total_results=page.total + account.tick() % 7)
+    return attrs.evolve(page, page=attrs.evolve(page.page, page_info=info))
+
+
+def without_times_in_stamps(account: Account, read: Read) -> KeyedPage[Any]:
+    page = account.read(read).page
+    if not read.stamp:
+        return examine_page(page, account.query_of(read), read)
+    data = tuple(attrs.evolve(task, created_at=None, updated_at=None) for task in page.items)
+    return examine_page(attrs.evolve(page, data=data), account.query_of(read), read)
+
+
+def without_times(account: Account, read: Read) -> KeyedPage[Any]:
+    page = account.read(attrs.evolve(read, stamp=False)).page
+    data = tuple(attrs.evolve(task, created_at=None, updated_at=None) for task in page.items)
+    return examine_page(attrs.evolve(page, data=data), account.query_of(read), read)
+
+
+def without_stamps(account: Account, read: Read) -> KeyedPage[Any] | None:
+    return None if read.stamp else account.read(read)
+
+
+def at_random(random: Random, waiting: Waiting) -> int:
+    return random.randrange(len(waiting))
+
+
+def newest_first(_: Random, waiting: Waiting) -> int:
+    return len(waiting) - 1
+
+
+def head_last(_: Random, waiting: Waiting) -> int:
+    """Let the first page that is needed come after all that may be asked for meanwhile."""
+    return min(1, len(waiting) - 1)
+
+
+def stamps_last(_: Random, waiting: Waiting) -> int:
+    return next((at for at, (read, _) in enumerate(waiting) if not read.stamp), 0)
+
+
+def listed(
+    account: Account,
+    query: TaskQuery,
+    *,
+    seed: int,
+    at_once: int,
+    served: Served = honestly,
+    next_of: Callable[[Random, Waiting], int] = at_random,
+    change: Setting | None = None,
+) -> list[str]:
+    """List to the end; `next_of` chooses which answer arrives next."""
+    random = Random(seed)
+    progress = ListingProgress(ListingOptions(query=query))
+    waiting: Waiting = []
+    ids: list[str] = []
+    while True:
+        while (page := progress.take()) is not None:
+            ids += [task.id for task in page.items]
+        while len(waiting) < at_once and (read := progress.next_read(at_once)) is not None:
+            waiting.append((read, served(account, read)))
+            if change is not None:
+                let_it_change(account, random, change)
+        if not waiting:
+            if progress.stuck is not None:
+                raise progress.stuck
+            assert progress.finished
+            return ids
+        read, answer = waiting.pop(next_of(random, waiting))
+        if answer is None:
+            progress.fail(read)
+        else:
+            progress.receive(read, answer)
+
+
+SORTS = [(sort_by, option) for sort_by in SortBy for option in SortOption]
+
+
+def setting(sort_by: SortBy, option: SortOption, rate: float = 0.0) -> Setting:
+    return Setting(sort_by=sort_by, sort_option=option, filtered=False, ties=1, rate=rate)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 8, 11, 16, 32, 64, 150])
+@pytest.mark.parametrize("next_of", [at_random, newest_first, head_last, stamps_last])
+def test_any_number_of_pages_may_be_fetched_at_once_and_come_in_any_order(
+    at_once: int, next_of: Callable[[Random, Waiting], int]
+) -> None:
+    for sort_by, option in SORTS:
+        for page_limit, filtered in ((10, False), (50, True)):
+            mode = attrs.evolve(setting(sort_by, option), filtered=filtered)
+            query: Any = mode.query_of(page_limit)
+            account = Account(Random(at_once), page_limit * 300, ties=1, query=query)
+            ids = listed(account, query, seed=at_once, at_once=at_once, next_of=next_of)
+            assert ids == account.ids
+
+
+@pytest.mark.parametrize("at_once", [8, 16, 64])
+@pytest.mark.parametrize(
+    "served",
+    [
+        without_sorting,
+        with_another_stamp_each_time,
+        with_another_total_each_time,
+        without_times_in_stamps,
+        without_times,
+        without_stamps,
+    ],
+)
+def test_a_listing_ends_whatever_its_stamps_show(served: Served, at_once: int) -> None:
+    for sort_by, option in SORTS:
+        if served is without_times and sort_by is SortBy.UPDATED_AT:
+            continue
+        for next_of in (at_random, head_last):
+            mode = attrs.evolve(setting(sort_by, option), filtered=next_of is at_random)
+            query: Any = mode.query_of(20)
+            account = Account(Random(at_once), 4000, ties=1, query=query)
+            for _ in range(300):
+                account.change_status()
+            ids = listed(
+                account, query, seed=at_once, at_once=at_once, served=served, next_of=next_of
+            )
+            assert ids == account.ids
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("next_of", [at_random, head_last, stamps_last])
+def test_the_seals_that_changes_break_are_no_reason_to_give_up(
+    rate: float, next_of: Callable[[Random, Waiting], int], histories: int
+) -> None:
+    for seed in range(max(histories // 40, 4)):
+        sort_by, option = SORTS[seed % len(SORTS)]
+        mode = setting(sort_by, option, rate)
+        query: Any = mode.query_of(10)
+        account = Account(Random(seed), 2500, ties=1, query=query)
+        account.watch()
+        ids = listed(account, query, seed=seed, at_once=32, next_of=next_of, change=mode)
+        assert len(set(ids)) == len(ids)
+        assert account.throughout <= set(ids)
+
+
+async def test_a_platform_that_sorts_by_nothing_else_is_listed_whole() -> None:
+    platform = FakePlatform.demo(2500)
+
+    def unsorted(request: web.Request) -> web.Response | None:
+        if request.query.get("sort_by") == "updated_at":
+            return web.json_response({"code": "parameter_invalid", "message": "x"}, status=400)
+        return None
+
+    platform.respond(unsorted)
+    async with (
+        platform,
+        TaskSession(platform.api_key, base_url=platform.base_url, concurrency=32) as session,
+    ):
+        for status in (None, [TaskStatus.READY, TaskStatus.FAILED]):
+            listed = await session.tasks(page_limit=10, status=status)
+            wanted = [
+                one["_id"] for one in platform.tasks() if not status or one["status"] in status
+            ]
+            assert [task.id for task in listed] == wanted
