@@ -96,11 +96,14 @@ class World:
 
     def later(self, *actions: Callable[[], object]) -> None:
         """Do this one after the other, at some times from now on."""
-        loop = asyncio.get_running_loop()
-        at = loop.time()
-        for action in actions:
-            at += self.chance.choice((0.0001, 0.001, 0.003))
-            loop.call_at(at, action)
+        # One timer at a time: uvloop rounds times to milliseconds, and so may change their order.
+        if actions:
+            pause = self.chance.choice((0.0001, 0.001, 0.003))
+            asyncio.get_running_loop().call_later(pause, self._act, actions)
+
+    def _act(self, actions: tuple[Callable[[], object], ...]) -> None:
+        actions[0]()
+        self.later(*actions[1:])
 
 
 async def a_listing(world: World) -> None:
