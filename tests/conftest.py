@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     It times no example: a busy machine must fail no test.
     """
     config.pluginmanager.register(Plugin())
-    if (loop := config.getoption("loop")) != "plain":
+    if (loop := str(config.getoption("loop"))) != "plain":
         config.pluginmanager.register(Loops(loop))
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")

@@ -93,8 +93,9 @@ async def by_task_twice(make: Make[T], turns: int) -> T:
 async def by_timeout(make: Make[T], turns: int) -> T:
     """A timeout is over."""
     loop = asyncio.get_running_loop()
+    scope = asyncio.timeout(None)
     try:
-        async with asyncio.timeout(None) as scope:
+        async with scope:
             with counting(turns, lambda: scope.reschedule(loop.time())):
                 return await make()
     except TimeoutError:
@@ -111,6 +112,7 @@ async def by_wait_for(make: Make[T], turns: int) -> T:
 async def by_task_group(make: Make[T], turns: int) -> T:
     """Another task of its group fails."""
     over = asyncio.Event()
+    asking: asyncio.Task[T | Exception] | None = None
 
     async def fail() -> None:
         await over.wait()
@@ -121,7 +123,7 @@ async def by_task_group(make: Make[T], turns: int) -> T:
             failing = group.create_task(fail())
             asking = group.create_task(settled(make))
             asking.add_done_callback(lambda _: failing.cancel())
-    if asking.cancelled():
+    if asking is None or asking.cancelled():
         raise InterruptedCallError
     return outcome(asking.result())
 

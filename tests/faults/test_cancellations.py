@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import aiohttp
 import attrs
 import pytest
+from aiohttp import web
 
 from tests.conftest import until_no_connection
 from tests.faults.interruptions import WAYS, InterruptedCallError
@@ -339,12 +340,12 @@ async def a_world(video: Path) -> AsyncIterator[World]:
         world.handed_over.append(event.id)
 
     receiver = Receiver(SECRET, on_event, clock=lambda: 0.0)
-    app = aiohttp.web.Application()
+    app = web.Application()
     app.router.add_post(PATH, aiohttp_handler(receiver))
     # A client that leaves cancels the handler of its request.
-    runner = aiohttp.web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with FakePlatform.demo(TASKS) as platform:
             async with TaskSession(

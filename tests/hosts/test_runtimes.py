@@ -27,7 +27,7 @@ from nbclient import NotebookClient
 
 from tests.hosts.test_bots import serving
 from tests.webhooks.signing import SECRET, body_of, signed
-from twelvetasks import TaskSession
+from twelvetasks import TaskChange, TaskSession
 from twelvetasks.testing import FakePlatform
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
@@ -53,6 +53,7 @@ def test_a_listing_and_a_watch_go_on_where_a_cancel_scope_cut_in(run: Any) -> No
     async def main() -> tuple[list[str], str]:
         async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
             ids: list[str] = []
+            changes: list[TaskChange] = []
             async with session.tasks(page_limit=10) as stream:
                 while not stream.exhausted:
                     with anyio.move_on_after(0.004):
@@ -69,8 +70,8 @@ def test_a_listing_and_a_watch_go_on_where_a_cancel_scope_cut_in(run: Any) -> No
                 changed = platform.tasks(status="indexing")[0]["_id"]
                 platform.finish(changed)
                 with anyio.fail_after(20):
-                    change = await anext(watch)
-            return ids, change.task.id
+                    changes.append(await anext(watch))
+            return ids, changes[0].task.id
 
     with FakePlatform.demo(300).run_in_thread() as platform:
         expected = [task["_id"] for task in platform.tasks()]
@@ -177,8 +178,8 @@ async def test_a_lambda_function_takes_webhooks_in_aws_own_runtime(tmp_path: Pat
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        ended = asyncio.ensure_future(function.wait())
         try:
-            ended = asyncio.ensure_future(function.wait())
             waited = asyncio.ensure_future(over.wait())
             await asyncio.wait([ended, waited], return_when=asyncio.FIRST_COMPLETED)
             waited.cancel()

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import gzip
 import logging
+import pickle
+import re
 import socket
 import traceback
 from importlib import metadata
@@ -219,6 +221,17 @@ class TestTimeouts:
         error = await failure_in(session)
         assert type(error) is RequestTimeoutError
         assert (error.status, len(platform.requests)) == (408, 5)
+
+    async def test_a_wait_that_it_asks_for_then_is_told_with_the_time_of_its_end(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.fail(status=408, headers={"Retry-After": "3600"})
+        error = await failure_in(session)
+        assert type(error) is RequestTimeoutError
+        assert error.retry_after == pytest.approx(3600, abs=1)
+        assert pickle.loads(pickle.dumps(error)).retry_after == error.retry_after
+        assert re.search(r"asks to wait 3600 seconds, until .* UTC", error.advice)
+        assert len(platform.requests) == 1
 
 
 WHOLE_ANSWERS = [

@@ -362,7 +362,8 @@ class TestWhatIsSeenOfRetries:
 def transport(**options: Any) -> Transport:
     sending = Options(concurrency=8, timeout=options.pop("timeout", 20.0), retry=RetryPolicy())
     client = Client(keys=KeySource(ApiKey(KEY)), options=sending, connections=Connections())
-    return Transport(client, **{"gate": Gate()} | options)
+    options.setdefault("gate", Gate())
+    return Transport(client, **options)
 
 
 async def send(request: Request, **options: Any) -> Answer | TwelveTasksError:

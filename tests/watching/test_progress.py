@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -20,6 +22,7 @@ from twelvetasks import (
     NotFoundError,
     PageInfo,
     RateLimitedError,
+    RequestTimeoutError,
     ServerError,
     SessionClosedError,
     SortBy,
@@ -28,6 +31,7 @@ from twelvetasks import (
     TaskQuery,
     TaskStatus,
     TransportError,
+    TwelveTasksError,
 )
 from twelvetasks.paging.reads import Read
 from twelvetasks.watching import progress as watching
@@ -209,24 +213,30 @@ def test_waits_grow_with_errors_and_the_read_stays_the_same(kind: type[ServerErr
     assert watch.polls == 1
 
 
-def test_the_platform_may_ask_for_a_longer_wait() -> None:
+@pytest.mark.parametrize("kind", [RateLimitedError, ServerError, RequestTimeoutError])
+def test_the_platform_may_ask_for_a_longer_wait(
+    kind: type[RateLimitedError | ServerError | RequestTimeoutError],
+) -> None:
     watch = Watching(plan(min_interval=1.0, max_interval=6.0))
     watch.next_read()
-    error = RateLimitedError("too many")
-    error.retry_after = 300.0
-    watch.fail(error)
+    watch.fail(kind("too many", retry_after=300.0))
     assert watch.wait == 300.0
 
 
 @pytest.mark.parametrize(
     "kind",
-    [AuthenticationError, BadRequestError, NotFoundError, ListingDriftError, SessionClosedError],
+    [
+        *(AuthenticationError, BadRequestError, NotFoundError, ListingDriftError),
+        *(SessionClosedError, partial(TransportError, lasting=True)),
+    ],
 )
-def test_other_errors_end_it(kind: type[ServerError]) -> None:
+def test_other_errors_end_it(kind: Callable[[str], TwelveTasksError]) -> None:
     watch = begin(account(3))
     watch.next_read()
-    with pytest.raises(kind):
-        watch.fail(kind("it fails"))
+    error = kind("it fails")
+    with pytest.raises(type(error)) as caught:
+        watch.fail(error)
+    assert caught.value is error
 
 
 def test_a_poll_expects_as_much_as_the_last_one_brought() -> None:

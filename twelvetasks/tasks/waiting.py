@@ -29,13 +29,13 @@ from twelvetasks.tasks.wait_plan import WaitPlan
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import (
-    TRANSIENT_FAILURES,
     BadRequestError,
     NotFoundError,
     SessionClosedError,
     TaskFailedError,
     TwelveTasksError,
     WaitTimeoutError,
+    is_transient,
 )
 from twelvetasks.values.models import Page, Task
 from twelvetasks.values.query import ListQuery
@@ -85,8 +85,8 @@ class ItemWaiting(ResumableGenerator[ItemT]):
 
     Transient failures (no connection, no answer in time, status 429 and 5xx) are retried at the
     next poll. Raises WaitTimeoutError when the `timeout` is over, and NotFoundError after all
-    others have ended if an item does not exist. Any other error is raised at once; the next `anext`
-    carries on.
+    others have ended if an item does not exist. Any other error, such as a TransportError that is
+    `lasting`, is raised at once; the next `anext` carries on.
     """
 
     def __init__(
@@ -140,7 +140,9 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                 raise self._too_late() from self._transient
             try:
                 await self._step(self._schedule)
-            except TRANSIENT_FAILURES as error:
+            except TwelveTasksError as error:
+                if not is_transient(error):
+                    raise
                 self._transient = error
                 self._polls, self._is_polling = self._polls + 1, False
 
@@ -271,11 +273,11 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                 else:
                     self._gone[item_id] = error
                     del self._waiting[item_id]
-            except TRANSIENT_FAILURES as error:
-                self._transient = error
             except Exception as error:  # noqa: BLE001 - raised below
-                faults.append(error)
-                continue
+                if not isinstance(error, TwelveTasksError) or not is_transient(error):
+                    faults.append(error)
+                    continue
+                self._transient = error
             else:
                 self._see(item)
             self._unseen.remove(item_id)
@@ -370,8 +372,8 @@ class TaskWaiting(ItemWaiting[Task]):
 
     Transient failures (no connection, no answer in time, status 429 and 5xx) are retried at the
     next poll. Raises WaitTimeoutError when the `timeout` is over, and NotFoundError after all
-    others have ended if a task does not exist. Any other error is raised at once; the next `anext`
-    carries on.
+    others have ended if a task does not exist. Any other error, such as a TransportError that is
+    `lasting`, is raised at once; the next `anext` carries on.
     """
 
 

@@ -35,6 +35,7 @@ from twelvetasks.transport.responses import collect
 from twelvetasks.values.display import excerpt, wait_text
 from twelvetasks.values.errors import (
     RateLimitedError,
+    RequestTimeoutError,
     ResponseError,
     ServerError,
     TwelveTasksError,
@@ -117,6 +118,7 @@ class Client:
                     **self._connections.key(request.url, fresh=fresh),
                 ) as response,
             ):
+                self._connections.have_served = True
                 report = read_report(response.status, response.headers, wall=time.time())
                 told = self._told(request, response)
                 collect(told)
@@ -136,7 +138,7 @@ class Client:
         except Exception as error:
             unanswered = "status" not in origin and not isinstance(error, LostConnectionError)
             if fresh or not (unanswered and progress.kept_alive and _is_lost(error)):
-                fault = fault_of(
+                failure = fault_of(
                     error,
                     origin,
                     progress=progress,
@@ -144,13 +146,13 @@ class Client:
                     options=self.options,
                     quoted=self._quoted,
                 )
-                if fault is None:
+                if failure is None:
                     raise
                 return Outcome(
-                    result=fault.error,
-                    report=report if fault.error.reached else RateReport(reached=False),
+                    result=failure,
+                    report=report if failure.reached else RateReport(reached=False),
                     lost=True,
-                    lasting=fault.lasting,
+                    lasting=failure.lasting,
                 )
         # aiohttp has sent it twice, and met two connections that the server had closed.
         session = self._connections.session(fresh=True, page=request.page)
@@ -223,7 +225,7 @@ class Client:
         if response.status == HTTPStatus.UNAUTHORIZED and code is None and forwarded:
             advice = f"{advice}. Or the proxy refuses its user and password"
         code = self._quoted_if_any(code)
-        if issubclass(kind, (RateLimitedError, ServerError)):
+        if issubclass(kind, (RateLimitedError, RequestTimeoutError, ServerError)):
             wait = report.retry_after
             if wait:
                 advice = f"The platform asks to wait {wait_text(wait)}. {advice}"

@@ -58,6 +58,8 @@ class Connections:
         self.trace_configs = list(trace_configs)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._places = _places_in(client_session)
+        self.have_served: bool = False
+        """Whether any request has been answered."""
 
     @property
     def is_plain(self) -> bool:

@@ -14,7 +14,6 @@ from pathlib import PurePath
 from typing import TypedDict
 
 import aiohttp
-import attrs
 
 from twelvetasks.transport.attempt import LostConnectionError, PoolTimeoutError, Progress
 from twelvetasks.transport.connections import Connections
@@ -22,11 +21,14 @@ from twelvetasks.transport.options import Options
 from twelvetasks.transport.proxies import Proxy
 from twelvetasks.values.errors import RequestTimeoutError, TransportError
 
-__all__ = ["Fault", "Origin", "fault_of", "refused_by_proxy"]
+__all__ = ["Origin", "fault_of", "refused_by_proxy"]
 
 PROXY_PASSWORD = (
     "Check the proxy's user and password in its address: http://user:password@host:port"  # noqa: S105
 )
+
+RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+"""What a proxy may answer to one request and not to the next."""
 
 DOMAIN_NOT_FOUND = {1, 4}
 """The codes of c-ares, which aiodns looks names up with, for no data and for no such domain."""
@@ -40,15 +42,6 @@ class Origin(TypedDict, total=False):
     request_id: str | None
 
 
-@attrs.frozen
-class Fault:
-    """Why an attempt got no answer."""
-
-    error: TransportError
-    lasting: bool = False
-    """Whether the same request would fail again: retries are of no use."""
-
-
 def fault_of(
     error: Exception,
     origin: Origin,
@@ -57,36 +50,36 @@ def fault_of(
     connections: Connections,
     options: Options,
     quoted: Callable[[str], str],
-) -> Fault | None:
+) -> TransportError | None:
     """Return what an exception means; None for a mistake of our own.
 
     `quoted` makes the words of others fit to be shown.
     """
     reached = progress.sent is not False
     if isinstance(error, TimeoutError | PoolTimeoutError):
-        return Fault(_late(error, options, origin, progress))
+        return _late(error, options, origin, progress)
     match error:
         case aiohttp.ClientHttpProxyError():
             said = quoted(f"{error.status} {error.message}".strip())
             host = error.request_info.url.raw_host or ""
-            refusal = refused_by_proxy(said, error.status, host, connections.proxy, origin)
-            return Fault(refusal, lasting=error.status < HTTPStatus.INTERNAL_SERVER_ERROR)
+            return refused_by_proxy(said, error.status, host, connections.proxy, origin)
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
-            return Fault(_untrusted(error, origin), lasting=True)
+            return _untrusted(error, origin)
         case aiohttp.ClientConnectorDNSError() if _is_unknown(error.os_error):
-            return Fault(_unresolvable(error.host, origin), lasting=True)
+            # A machine that loses its network may say the same of a host that it has reached.
+            return _unresolvable(error.host, origin, lasting=not connections.have_served)
         case aiohttp.ClientError():
             words = _described(error, quoted)
             advice = "Check the network and the session's `base_url`, or try again later"
-            return Fault(_failed(words, advice, origin, reached=reached))
+            return _failed(words, advice, origin, reached=reached)
         case _ if connections.is_plain and not isinstance(error, OSError):
             return None
     words = quoted(f"{type(error).__name__}: {error}")
     if _is_refused_login(error):
-        return Fault(_failed(words, PROXY_PASSWORD, origin, reached=False), lasting=True)
+        return _failed(words, PROXY_PASSWORD, origin, reached=False, lasting=True)
     # A caller's connector, resolver, proxy library or trace hook raises what it likes.
     advice = f"Check the network, and {_made_of(connections)}"
-    return Fault(_failed(f"{words}{_place_of(error)}", advice, origin, reached=reached))
+    return _failed(f"{words}{_place_of(error)}", advice, origin, reached=reached)
 
 
 def _late(error: Exception, options: Options, origin: Origin, progress: Progress) -> TransportError:
@@ -105,9 +98,15 @@ def _late(error: Exception, options: Options, origin: Origin, progress: Progress
     return RequestTimeoutError(words, advice=advice, reached=reached, **origin)
 
 
-def _failed(words: str, advice: str, origin: Origin, *, reached: bool) -> TransportError:
+def _failed(
+    words: str, advice: str, origin: Origin, *, reached: bool, lasting: bool = False
+) -> TransportError:
     return TransportError(
-        f"the connection failed: {words}", advice=advice, reached=reached, **origin
+        f"the connection failed: {words}",
+        advice=advice,
+        reached=reached,
+        lasting=lasting,
+        **origin,
     )
 
 
@@ -121,7 +120,13 @@ def refused_by_proxy(
         advice = PROXY_PASSWORD
     words = f"the proxy answered {said} to a connection to {host}"
     where = "" if proxy is None else f" (its address is {proxy.place})"
-    return TransportError(f"{words}{where}", advice=advice, reached=False, **origin)
+    return TransportError(
+        f"{words}{where}",
+        advice=advice,
+        reached=False,
+        lasting=status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in RETRIED,
+        **origin,
+    )
 
 
 def _untrusted(error: Exception, origin: Origin) -> TransportError:
@@ -132,15 +137,17 @@ def _untrusted(error: Exception, origin: Origin) -> TransportError:
         advice="Check the session's `base_url`; name a private authority's certificates by the "
         "environment variable SSL_CERT_FILE or the session's `ssl`",
         reached=False,
+        lasting=True,
         **origin,
     )
 
 
-def _unresolvable(host: str, origin: Origin) -> TransportError:
+def _unresolvable(host: str, origin: Origin, *, lasting: bool) -> TransportError:
     return TransportError(
         f"the host {host!r} cannot be found",
         advice="Check the session's `base_url` and the proxy, if the network needs one",
         reached=False,
+        lasting=lasting,
         **origin,
     )
 

@@ -38,7 +38,6 @@ from twelvetasks.values.display import excerpt, printable
 
 __all__ = [
     "REPORT_IT",
-    "TRANSIENT_FAILURES",
     "ApiError",
     "AuthenticationError",
     "BadRequestError",
@@ -60,6 +59,7 @@ __all__ = [
     "UploadError",
     "WaitTimeoutError",
     "WebhookError",
+    "is_transient",
 ]
 
 REPORT_IT = "Nothing of it was used; if it happens again, report it with the request id"
@@ -192,14 +192,41 @@ class TransportError(TwelveTasksError):
 
     reached: bool
     """Whether the platform may have received the request; False if no connection was made."""
+    lasting: bool
+    """Whether the same request would fail again until something is corrected: an untrusted
+    certificate, a host that there is not, a proxy that refuses. It is not retried, and ends a
+    watch or a wait."""
 
-    def __init__(self, reason: str, *, reached: bool = True, **known: Unpack[Told]) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        reached: bool = True,
+        lasting: bool = False,
+        **known: Unpack[Told],
+    ) -> None:
         super().__init__(reason, **known)
         self.reached = reached
+        self.lasting = lasting
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
-    """The platform did not answer within the session's `timeout`."""
+    """No answer within the session's `timeout`, or the platform gave up on the request (408)."""
+
+    retry_after: float | None
+    """The wait that the platform asked for with status 408, in seconds, or None."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after: float | None = None,
+        reached: bool = True,
+        lasting: bool = False,
+        **known: Unpack[Told],
+    ) -> None:
+        super().__init__(reason, reached=reached, lasting=lasting, **known)
+        self.retry_after = retry_after
 
 
 class ResponseError(TwelveTasksError):
@@ -280,12 +307,11 @@ class ServerError(ApiError):
         self.retry_after = retry_after
 
 
-TRANSIENT_FAILURES: tuple[type[TwelveTasksError], ...] = (
-    TransportError,
-    ServerError,
-    RateLimitedError,
-)
-"""The errors that a watch or a wait survives: the same request may succeed later."""
+def is_transient(error: Exception) -> bool:
+    """Whether a watch or a wait survives the error: the same request may succeed later."""
+    if isinstance(error, TransportError):
+        return not error.lasting
+    return isinstance(error, ServerError | RateLimitedError)
 
 
 class ListingDriftError(TwelveTasksError):

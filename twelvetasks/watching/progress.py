@@ -19,13 +19,13 @@ from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import (
-    TRANSIENT_FAILURES,
     BadRequestError,
     EndpointRemovedError,
     NotFoundError,
     RateLimitedError,
     ResponseError,
     TwelveTasksError,
+    is_transient,
 )
 from twelvetasks.values.models import Page, TaskStatus
 from twelvetasks.watching.announcements import Announced
@@ -191,14 +191,15 @@ class Watching:
             return False
         if isinstance(error, ResponseError) and self._garbled < ATTEMPTS - 1:
             self._garbled += 1
-        elif not isinstance(error, TRANSIENT_FAILURES):
+        elif not is_transient(error):
             raise error
-        if not isinstance(error, RateLimitedError):
+        asked: float | None = getattr(error, "retry_after", None)
+        if asked is None and not isinstance(error, RateLimitedError):
             self._rest(self._interval * 2)
             return False
         self._rest(self._interval * 2, patiently=True)
-        if error.retry_after is not None:
-            self.wait = max(self.wait, error.retry_after)
+        if asked is not None:
+            self.wait = max(self.wait, asked)
         self._shortest = self.wait
         return False
 

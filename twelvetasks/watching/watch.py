@@ -65,9 +65,9 @@ class ItemWatch(ResumableGenerator[ChangeT]):
                 break
 
     Transient failures (no connection, no answer in time, status 429 and 5xx) are logged as
-    warnings to the logger ``twelvetasks.watch`` and retried. Any other `TwelveTasksError` is raised
-    with its `checkpoint`, and raised again by each later `anext`. When the session is closed,
-    `anext` raises SessionClosedError.
+    warnings to the logger ``twelvetasks.watch`` and retried. Any other `TwelveTasksError`, such as
+    a TransportError that is `lasting`, is raised with its `checkpoint`, and raised again by each
+    later `anext`. When the session is closed, `anext` raises SessionClosedError.
     """
 
     def __init__(
@@ -233,9 +233,9 @@ class TaskWatch(ItemWatch[TaskChange]):
                 break
 
     Transient failures (no connection, no answer in time, status 429 and 5xx) are logged as
-    warnings to the logger ``twelvetasks.watch`` and retried. Any other `TwelveTasksError` is raised
-    with its `checkpoint`, and raised again by each later `anext`. When the session is closed,
-    `anext` raises SessionClosedError.
+    warnings to the logger ``twelvetasks.watch`` and retried. Any other `TwelveTasksError`, such as
+    a TransportError that is `lasting`, is raised with its `checkpoint`, and raised again by each
+    later `anext`. When the session is closed, `anext` raises SessionClosedError.
     """
 
 
