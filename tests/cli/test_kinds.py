@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from aiohttp import web
 
-from tests.cli.running import KEY, Command
+from tests.cli.running import KEY, Command, press_ctrl_c
 from twelvetasks.cli.kinds import KINDS
 from twelvetasks.cli.output.formats import FORMATS
 from twelvetasks.testing import FakePlatform
@@ -127,6 +128,53 @@ def test_what_a_list_does_not_take_is_refused_before_a_request(
     command: Command, account: FakePlatform, given: list[str], words: str
 ) -> None:
     refused = command("list", "--kind", *given, platform=account)
+    assert refused.code == 2
+    assert words in refused.complaint
+    assert account.requests == []
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_changes_of_indexed_assets_are_watched(command: Command, account: FakePlatform) -> None:
+    assets = account.indexed_assets
+    asset_id = assets.add(index_id=INDEX, status="queued")["_id"]
+    assets.add(index_id="another index", status="queued")
+
+    def step(_: FakePlatform, __: web.Request) -> None:
+        if len(account.requests) == 10:
+            assets.finish(asset_id)
+        elif len(account.requests) == 20:
+            press_ctrl_c()
+
+    account.before_each(step)
+    watched = command(
+        *("watch", *of("indexed-assets"), "--status", "ready", "--width", "1920"),
+        *("--min-interval", "0.001", "--max-interval", "0.002"),
+        platform=account,
+    )
+    assert (watched.code, watched.err, watched.out) == (130, "", "")
+    account.requests.clear()
+    asset_id = assets.add(index_id=INDEX, status="queued")["_id"]
+    watched = command(
+        *("watch", *of("indexed-assets"), "--status", "ready"),
+        *("--min-interval", "0.001", "--max-interval", "0.002"),
+        platform=account,
+    )
+    assert (watched.code, watched.err) == (130, "")
+    assert json.loads(watched.out)["after"] == assets.items(index_id=INDEX)[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["indexed-assets"], "--kind indexed-assets needs --index-id"),
+        (["analysis-tasks"], "The list of analysis-tasks cannot be watched"),
+        (["embedding-tasks", "--filename", "a"], "takes no --filename"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_before_a_request(
+    command: Command, account: FakePlatform, given: list[str], words: str
+) -> None:
+    refused = command("watch", "--kind", *given, platform=account)
     assert refused.code == 2
     assert words in refused.complaint
     assert account.requests == []

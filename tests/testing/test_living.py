@@ -18,7 +18,8 @@ import msgspec
 import pytest
 
 from tests.testing.asking import ask
-from twelvetasks.testing import FakePlatform
+from twelvetasks.testing import FakeList, FakePlatform
+from twelvetasks.testing.demo import INDEX_IDS
 
 
 class Clock:
@@ -55,6 +56,43 @@ def test_every_task_that_is_being_indexed_becomes_ready() -> None:
     clock.pass_seconds(31)
     statuses = {task["_id"]: task["status"] for task in platform.tasks()}
     assert {statuses[one] for one in unfinished} == {"ready"}
+
+
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [
+        ("indexed_assets", {"index_id": INDEX_IDS[0]}),
+        ("embedding_tasks", {}),
+        ("older_embedding_tasks", {}),
+        ("analysis_tasks", {}),
+        ("analysis_batches", {}),
+    ],
+)
+def test_what_is_under_way_in_another_list_ends(name: str, scope: dict[str, Any]) -> None:
+    platform, clock = living(300, changes_per_minute=0, indexing_time=30)
+    items: FakeList = getattr(platform, name)
+    before = items.items(**scope)
+    final = items.kind.final
+    assert any(item["status"] not in final for item in before)
+    clock.pass_seconds(31)
+    after = items.items(**scope)
+    assert len(after) == len(before)
+    assert {item["status"] for item in after} <= final
+
+
+def test_an_upload_becomes_an_indexed_asset() -> None:
+    platform, clock = living(indexing_time=10)
+    assets = platform.indexed_assets
+    before = {item["_id"] for one in INDEX_IDS for item in assets.items(index_id=one)}
+    clock.pass_seconds(120)
+    platform.tasks()
+    clock.pass_seconds(11)
+    after = {item["_id"]: item for one in INDEX_IDS for item in assets.items(index_id=one)}
+    uploaded = after.keys() - before
+    assert len(uploaded) > 5
+    assert any(after[one]["status"] == "ready" for one in uploaded)
+    tasks = {task["_id"] for task in platform.tasks()}
+    assert uploaded & tasks
 
 
 def test_no_status_goes_back() -> None:

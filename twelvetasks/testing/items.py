@@ -158,6 +158,13 @@ class Items:
         with self._lock:
             return self._visibility.unseen().get(id, self._records.get(id))
 
+    def unfinished(self) -> list[str]:
+        """Return the ids of the items that have not ended."""
+        with self._lock:
+            final = self._kind.final
+            records = self._records.items()
+            return [one for one, record in records if record.fields.get("status") not in final]
+
     def every(self, selection: Selection) -> list[Record]:
         """Return all that matches, in order, whatever page the selection names."""
         with self._lock:

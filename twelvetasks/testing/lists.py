@@ -41,7 +41,8 @@ class FakeList:
         self._changed = changed
         self._lifecycle = Lifecycle(kind, self._items, clock, changed)
         self._first: Iterable[Mapping[str, Any]] | None = first
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()
+        self._seconds: Callable[[], float] | None = None
 
     @property
     def kind(self) -> Kind:
@@ -108,6 +109,15 @@ class FakeList:
         """Let an item in its first status reach the last one in so many `seconds` of the clock."""
         self._lifecycle.begin(id, streamed=streamed, seconds=seconds)
 
+    def live(self, seconds: Callable[[], float]) -> None:
+        """Let each of the first items that has not ended do so in so many seconds of the clock."""
+        self._seconds = seconds
+
+    @property
+    def loaded(self) -> bool:
+        """Whether anybody has asked for the items yet."""
+        return self._first is None
+
     def apply_due(self) -> None:
         """Apply every step that is due by the clock."""
         self._lifecycle.apply_due()
@@ -132,4 +142,7 @@ class FakeList:
             if self._first is not None:
                 self._items.load(self._first)
                 self._first = None
+                if self._seconds is not None:
+                    for item_id in self._items.unfinished():
+                        self.begin(item_id, seconds=self._seconds())
         return self._items

@@ -201,10 +201,10 @@ class FakePlatform(Behaviour):
     ) -> Self:
         """Return a platform with `count` realistic tasks, the same for the same count and seed.
 
-        By default the newest was created on 2025-06-30 and nothing changes. With `living` it was
-        created just now, tasks that are being indexed become ready within `indexing_time` (by
-        default 30 seconds), and others are uploaded, updated and deleted, `changes_per_minute` in
-        all. `options` are the parameters of `FakePlatform` except `tasks` and `lists`.
+        By default the newest is of 2025-06-30 and nothing changes. With `living` it is of just
+        now, what is under way in any list ends within `indexing_time` (30 seconds), and tasks are
+        uploaded, updated and deleted, `changes_per_minute` in all. `options` are the parameters of
+        `FakePlatform` except `tasks` and `lists`.
         """
         clock = options.get("clock") or _now
         newest = clock() if living else None
@@ -218,7 +218,7 @@ class FakePlatform(Behaviour):
         )
         if living:
             platform._living = Living(
-                platform._tasks,
+                platform._lists,
                 clock,
                 changes_per_minute=changes_per_minute,
                 indexing_time=options["indexing_time"],

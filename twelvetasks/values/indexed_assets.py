@@ -108,6 +108,10 @@ class IndexedAsset(PydanticType):
     """What was kept with the asset; only one that is retrieved alone carries it."""
     hls: HlsStream | None = None
     """The video's stream; only an asset that is retrieved alone carries it."""
+    embedding: AnyData = attrs.field(default=None, hash=False)
+    """The embeddings, as they came; only an asset that is retrieved alone may carry them."""
+    transcription: AnyData = attrs.field(default=None, hash=False)
+    """The words that are spoken, as they came; only an asset retrieved alone may carry them."""
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()

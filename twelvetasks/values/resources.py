@@ -113,6 +113,11 @@ class Resource(Generic[ItemT]):
         return self.successes | self.failures
 
     @property
+    def can_be_watched(self) -> bool:
+        """Whether the list can be sorted by ``updated_at``, so that changes come first."""
+        return any(key.name == "updated_at" and key.changes for key in self.sort_keys)
+
+    @property
     def scope(self) -> tuple[str, ...]:
         """The fields of the query that stand in the path."""
         return tuple(name for _, name, _, _ in string.Formatter().parse(self.path) if name)

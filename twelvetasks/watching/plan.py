@@ -66,8 +66,7 @@ class TaskChange(ItemChange[Task]):
 
 
 def _can_be_watched(_: object, field: attrs.Attribute[Any], query: ListQuery[Any]) -> None:
-    names = [key.name for key in query.resource.sort_keys if key.changes]
-    if not isinstance(query, SortedQuery) or SortBy.UPDATED_AT not in names:
+    if not isinstance(query, SortedQuery) or not query.resource.can_be_watched:
         refuse(field.name, query, "a watch needs a list that is sorted by updated_at")
 
 

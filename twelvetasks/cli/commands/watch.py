@@ -20,6 +20,7 @@ from rich.text import Text
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connected, demo_option, timeout_option
 from twelvetasks.cli.ending import say
+from twelvetasks.cli.kinds import kind_option, query_of
 from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
 from twelvetasks.cli.options import FILTERS, OUTPUT, in_time, watch_options
 from twelvetasks.cli.output.atomic_write import replace_text
@@ -32,9 +33,8 @@ from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.conversion.convert import to_json
 from twelvetasks.session import TaskSession
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.tasks import StatusName
-from twelvetasks.watching.plan import TaskChange
-from twelvetasks.watching.watch import TaskWatch
+from twelvetasks.watching.plan import ItemChange
+from twelvetasks.watching.watch import ItemWatch
 
 WATCHING = "What to watch, how often"
 
@@ -51,12 +51,16 @@ TICK = 0.5
             "Tasks that failed in the last week, and those that fail from now on.",
         ),
         (
+            "twelvetasks watch --demo --kind indexed-assets --index-id 62a0906d47f5678267ec10a6",
+            "The indexed assets of an index.",
+        ),
+        (
             "twelvetasks watch --demo --checkpoint place >> changes.jsonl",
             "A journal that continues where it stopped each time it is started.",
         ),
     ],
 )
-@option_group(FILTERS, watch_options)
+@option_group(FILTERS, kind_option, watch_options)
 @option_group(
     WATCHING,
     option(
@@ -107,29 +111,39 @@ TICK = 0.5
 @connected(demo_option, timeout_option, living_demo=True)
 def watch_tasks(
     connection: Connection,
+    *,
+    kind: str,
     layout: str | None,
-    status: tuple[StatusName, ...] | None,
     since: Moment | None,
     place: Path | None,
-    **choices: Any,
+    deletions: bool,
+    min_interval: float,
+    max_interval: float,
+    **filters: Any,
 ) -> None:
-    """Print each change of a task as it is seen, until Ctrl-C.
+    """Print each change of a task, or indexed asset, as it is seen, until Ctrl-C.
 
     In a pipe a change is one line {"before": ..., "after": ...}: before is null for a new task,
     after is null for a deleted one. A run that resumes from a --checkpoint may print the last
     change of an interrupted run again, but misses none.
     """
+    query = query_of(kind, in_time(filters))
+    if not query.resource.can_be_watched:
+        raise click.UsageError(
+            f"The list of {kind} cannot be watched: it is not sorted by updated_at"
+        )
     resume = None if place is None else _saved_checkpoint(place)
     out = Console()
     layout = _layout(layout, out)
     view = LiveView(out) if layout == "live" else None
 
     async def watch_them(session: TaskSession) -> None:
-        watch = session.watch(
-            status=status,
+        watch = session.list(query).watch(
             since=since.at if since and resume is None else None,
             resume=resume,
-            **in_time(choices),
+            deletions=deletions,
+            min_interval=min_interval,
+            max_interval=max_interval,
         )
         keep = _checkpoint_saver(place)
         if view is None and is_terminal(sys.stderr):
@@ -163,7 +177,7 @@ def _layout(layout: str | None, out: Console) -> str:
     return "live" if can_live else chosen_format(None)
 
 
-async def _next_change(view: LiveView, watch: TaskWatch) -> TaskChange:
+async def _next_change(view: LiveView, watch: ItemWatch[ItemChange[Any]]) -> ItemChange[Any]:
     """Wait for the next change, and update the view while waiting."""
     while True:
         view.look(watch.polls, watch.next_poll)
@@ -204,7 +218,7 @@ def _checkpoint_saver(place: Path | None) -> Callable[[Checkpoint], None]:
     return keep
 
 
-def _write_change(out: Console, change: TaskChange, *, as_line: bool) -> None:
+def _write_change(out: Console, change: ItemChange[Any], *, as_line: bool) -> None:
     before, after = change.before, change.after
     if not as_line:
         sides = (
@@ -213,7 +227,7 @@ def _write_change(out: Console, change: TaskChange, *, as_line: bool) -> None:
         )
         write_json(out, f"{{{','.join(sides)}}}\n")
         return
-    task = change.task
+    task = change.item
     moment = (
         task.updated_at.astimezone(UTC).isoformat(" ", "seconds")[:19] if task.updated_at else ""
     )

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
+from typing import Any
 
 import attrs
 from rich.console import Group, RenderableType
@@ -20,7 +21,7 @@ from rich.text import Text
 from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, lines_above, printable
 from twelvetasks.values.models import Task
-from twelvetasks.watching.plan import TaskChange
+from twelvetasks.watching.plan import ItemChange
 
 __all__ = ["LiveView"]
 
@@ -37,7 +38,7 @@ class LiveView:
 
     _console: Console
     _clock: Callable[[], float] = time.monotonic
-    _latest: deque[TaskChange] = attrs.field(factory=lambda: deque(maxlen=LATEST), init=False)
+    _latest: deque[ItemChange[Any]] = attrs.field(factory=lambda: deque(maxlen=LATEST), init=False)
     _counts: Counter[str] = attrs.field(factory=Counter, init=False)
     _polls: int = attrs.field(default=0, init=False)
     _due: float | None = attrs.field(default=None, init=False)
@@ -58,7 +59,7 @@ class LiveView:
         with self._live, lines_above(self._console):
             yield
 
-    def change(self, change: TaskChange) -> None:
+    def change(self, change: ItemChange[Any]) -> None:
         """Show a change as the latest."""
         self._latest.append(change)
         self._counts["deleted" if change.after is None else change.after.status or "unknown"] += 1
@@ -111,8 +112,8 @@ def _colour(status: str) -> str:
     return "red" if status == "deleted" else status_colour(Task(id="", status=status))
 
 
-def _cells(change: TaskChange) -> tuple[Text, ...]:
-    task, before, after = change.task, change.before, change.after
+def _cells(change: ItemChange[Any]) -> tuple[Text, ...]:
+    task, before, after = change.item, change.before, change.after
     updated = task.updated_at.astimezone(UTC) if task.updated_at is not None else None
     status = "deleted" if after is None else after.status or ""
     return (
