@@ -126,6 +126,24 @@ def test_every_guide_is_reached_from_the_first_page(built: Path) -> None:
         assert f'href="{page}"' in first or page == "index.html"
 
 
+def test_each_page_is_in_the_list_for_language_models(built: Path) -> None:
+    listed = re.findall(
+        r"^- \[.+\]\((.+)\)$", (built / "llms.txt").read_text("utf-8"), re.MULTILINE
+    )
+    sources = {f"_sources/{guide.relative_to(GUIDES).as_posix()}" for guide in GUIDES.rglob("*.md")}
+    assert sorted(listed) == sorted(sources - {"_sources/index.md"})
+    whole = (built / "llms-full.txt").read_text("utf-8")
+    for page in listed:
+        assert (built / page).read_text("utf-8").partition("\n")[0] in whole
+
+
+def test_the_search_finds_names_and_words(built: Path) -> None:
+    index = (built / "searchindex.js").read_text("utf-8")
+    assert 'class="sidebar-search"' in (built / "index.html").read_text("utf-8")
+    assert "RateLimitedError" in index
+    assert "checkpoint" in index
+
+
 def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:
     for page in built.rglob("*.html"):
         text = page.read_text("utf-8")

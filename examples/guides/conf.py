@@ -26,7 +26,7 @@ project = "twelvetasks"
 author = "The twelvetasks authors"
 copyright = author  # noqa: A001 - Sphinx's name for it
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_llms_txt"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 3
 
@@ -61,7 +61,12 @@ html_theme = "furo"
 html_title = "twelvetasks"
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
-html_copy_source = False
+html_sourcelink_suffix = ""  # llms.txt links to the Markdown of each page
+html_show_sourcelink = False
+
+# Relative, so that it holds wherever the pages are served; the first page is only a contents list.
+llms_txt_uri_template = "_sources/{docname}{suffix}"
+llms_txt_exclude = ["index"]
 html_show_sphinx = False
 html_show_copyright = False
 
