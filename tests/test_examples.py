@@ -41,6 +41,11 @@ def account(fake_platform_factory: FakePlatformFactory) -> FakePlatform:
     return fake_platform_factory(1000, api_key=KEY)
 
 
+def without_timings(printed: str) -> str:
+    """Leave out what asyncio's debug mode says of a busy machine: that a callback took long."""
+    return re.sub(r"^Executing <.*> took [\d.]+ seconds\n", "", printed, flags=re.MULTILINE)
+
+
 def run(example: str, *arguments: str, key: str | None = KEY) -> subprocess.CompletedProcess[str]:
     """Run an example in a process of its own, in which every warning is an error."""
     environment = {
@@ -58,6 +63,7 @@ def run(example: str, *arguments: str, key: str | None = KEY) -> subprocess.Comp
         timeout=60,
     )
     assert KEY not in ended.stdout + ended.stderr
+    ended.stderr = without_timings(ended.stderr)
     return ended
 
 
@@ -176,11 +182,12 @@ class TestService:
             process.terminate()
             assert process.wait(20) in (0, -signal.SIGTERM)
             printed += process.stdout.read()
-            assert "Traceback" not in printed
-            assert "Error" not in printed
-            assert (complaint is None) or (complaint in printed)
             assert KEY not in printed
             assert WEBHOOK_SECRET not in printed
+            printed = without_timings(printed)
+            assert "Traceback" not in printed, printed
+            assert "Error" not in printed, printed
+            assert (complaint is None) or (complaint in printed), printed
 
     def test_it_streams_the_failed_tasks(self, account: FakePlatform, service: str) -> None:
         with urlopen(f"{service}/failed", timeout=20) as answer:
@@ -292,7 +299,10 @@ class TestFastapiService:
             assert process.wait(20) in (0, -signal.SIGTERM)
             printed += process.stdout.read()
             assert "Application shutdown complete" in printed
-            for word in ("Traceback", "Error", "ERROR", "WARNING", KEY, WEBHOOK_SECRET):
+            assert KEY not in printed
+            assert WEBHOOK_SECRET not in printed
+            printed = without_timings(printed)
+            for word in ("Traceback", "Error", "ERROR", "WARNING"):
                 assert word not in printed, printed
 
     @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from twelvetasks.cli.exit_codes import ExitCode
+from twelvetasks.cli.exit_codes import NOTHING_WRITTEN, ExitCode
 
 _EXTRA = ("click", "cloup", "platformdirs", "rich")
 """What the extra installs."""
@@ -28,6 +28,8 @@ def main() -> None:
             sys.exit("twelvetasks: the command needs its extra: pip install 'twelvetasks[cli]'")
         except KeyboardInterrupt:  # Ctrl-C during the import; `run` handles it later on.
             code = ExitCode.INTERRUPTED
+            if _writes_a_listing(sys.argv[1:]) and sys.stderr is not None:
+                print(f"twelvetasks: {NOTHING_WRITTEN}", file=sys.stderr)
         _give_up_broken_streams()
     sys.exit(ExitCode.TERMINATED if terminated else code)
 
@@ -51,6 +53,11 @@ def _sigterm_as_ctrl_c() -> Iterator[list[int]]:
         yield terminated
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _writes_a_listing(arguments: list[str]) -> bool:
+    """Whether it is a `list` with an output file, as far as that can be told without a parser."""
+    return "list" in arguments and any(each.startswith(("-o", "--output")) for each in arguments)
 
 
 def _give_up_broken_streams() -> None:

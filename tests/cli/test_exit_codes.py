@@ -28,7 +28,7 @@ from tests.cli.running import (
     spawn,
 )
 from twelvetasks.__main__ import main
-from twelvetasks.cli.exit_codes import ExitCode
+from twelvetasks.cli.exit_codes import NOTHING_WRITTEN, ExitCode
 from twelvetasks.testing import FakePlatform
 
 
@@ -349,6 +349,20 @@ class TestInterrupt:
         assert terminal.close().endswith("\n")
 
 
+TERMINATED_BY_AN_IMPORT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "cloup":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Finder())
+from twelvetasks.__main__ import main
+main()
+"""
+
+
 class TestTermination:
     def test_sigterm_ends_a_listing_as_ctrl_c_does_with_its_own_code(
         self, long_account: FakePlatform, tmp_path: Path
@@ -368,6 +382,41 @@ class TestTermination:
             out, err = process.communicate()
         assert (process.returncode, out) == (143, b"")
         assert b"with --resume continues from there" in err
+
+    def test_before_the_first_answer_a_listing_says_how_to_go_on(
+        self, account: FakePlatform, tmp_path: Path
+    ) -> None:
+        asked = threading.Event()
+
+        def noticed(_: web.Request) -> float:
+            asked.set()
+            return 0.0
+
+        account.latency = noticed
+        account.hold()
+        with spawn(["list", "-o", str(tmp_path / "t.jsonl"), *at(account)]) as process:
+            assert asked.wait(LONGEST_WAIT)
+            os.kill(process.pid, signal.SIGTERM)
+            _, err = process.communicate()
+        assert process.returncode == 143
+        assert err.decode() == f"twelvetasks: {NOTHING_WRITTEN}\n"
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (["list", "-o", "t.jsonl"], f"twelvetasks: {NOTHING_WRITTEN}\n"),
+            (["list", "--output=t.jsonl"], f"twelvetasks: {NOTHING_WRITTEN}\n"),
+            (["list"], ""),
+            (["watch"], ""),
+        ],
+    )
+    def test_so_it_does_while_the_command_is_still_being_imported(
+        self, arguments: list[str], told: str
+    ) -> None:
+        with spawn(arguments, program=[sys.executable, "-c", TERMINATED_BY_AN_IMPORT]) as process:
+            out, err = process.communicate()
+        assert (process.returncode, out, err.decode()) == (143, b"", told)
 
     @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs PID namespaces")
     @pytest.mark.parametrize("arguments", [["watch"], ["wait", "62a17bf847f5678267ec10cc"]])

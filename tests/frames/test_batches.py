@@ -287,8 +287,12 @@ class TestBatches:
         self, session: TaskSession, size: int, rows: list[int]
     ) -> None:
         async with session.tasks().arrow_batches(size=size) as stream:
+            assert stream.response is None
             batches = [batch async for batch in stream]
             assert stream.report.pages == 5
+            assert stream.response is not None
+            assert (stream.response.status, stream.response.path) == (200, "/v1.3/tasks")
+            assert stream.response.request_id
             assert stream.total_results == 230
         assert [batch.num_rows for batch in batches] == rows
         assert models(pa.Table.from_batches(batches).to_pylist()) == await session.tasks()

@@ -5,7 +5,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Self
 
-__all__ = ["ExitCode"]
+__all__ = ["NOTHING_WRITTEN", "ExitCode"]
+
+NOTHING_WRITTEN = (
+    "ended before anything was written: the same command starts again, and with --resume continues "
+    "from what an earlier one has kept"
+)
+"""What a listing to a file says if a signal ends it so early."""
 
 
 class ExitCode(IntEnum):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from twelvetasks.values.checkpoint import Checkpoint
     from twelvetasks.values.report import ListingReport
+    from twelvetasks.values.response import Response
 
 __all__ = ["BatchStream", "to_arrow", "to_pandas", "to_polars"]
 
@@ -65,6 +66,11 @@ class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
     def report(self) -> ListingReport:
         """What the listing has done so far, and how far its result is proven."""
         return self._stream.report
+
+    @property
+    def response(self) -> Response | None:
+        """The newest answer with a page: request id, headers, rest of the limit. None before it."""
+        return self._stream.response
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from twelvetasks.cli.connection import (
     demo_option,
     timeout_option,
 )
+from twelvetasks.cli.ending import say
+from twelvetasks.cli.exit_codes import NOTHING_WRITTEN
 from twelvetasks.cli.kinds import kind_option
 from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import (
@@ -31,6 +34,7 @@ from twelvetasks.cli.options import (
     wide_option,
 )
 from twelvetasks.cli.output.formats import FORMATS
+from twelvetasks.cli.output.output_file import Target
 from twelvetasks.cli.output.own_files import output_path
 from twelvetasks.session import TaskSession
 from twelvetasks.values.display import duration_text
@@ -156,9 +160,12 @@ def list_tasks(
         resume=resume,
     )
 
+    opened: list[Target] = []
+
     async def list_them(session: TaskSession) -> None:
         listing = session.list(plan.query, **plan.arguments)
         with plan.target() as target:
+            opened.append(target)
             async with listing.pages() as pages:
                 try:
                     await plan.write(pages, target, progress=progress)
@@ -166,7 +173,13 @@ def list_tasks(
                     if report:
                         click.echo(_sentence(pages.report), err=True)
 
-    connection.run(list_them)
+    try:
+        connection.run(list_them)
+    except KeyboardInterrupt:
+        if output is not None and plan.resumable and not any(one.has_kept for one in opened):
+            with suppress(OSError):  # Without a stderr, the exit code still tells.
+                say(NOTHING_WRITTEN)
+        raise
 
 
 def _sentence(report: ListingReport) -> str:

@@ -111,6 +111,9 @@ def unusable(fault: str) -> click.UsageError:
 class Target:
     """Standard output, which keeps no part."""
 
+    has_kept: bool = False
+    """Whether there is a part to continue from."""
+
     def __init__(self) -> None:
         self.console: Console = Console()
 
@@ -164,6 +167,7 @@ class OutputFile(Target):
         self._clock = clock
         self._synced: float | None = None
         self._file = _opened(path)
+        self.has_kept = part is not None
         try:
             self._begin()
         except BaseException:
@@ -209,6 +213,7 @@ class OutputFile(Target):
             listing=dict(self._listing),
             checkpoint=checkpoint,
         )
+        self.has_kept = True
         if self._synced is None or self._clock() - self._synced >= SYNC_INTERVAL:
             self._sync()
 
