@@ -93,6 +93,15 @@ async def test_a_task_under_way_cannot_be_deleted_and_the_error_says_so(
     assert platform.tasks(status=status)[0]["_id"] == task_id
 
 
+async def test_the_error_of_a_ready_task_names_its_video(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    platform.ready_deletion = "after_video"
+    with pytest.raises(TaskNotDeletableError, match="delete its video first"):
+        await session.delete(some_id(platform, "ready"))
+    await session.delete(some_id(platform, "failed"))
+
+
 async def test_a_refused_deletion_may_as_well_be_a_conflict(
     platform: FakePlatform, session: TaskSession
 ) -> None:

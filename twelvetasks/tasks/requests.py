@@ -29,7 +29,7 @@ __all__ = ["checked_id", "checked_item_id", "create", "delete"]
 ItemT = TypeVar("ItemT")
 
 NOT_DELETABLE = "task_cannot_be_deleted"
-"""The platform's code for a task that is not ``ready`` or ``failed``."""
+"""The platform's code for a task that is not ``ready`` or ``failed``, or that has its video."""
 
 DELETED = frozenset((HTTPStatus.OK.value, HTTPStatus.NO_CONTENT.value))
 CREATED = range(200, 300)
@@ -60,7 +60,8 @@ async def delete(requests: Requests, task_id: str) -> None:
             raise
         refusal = TaskNotDeletableError(
             error.reason,
-            advice="Wait until it is ready or failed: see TaskSession.wait",
+            advice="Wait until it is ready or failed: see TaskSession.wait. If it is ready, delete its "
+            "video first",
             status=error.status,
             code=error.code,
             request_id=error.request_id,

@@ -266,7 +266,10 @@ class BadRequestError(ApiError):
 
 
 class TaskNotDeletableError(BadRequestError):
-    """The task is still being processed: it can be deleted once it is ``ready`` or ``failed``."""
+    """The task is still being processed: it can be deleted once it is ``ready`` or ``failed``.
+
+    The platform was also seen to refuse a ``ready`` one until its video has been deleted.
+    """
 
 
 class NotFoundError(ApiError):
