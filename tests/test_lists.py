@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from twelvetasks import (
     IndexedAsset,
     IndexedAssetQuery,
     InvalidArgumentError,
+    ItemStats,
     Listing,
     ListQuery,
     NotFoundError,
@@ -30,11 +31,15 @@ from twelvetasks import (
     Range,
     Resource,
     ResponseError,
+    SortedQuery,
     SortKey,
     Task,
     TaskFailedError,
     TaskSession,
     WaitTimeoutError,
+    extra_field,
+    sent_as,
+    spelling_field,
     to_dict,
 )
 from twelvetasks.testing import FakeList, FakePlatform
@@ -505,6 +510,46 @@ async def test_a_list_of_ones_own_within_another() -> None:
         assert retrieved["name"] == "entity 3"
         with pytest.raises(InvalidArgumentError, match="entity_collection_id"):
             EntityQuery(entity_collection_id="c/d")
+
+
+@attrs.frozen(kw_only=True)
+class Store:
+    """A model of one's own that has no status."""
+
+    id: str = attrs.field(metadata=sent_as("_id"))
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    extra: Mapping[str, Any] = extra_field()
+    _spelling: frozenset[str] | None = spelling_field()
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class StoreQuery(SortedQuery[Store]):
+    resource = Resource(
+        path="indexes",
+        item=Store,
+        sort_keys=(
+            SortKey(name="created_at", read=lambda store: store.created_at),
+            SortKey(name="updated_at", read=lambda store: store.updated_at, changes=True),
+        ),
+    )
+
+
+async def test_a_list_of_ones_own_whose_items_have_no_status_is_watched() -> None:
+    async with (
+        FakePlatform() as platform,
+        TaskSession(platform.api_key, base_url=platform.base_url) as session,
+    ):
+        index_id = platform.indexes.add(index_name="mine")["_id"]
+        watching = session.list(StoreQuery()).watch(since=SINCE, min_interval=0.001)
+        async with watching as watch:
+            change = await anext(watch)
+            assert (change.before, change.item.id) == (None, index_id)
+            platform.indexes.update(index_id, index_name="renamed")
+            change = await anext(watch)
+            assert change.item.extra["index_name"] == "renamed"
+        stats = ItemStats.of(await session.list(StoreQuery()))
+        assert (stats.total, stats.by_status) == (1, {"": 1})
 
 
 async def follow(listing: Listing[Any], item_id: str) -> tuple[list[Any], list[Any], Any]:

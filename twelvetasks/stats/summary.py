@@ -189,14 +189,15 @@ class ItemStats(Generic[ItemT]):
         """Count one more item. The same item given twice counts twice."""
         read: Any = item
         self.total += 1
-        self._counts[getattr(read, "index_id", None) or "", str(read.status or "")] += 1
+        status = getattr(read, "status", None)
+        self._counts[getattr(read, "index_id", None) or "", str(status or "")] += 1
         if read.created_at is None:
             self.undated += 1
         else:
             self._created[_utc_day(read.created_at)] += 1
-        if read.status in SUCCESSES:
+        if status in SUCCESSES:
             self._add_ready(item)
-        elif read.status in FAILURES:
+        elif status in FAILURES:
             moment = _ended_at(item) or read.created_at or _LONG_AGO
             self._keep(self._failed, (moment, -self.total, item))
 

@@ -60,8 +60,8 @@ async def delete(requests: Requests, task_id: str) -> None:
             raise
         refusal = TaskNotDeletableError(
             error.reason,
-            advice="Wait until it is ready or failed: see TaskSession.wait. If it is ready, delete its "
-            "video first",
+            advice="If it is ready, delete its video first. Wait until it is ready or failed: see "
+            "TaskSession.wait",
             status=error.status,
             code=error.code,
             request_id=error.request_id,

@@ -34,7 +34,8 @@ class SortKey(Generic[ItemT]):
 
 
 def status_in(item: Any) -> str | None:
-    status: str | None = item.get("status") if isinstance(item, Mapping) else item.status
+    is_mapping = isinstance(item, Mapping)
+    status: str | None = item.get("status") if is_mapping else getattr(item, "status", None)
     return status
 
 
