@@ -105,6 +105,23 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session
+def judges(session: nox.Session) -> None:
+    """Let other SDKs and a fuzzer judge the embedded platform; needs npm and the internet."""
+    session.install("-e", ".[dev]", "schemathesis>=4.32")
+    folder = Path("build", "judges")
+    session.run(
+        *("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder / "javascript")),
+        "twelvelabs-js@1.3.4",
+        external=True,
+    )
+    session.run(
+        *("python", "-m", "pip", "install", "--quiet", "--upgrade"),
+        *("--target", str(folder / "older"), "twelvelabs==0.4.11"),
+    )
+    session.run("pytest", *(session.posargs or ["tests/judges/judges.py"]))
+
+
+@nox.session
 def nightly(session: nox.Session) -> None:
     """Play 20,000 random histories, fuzz 100,000 bodies, and cancel at 20,000 points."""
     session.install("-e", ".[dev]")

@@ -163,3 +163,14 @@ def test_each_threat_has_tests_that_exist() -> None:
             assert re.search(r"^ *(?:async )?def test_", written, re.MULTILINE)
             for name in names:
                 assert re.search(rf"^ *(?:class|(?:async )?def) {name}\b", written, re.MULTILINE)
+
+
+def test_each_session_that_is_named_exists() -> None:
+    written = (ROOT / "noxfile.py").read_text("utf-8")
+    sessions = set(re.findall(r"@nox\.session[^:]*?\ndef (\w+)", written))
+    files = [*ROOT.glob("tests/**/*.py"), *GUIDES.glob("*.md")]
+    named = {
+        name for file in files for name in re.findall(r"nox -s \"?(\w+)", file.read_text("utf-8"))
+    }
+    assert {"docs", "judges"} <= named
+    assert named <= sessions
