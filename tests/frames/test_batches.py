@@ -266,6 +266,20 @@ class TestDataFrames:
         assert isinstance(metadata, pl.Struct)
         assert [field.name for field in metadata.fields] == names_of("system_metadata")
 
+    async def test_whole_numbers_stay_whole_in_pandas_where_some_are_missing(
+        self, platform: FakePlatform, session: TaskSession
+    ) -> None:
+        platform.update(platform.tasks()[0]["_id"], system_metadata=None)
+        platform.analysis_batches.add(total_items=2**53 + 1)
+        platform.analysis_batches.add()
+        batches = await session.analysis_batches().to_pandas()
+        assert batches["total_items"].dtype == pd.Int64Dtype()
+        assert batches["total_items"].max() == 2**53 + 1
+        tasks = await session.tasks().to_pandas()
+        width = tasks["system_metadata"].struct.field("width")
+        assert width.dtype == pd.ArrowDtype(pa.int64())
+        assert width.isna().any()
+
     async def test_an_empty_listing_gives_the_same_columns(
         self, platform: FakePlatform, session: TaskSession
     ) -> None:

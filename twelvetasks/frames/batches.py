@@ -155,7 +155,9 @@ def _in_pandas(table: pa.Table) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - an extra
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    def keeps_its_type(kind: pa.DataType) -> pd.ArrowDtype | None:
+    def keeps_its_type(kind: pa.DataType) -> pd.ArrowDtype | pd.Int64Dtype | None:
+        if pa.types.is_integer(kind):  # a null would make a column of floats of it
+            return pd.Int64Dtype()
         nested = pa.types.is_struct(kind) or pa.types.is_list(kind)
         return pd.ArrowDtype(kind) if nested else None
 

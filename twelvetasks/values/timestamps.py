@@ -11,7 +11,7 @@ import re
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import SupportsIndex
 
-__all__ = ["format_timestamp", "parse_timestamp", "utc_timestamp"]
+__all__ = ["format_timestamp", "parse_timestamp", "uniform_timestamp", "utc_timestamp"]
 
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):\d\d:(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)",
@@ -85,6 +85,16 @@ def format_timestamp(value: datetime) -> str:
         timespec="microseconds" if value.microsecond % 1000 else "milliseconds"
     )
     return f"{written[:-6]}Z" if written.endswith("+00:00") else written
+
+
+def uniform_timestamp(value: datetime) -> str:
+    """Write an aware datetime in UTC with three fraction digits, six if it needs them.
+
+    Unlike `format_timestamp` it does not keep the spelling that the platform used: pandas reads a
+    column of mixed spellings as text.
+    """
+    plain = datetime.combine(value.date(), value.timetz())
+    return format_timestamp(plain.astimezone(UTC))
 
 
 def utc_timestamp(value: datetime) -> str:

@@ -19,6 +19,7 @@ import pytest
 from tests.cli.running import KEY, Command, Terminal, at, run_in, spawn
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.fixtures import FakePlatformFactory
+from twelvetasks.values.timestamps import parse_timestamp, uniform_timestamp
 
 FLAT = (
     "id,index_id,video_id,status,created_at,updated_at,estimated_time,system_metadata.filename,"
@@ -78,7 +79,8 @@ class TestCsv:
         listed = command("list", "--format", "csv", platform=account)
         assert listed.out.splitlines()[0] == FLAT
         assert [(row["id"], row["created_at"]) for row in rows(listed.out)] == [
-            (task["_id"], task["created_at"]) for task in account.tasks()
+            (task["_id"], uniform_timestamp(parse_timestamp(task["created_at"])))
+            for task in account.tasks()
         ]
 
     def test_whatever_a_name_holds_comes_back(self, command: Command, odd: FakePlatform) -> None:
@@ -88,7 +90,7 @@ class TestCsv:
             "12.5",
             "640",
         )
-        assert first["created_at"] == "2025-06-02T00:00:00.10Z"
+        assert first["created_at"] == "2025-06-02T00:00:00.100Z"
         assert (second["status"], second["system_metadata.filename"]) == ("new", "")
 
     def test_no_match_is_a_heading(self, command: Command, account: FakePlatform) -> None:
@@ -206,7 +208,7 @@ class TestColumns:
     def test_a_row_has_them_in_their_order(self, command: Command, odd: FakePlatform) -> None:
         arguments = ("list", "--format", "csv", "--columns", "created_at, _id")
         assert command(*arguments, platform=odd).out == (
-            "created_at,id\n2025-06-02T00:00:00.10Z,a\n2025-06-01T00:00:00Z,b\n"
+            "created_at,id\n2025-06-02T00:00:00.100Z,a\n2025-06-01T00:00:00.000Z,b\n"
         )
 
     def test_a_table_has_a_heading_for_each(self, command: Command, odd: FakePlatform) -> None:

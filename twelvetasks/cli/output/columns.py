@@ -1,6 +1,7 @@
 """The fields of an item by name, dotted where they lie deeper: what `--columns` chooses from.
 
-Pure. A column's value is what JSON would hold: times are spelled as the platform spelled them.
+Pure. A column's value is what JSON would hold: times are spelled as the platform spelled them. As
+text, in tables and CSV, times are in UTC and in one spelling.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from twelvetasks.conversion.convert import to_dict
 from twelvetasks.conversion.fast_hooks import field_types, is_model, status_of, without_none
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.models import Task
-from twelvetasks.values.timestamps import format_timestamp
+from twelvetasks.values.timestamps import format_timestamp, uniform_timestamp
 
 __all__ = [
     "Columns",
@@ -74,11 +75,15 @@ def columns_of(model: Any) -> Columns:
     return Columns((*plain, *parts, *own), (*plain, *others, *parts, *own))
 
 
+def _field(item: Any, name: str) -> Any:
+    for part in name.split("."):
+        item = getattr(item, part, None)
+    return item
+
+
 def value_of(item: Any, name: str) -> Any:
     """Give the value of a column; None if the platform did not send one."""
-    value: Any = item
-    for part in name.split("."):
-        value = getattr(value, part, None)
+    value = _field(item, name)
     if isinstance(value, datetime):
         return format_timestamp(value)
     if isinstance(value, tuple):
@@ -87,7 +92,9 @@ def value_of(item: Any, name: str) -> Any:
 
 
 def text_of(item: Any, name: str) -> str:
-    """Give the value of a column as text; empty if there is none."""
+    """Give the value of a column as text, times in one spelling; empty if there is none."""
+    if isinstance(moment := _field(item, name), datetime):
+        return uniform_timestamp(moment)
     value = value_of(item, name)
     if value is None:
         return ""
