@@ -47,7 +47,7 @@ def page(**changes: Any) -> bytes:
     return msgspec.json.encode(body)
 
 
-DEEP = b"[" * 1000 + b"]" * 1000
+DEEP = b"[" * 100_000 + b"]" * 100_000  # deeper than any Python reads
 RUBBISH: dict[str, bytes] = {
     "nothing": b"",
     "HTML": b"<!DOCTYPE html><html><body>Sign in to the network</body></html>",
