@@ -85,19 +85,30 @@ def shell_files(session: nox.Session) -> None:
     session.run("python", "examples/guides/shell_files.py")
 
 
+@nox.session(python="3.11")
+def pins(session: nox.Session) -> None:
+    """Write the versions and hashes that CI installs; `-- --upgrade` takes the newest versions."""
+    session.install("uv>=0.8")
+    session.run(
+        *("uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-annotate"),
+        *("--custom-compile-command", "nox -s pins", "--output-file", ".ci/requirements.txt"),
+        *("--extra", "dev", "pyproject.toml", *session.posargs),
+    )
+
+
 @nox.session
 def audit(session: nox.Session) -> None:
     """Write the SBOM of what CI installs, and look up known vulnerabilities on the internet."""
     Path("build").mkdir(exist_ok=True)
     session.install("cyclonedx-bom>=7", "pip-audit>=2.7")
     session.run(
-        *("cyclonedx-py", "requirements", ".ci/constraints.txt"),
+        *("cyclonedx-py", "requirements", ".ci/requirements.txt"),
         *("--output-reproducible", "--of", "JSON", "--output-file", "build/sbom.json"),
     )
     session.run(
         "pip-audit",
         "--requirement",
-        ".ci/constraints.txt",
+        ".ci/requirements.txt",
         "--no-deps",
         "--disable-pip",
         "--strict",

@@ -129,7 +129,7 @@ def test_the_source_distribution_holds_what_a_checkout_holds(dist: Path) -> None
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     files = {name for name in TOP_LEVEL if (ROOT / name).is_file()}
-    made = {"PKG-INFO", ".gitignore", ".ci/run", ".ci/constraints.txt"}
+    made = {"PKG-INFO", ".gitignore", ".ci/run", ".ci/requirements.txt"}
     assert held == files | made | sources("examples", "tests", "twelvetasks")
 
 
@@ -285,7 +285,7 @@ class TestWithoutExtras:
 
 
 def test_each_extra_resolves_alone(wheel: Path, metadata: Message, tmp_path: Path) -> None:
-    """From nothing but the wheel and the package index; nothing is installed."""
+    """From nothing but the wheel and where pip finds packages; nothing is installed."""
     venv.create(tmp_path / "empty")
     places = {"base": str(tmp_path / "empty"), "platbase": str(tmp_path / "empty")}
     python = Path(sysconfig.get_path("scripts", "venv", places), "python")

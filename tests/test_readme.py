@@ -5,12 +5,14 @@ Its snippets are run by `test_snippets`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import runpy
 import shutil
 import subprocess
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,15 @@ class TestContinuousIntegration:
             present = tmp_path / "bin" / name
             present.parent.mkdir(exist_ok=True)
             present.touch(mode=0o755)
+        (tmp_path / "index").mkdir()
+        wheel = tmp_path / "index" / "pinned-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            metadata = "Metadata-Version: 2.1\nName: pinned\nVersion: 1.0\n"
+            archive.writestr("pinned-1.0.dist-info/METADATA", metadata)
+            archive.writestr("pinned-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        pin = f"pinned==1.0 --hash=sha256:{digest}\n"
+        (tmp_path / ".ci" / "requirements.txt").write_text(pin, "utf-8")
         return tmp_path
 
     @staticmethod
@@ -113,7 +124,9 @@ class TestContinuousIntegration:
             ["bash", ".ci/run"],
             check=False,
             cwd=checkout,
-            env=os.environ | {"PATH": f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+            env=os.environ
+            | {"PATH": f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+            | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(checkout / "index")},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -130,6 +143,25 @@ class TestContinuousIntegration:
     def test_it_fails_as_the_tests_do(self, checkout: Path) -> None:
         ended = self.run(checkout, "seq 1000", "(echo 1 failed; exit 3)")
         assert (ended.returncode, ended.stdout) == (3, "1 failed\n")
+
+    def test_the_commands_install_what_was_verified_and_nothing_else(self, checkout: Path) -> None:
+        (checkout / "build" / "ci" / "wheels").mkdir(parents=True)
+        (checkout / "build" / "ci" / "wheels" / "unverified-1.0-py3-none-any.whl").touch()
+        ended = self.run(checkout, "seq 1000", 'echo "$PIP_NO_INDEX" && ls "$PIP_FIND_LINKS"')
+        assert (ended.returncode, ended.stdout) == (0, "1\npinned-1.0-py3-none-any.whl\n")
+
+    def test_it_fails_if_a_package_is_not_the_pinned_file(self, checkout: Path) -> None:
+        with zipfile.ZipFile(checkout / "index" / "pinned-1.0-py3-none-any.whl", "a") as wheel:
+            wheel.writestr("pinned.py", "")
+        ended = self.run(checkout, "seq 1000", "echo not reached")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "DO NOT MATCH THE HASHES" in ended.stderr
+
+    def test_it_fails_if_a_pin_has_no_hash(self, checkout: Path) -> None:
+        (checkout / ".ci" / "requirements.txt").write_text("pinned==1.0\n", "utf-8")
+        ended = self.run(checkout, "seq 1000", "echo not reached")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "--hash" in ended.stderr
 
     @pytest.mark.parametrize("demo", ["seq 999", "false"])
     def test_it_fails_if_the_demo_does(self, checkout: Path, demo: str) -> None:
@@ -210,8 +242,8 @@ class TestTheComparison:
         assert set(rows) <= there
 
     def test_the_version_of_the_sdk_is_the_one_that_was_tried(self) -> None:
-        constraints = (ROOT / ".ci/constraints.txt").read_text("utf-8")
-        (tried,) = re.findall(r"^twelvelabs==([\d.]+)$", constraints, re.MULTILINE)
+        pins = (ROOT / ".ci/requirements.txt").read_text("utf-8")
+        (tried,) = re.findall(r"^twelvelabs==([\d.]+) ", pins, re.MULTILINE)
         assert f"| | `twelvelabs` {tried} | twelvetasks |" in TEXT
         assert f"version {tried}" in COMPARISON
 

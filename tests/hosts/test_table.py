@@ -44,6 +44,6 @@ def test_the_table_names_the_hosts_that_tests_run() -> None:
 
 
 def test_the_table_has_the_versions_that_ci_installs() -> None:
-    constraints = (ROOT / ".ci" / "constraints.txt").read_text("utf-8").splitlines()
-    installed = dict(line.lower().split("==") for line in constraints if "==" in line)
-    assert rows() == {host: installed[host] for host in HOSTS}
+    pins = (ROOT / ".ci" / "requirements.txt").read_text("utf-8")
+    installed = dict(re.findall(r"^([\w-]+)==(\S+)", pins, re.MULTILINE))
+    assert rows() == {host: installed[re.sub(r"[._]", "-", host)] for host in HOSTS}
