@@ -1,7 +1,8 @@
 """A Discord bot that says in a channel when a task has become ready or has failed.
 
 It reads DISCORD_TOKEN, DISCORD_CHANNEL (a channel's id) and TWELVE_LABS_API_KEY from the
-environment. The watch's checkpoint is kept in a file, so a restart neither misses nor repeats any.
+environment. The watch keeps its checkpoint in a file: a restart misses no end of a task, and
+repeats at most the one whose message was being sent.
 """
 
 from __future__ import annotations
@@ -38,17 +39,17 @@ class TaskBot(discord.Client):
     @tasks.loop(seconds=10)
     async def announce(self) -> None:
         """Announce every end of a task; begin again after an error, behind the last announced."""
-        resume = self.place.read_text() if self.place.exists() else None
         async with (
             twelvetasks.TaskSession(**self.session_options) as session,
             session.watch(
-                status=["ready", "failed"], resume=resume, min_interval=self.interval
+                status=["ready", "failed"],
+                checkpoint_file=self.place,
+                min_interval=self.interval,
             ) as watch,
         ):
             async for change in watch:
                 if change.after is not None and change.after.status in ("ready", "failed"):
                     await self.say(change.after)
-                self.place.write_text(str(watch.checkpoint))
 
     @announce.error
     async def announce_error(self, error: BaseException) -> None:

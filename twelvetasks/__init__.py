@@ -31,6 +31,7 @@ __all__ = [
     "BadRequestError",
     "BatchStatus",
     "Checkpoint",
+    "CheckpointStore",
     "Consistency",
     "Embedding",
     "EmbeddingError",
@@ -184,6 +185,7 @@ _HOMES = {
     "values.resources": ("Resource", "SortKey"),
     "values.response": ("Response",),
     "values.tasks": ("TaskQuery",),
+    "watching.keeping": ("CheckpointStore",),
     "watching.plan": ("ItemChange", "TaskChange"),
     "watching.watch": ("ItemWatch", "TaskWatch"),
 }
@@ -277,6 +279,7 @@ if TYPE_CHECKING:
     from twelvetasks.values.resources import Resource, SortKey
     from twelvetasks.values.response import Response
     from twelvetasks.values.tasks import TaskQuery
+    from twelvetasks.watching.keeping import CheckpointStore
     from twelvetasks.watching.plan import ItemChange, TaskChange
     from twelvetasks.watching.watch import ItemWatch, TaskWatch
 

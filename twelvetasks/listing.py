@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from datetime import datetime
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
@@ -22,6 +23,7 @@ from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.models import Page, Task, TaskPage
 from twelvetasks.values.query import ListQuery
+from twelvetasks.watching.keeping import CheckpointStore
 from twelvetasks.watching.plan import ItemChange, WatchPlan
 from twelvetasks.watching.watch import Announcer, ItemWatch
 
@@ -176,6 +178,7 @@ class Listing(Generic[ItemT]):
         *,
         since: datetime | None = None,
         resume: Checkpoint | str | None = None,
+        checkpoint_file: str | PathLike[str] | CheckpointStore | None = None,
         deletions: bool = False,
         min_interval: float = 5.0,
         max_interval: float = 60.0,
@@ -201,6 +204,7 @@ class Listing(Generic[ItemT]):
             query=self.query,
             since=since,
             resume=resume,
+            checkpoint_file=checkpoint_file,
             deletions=deletions,
             min_interval=min_interval,
             max_interval=max_interval,

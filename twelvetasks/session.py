@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from os import PathLike
 from ssl import SSLContext
 from typing import Any, NoReturn, Self, SupportsIndex, TypeVar
 
@@ -47,6 +48,7 @@ from twelvetasks.values.checks import check_flag, refuse
 from twelvetasks.values.errors import SessionClosedError
 from twelvetasks.values.models import Task
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
+from twelvetasks.watching.keeping import CheckpointStore
 from twelvetasks.watching.plan import WatchPlan
 from twelvetasks.watching.watch import Announcer, TaskWatch
 
@@ -229,22 +231,17 @@ class TaskSession(Lists):
         this session. `headers` are added to its headers. `concurrency` is how many pages a listing
         may fetch or hold ahead of its reader; the shared gate limits all requests together.
 
-        It need not be closed. Closing it ends its own listings and leaves this session open.
-        Closing this session closes it, too: its requests then raise SessionClosedError.
-
-        Sends nothing. Raises InvalidArgumentError for an option that is out of range;
+        It need not be closed. Closing it ends only its own listings; closing this session closes
+        it, too. Sends nothing. Raises InvalidArgumentError for an option that is out of range;
         SessionClosedError if this session is closed.
         """
-        # Rebound before anything is refused, as in `__init__`.
         headers, headers_fault = read_headers(headers)
         if headers_fault is not None:
             refuse("headers", *headers_fault)
         if self.closed:
             raise self._requests.transport.closed_error()
-        given = {"timeout": timeout, "retry": retry, "concurrency": concurrency}
-        changes: dict[str, Any] = {
-            name: value for name, value in given.items() if value is not None
-        }
+        given: dict[str, Any] = {"timeout": timeout, "retry": retry, "concurrency": concurrency}
+        changes = {name: value for name, value in given.items() if value is not None}
         now = self._requests.transport.options
         options = attrs.evolve(now, **changes, headers=merged_headers(now.headers, headers))
         other = object.__new__(type(self))
@@ -263,6 +260,7 @@ class TaskSession(Lists):
         created_at: datetime | None = None,
         since: datetime | None = None,
         resume: Checkpoint | str | None = None,
+        checkpoint_file: str | PathLike[str] | CheckpointStore | None = None,
         deletions: bool = False,
         min_interval: float = 5.0,
         max_interval: float = 60.0,
@@ -280,11 +278,15 @@ class TaskSession(Lists):
         `since`, an aware datetime: deliver updates from this time on. Without it the watch begins
         with its first poll, and what exists then is no change. `resume`: a checkpoint of a watch
         with the same filters, or its string, to continue after the last change delivered.
+        `checkpoint_file`: a path, or a `CheckpointStore`, to resume from if it holds a checkpoint
+        (`since` is then ignored), and to save it to: after the first poll, and after each change
+        when the next is asked for or ``async with`` is left without an error. A restart misses
+        nothing, and repeats at most the change that was being handled. The file is replaced
+        atomically. An empty one is logged and ignored; other content: InvalidArgumentError.
 
         `deletions`: list all tasks first and remember them, to deliver deleted ones, too, after the
-        changes of the poll that noticed them. They are listed again when there are fewer than
-        expected, which at most doubles the requests; one more confirms each deletion. Tasks deleted
-        while no watch is running are not delivered.
+        changes of that poll. They are listed again when there are fewer than expected, which at
+        most doubles the requests; one more confirms each deletion. Not those deleted between runs.
 
         A poll without changes is one request for ten tasks. The next follows about `min_interval`
         seconds after a change, later while nothing changes, up to about `max_interval`. Transient
@@ -314,6 +316,7 @@ class TaskSession(Lists):
             query=query,
             since=since,
             resume=resume,
+            checkpoint_file=checkpoint_file,
             deletions=deletions,
             min_interval=min_interval,
             max_interval=max_interval,

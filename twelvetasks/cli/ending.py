@@ -94,7 +94,7 @@ _OPTION_OF = {
     "video_url": "url",
     "video_file": "file",
     "user_metadata": "metadata",
-    "resume": "place",
+    "checkpoint_file": "place",
 }
 """The options that set a parameter of the library under another name."""
 
@@ -109,7 +109,7 @@ def in_flags(error: TwelveTasksError, command: click.Command | None) -> str:
 
     if isinstance(error, InvalidArgumentError):
         # A checkpoint is a file here, and its long text says nothing to a user.
-        value = "" if error.parameter == "resume" else f"={error.value!r}"
+        value = "" if error.parameter in ("resume", "checkpoint_file") else f"={error.value!r}"
         advice = f". {error.advice}" if error.advice else ""
         demand = error.demand.replace("insecure_http=True", "--insecure-http")
         demand = demand.replace("`base_url`", "--base-url")

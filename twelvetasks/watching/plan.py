@@ -20,6 +20,7 @@ from twelvetasks.values.checks import (
 from twelvetasks.values.models import SortBy, SortOption, Task
 from twelvetasks.values.query import ListQuery, SortedQuery
 from twelvetasks.values.tasks import TASKS
+from twelvetasks.watching.keeping import CheckpointStore, as_store
 
 __all__ = ["ItemChange", "TaskChange", "WatchPlan"]
 
@@ -90,6 +91,8 @@ class WatchPlan:
     """Deliver updates from this time on; None for updates from now on."""
     resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
     """Resume from this checkpoint instead."""
+    checkpoint_file: CheckpointStore | None = attrs.field(default=None, converter=as_store)
+    """Resume from what is kept here, if anything is, and keep each checkpoint here."""
     deletions: bool = attrs.field(default=False, validator=flag)
     """Whether to deliver deletions, too, which requires listing every task."""
     min_interval: float = attrs.field(default=5.0, validator=positive_seconds)
@@ -105,9 +108,15 @@ class WatchPlan:
             refuse("max_interval", self.max_interval, "must be at least min_interval")
         if self.resume is None:
             return
+        if self.checkpoint_file is not None:
+            refuse("resume", self.resume, "cannot be given with `checkpoint_file`")
         if self.since is not None:
             refuse("since", self.since, "cannot be given with `resume`")
         check_resume(self.resume, self)
+
+    def resumed(self, place: Checkpoint) -> WatchPlan:
+        """Give the same plan, to continue from what its `checkpoint_file` held."""
+        return attrs.evolve(self, since=None, resume=place, checkpoint_file=None)
 
     @property
     def identity(self) -> str:

@@ -23,6 +23,7 @@ from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
 from twelvetasks.values.models import TaskStatus
 from twelvetasks.watching.announcements import MOST
+from twelvetasks.watching.keeping import Keeping
 from twelvetasks.watching.lookups import Lookup
 from twelvetasks.watching.plan import ItemChange, TaskChange, WatchPlan
 from twelvetasks.watching.progress import Watching
@@ -76,7 +77,11 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         self.query: Any = plan.query
         """The filters."""
         self._requests = requests
+        self._plan = plan
         self._watching = Watching(plan)
+        store = plan.checkpoint_file
+        self._keeping = None if store is None else Keeping(store)
+        self._handled = False
         self._answered: float | None = None
         self._resting: asyncio.Timeout | None = None
         self._fetches: list[asyncio.Task[Any]] = []
@@ -138,10 +143,8 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         if self._failure is not None:
             # With its first traceback: to raise an error again makes its traceback longer.
             raise self._failure.with_traceback(self._traceback)
-        # Set before it is read what was announced: an event of another thread meets one of both.
-        self._loop = asyncio.get_running_loop()
-        self._read_announced()
         try:
+            await self._begin()
             return await self._change()
         except TwelveTasksError as error:
             self._failure = error.located(checkpoint=self.checkpoint)
@@ -151,10 +154,22 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         self._detach()
         raise self._failure
 
+    async def _begin(self) -> None:
+        """Continue from the stored checkpoint, if there is one."""
+        if self._keeping is not None and not self._keeping.loaded:
+            place = await self._keeping.load(self._plan)
+            if place is not None:
+                self._watching = Watching(self._plan.resumed(place))
+        # Set before it is read what was announced: an event of another thread meets one of both.
+        self._loop = asyncio.get_running_loop()
+        self._read_announced()
+
     async def _change(self) -> ChangeT:
         while True:
             if self._requests.closed:
                 raise _closed()
+            if self._keeping is not None:
+                await self._keeping.save(self.checkpoint)
             if (change := self._watching.take()) is not None:
                 return cast("ChangeT", change)
             if not self._fetches:
@@ -213,6 +228,16 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         self._detach()
         await end(self._fetches)
         self._fetches.clear()
+        if self._keeping is None:
+            return
+        if self._handled and self._keeping.loaded:
+            await self._keeping.save(self.checkpoint)
+        await self._keeping.aclose()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        # Left without an error, the last change has been handled.
+        self._handled = exc_info[0] is None
+        await super().__aexit__(*exc_info)
 
     def _enter_loop(self, *, to_close: bool) -> None:
         self._requests.enter(to_close=to_close)

@@ -25,7 +25,6 @@ from twelvetasks.cli.options import (
     progress_option,
     since_option,
 )
-from twelvetasks.cli.output.atomic_write import replace_text
 from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.own_files import is_device, output_path
 from twelvetasks.cli.output.progress import listing_progress
@@ -34,6 +33,7 @@ from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.session import TaskSession
 from twelvetasks.stats.summary import TaskStats
 from twelvetasks.streams.streams import PageStream
+from twelvetasks.values.atomic_write import replace_text
 from twelvetasks.values.display import minute_text
 from twelvetasks.values.models import TaskPage
 

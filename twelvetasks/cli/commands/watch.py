@@ -11,6 +11,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 from cloup import option_group
 from rich.cells import set_cell_size
@@ -23,7 +24,6 @@ from twelvetasks.cli.ending import say
 from twelvetasks.cli.kinds import kind_option, query_of
 from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
 from twelvetasks.cli.options import FILTERS, OUTPUT, in_time, watch_options
-from twelvetasks.cli.output.atomic_write import replace_text
 from twelvetasks.cli.output.formats import chosen_format
 from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.live_view import WIDTH_WITH_TIME, LiveView
@@ -32,6 +32,7 @@ from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.conversion.convert import to_json
 from twelvetasks.session import TaskSession
+from twelvetasks.values.atomic_write import replace_text
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.watching.plan import ItemChange
 from twelvetasks.watching.watch import ItemWatch
@@ -94,8 +95,8 @@ TICK = 0.5
         type=click.Path(dir_okay=False, path_type=Path),
         callback=output_path,
         metavar="FILE",
-        help="Save a checkpoint to this file after each change; the next run resumes from it, and "
-        "ignores --updated-since.",
+        help="Save a checkpoint to this file after the first poll and each change; the next run "
+        "resumes from it, and ignores --updated-since.",
     ),
 )
 @option_group(
@@ -132,37 +133,32 @@ def watch_tasks(
         raise click.UsageError(
             f"The list of {kind} cannot be watched: it is not sorted by updated_at"
         )
-    resume = None if place is None else _saved_checkpoint(place)
+    store = None if place is None else _Place(place, _saved_checkpoint(place))
     out = Console()
     layout = _layout(layout, out)
     view = LiveView(out) if layout == "live" else None
 
     async def watch_them(session: TaskSession) -> None:
         watch = session.list(query).watch(
-            since=since.at if since and resume is None else None,
-            resume=resume,
+            since=since.at if since else None,
+            checkpoint_file=store,
             deletions=deletions,
             min_interval=min_interval,
             max_interval=max_interval,
         )
-        keep = _checkpoint_saver(place)
         if view is None and is_terminal(sys.stderr):
             say("watching until Ctrl-C; each change is a line")
+        if store is not None and store.kept is None:
+            # A file that cannot be written is an error before any request is made.
+            store.save(str(watch.checkpoint))
         async with watch:
-            keep(watch.checkpoint)
             with view.shown() if view is not None else nullcontext():
                 while True:
-                    try:
-                        change = await (anext(watch) if view is None else _next_change(view, watch))
-                    except BaseException:
-                        # All changes so far have been printed; a quiet watch has a checkpoint, too.
-                        keep(watch.checkpoint)
-                        raise
+                    change = await (anext(watch) if view is None else _next_change(view, watch))
                     if view is not None:
                         view.change(change)
                     else:
                         _write_change(out, change, as_line=layout == "table")
-                    keep(watch.checkpoint)
 
     with _warnings(say if view is None else view.warn):
         connection.run(watch_them)
@@ -204,18 +200,20 @@ def _saved_checkpoint(place: Path) -> Checkpoint | None:
         ) from None
 
 
-def _checkpoint_saver(place: Path | None) -> Callable[[Checkpoint], None]:
-    """Give a function that saves a checkpoint by replacing the file."""
-    last: Checkpoint | None = None
+@attrs.frozen
+class _Place:
+    """The file of a checkpoint, as the store of a watch."""
 
-    def keep(checkpoint: Checkpoint) -> None:
-        nonlocal last
-        if place is None or checkpoint == last:
-            return
-        replace_text(place, f"{checkpoint}\n")
-        last = checkpoint
+    path: Path
+    kept: Checkpoint | None
 
-    return keep
+    def load(self) -> str | None:
+        """Give what was read before any request was made."""
+        return None if self.kept is None else str(self.kept)
+
+    def save(self, checkpoint: str, /) -> None:
+        """Replace the file."""
+        replace_text(self.path, f"{checkpoint}\n")
 
 
 def _write_change(out: Console, change: ItemChange[Any], *, as_line: bool) -> None:

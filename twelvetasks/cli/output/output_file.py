@@ -26,9 +26,9 @@ import click
 from cattrs.preconf.json import JsonConverter, make_converter
 
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.output.atomic_write import mode_of, replace_file, replace_text
-from twelvetasks.cli.output.own_files import open_own, read_own, set_mode
+from twelvetasks.cli.output.own_files import open_own, read_own
 from twelvetasks.cli.terminal import Console
+from twelvetasks.values.atomic_write import mode_of, replace_file, replace_text, set_mode
 from twelvetasks.values.checkpoint import Checkpoint
 
 if sys.platform != "win32":

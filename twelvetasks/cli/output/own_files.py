@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-__all__ = ["is_device", "is_own", "open_own", "output_path", "read_own", "set_mode"]
+__all__ = ["is_device", "is_own", "open_own", "output_path", "read_own"]
 
 # Without these, a link leads to another file, and a named pipe blocks.
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -108,12 +107,6 @@ def read_own(path: Path) -> bytes:
     """Read a regular file of this user. Raises as `open_own` does."""
     with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
         return file.read()
-
-
-def set_mode(descriptor: int, mode: int) -> None:
-    """Set the mode of the file that is open, whatever stands at its name by now."""
-    if sys.platform != "win32":
-        os.fchmod(descriptor, mode)
 
 
 def _not_own(path: Path) -> click.ClickException:

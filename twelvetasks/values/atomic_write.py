@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 
-from twelvetasks.cli.output.own_files import set_mode
-
-__all__ = ["mode_of", "replace_file", "replace_text"]
+__all__ = ["mode_of", "replace_file", "replace_text", "set_mode"]
 
 
 def mode_of(path: Path) -> int | None:
@@ -41,10 +40,19 @@ def replace_text(path: Path, text: str, mode: int | None = None) -> None:
             if mode is not None:
                 set_mode(descriptor, mode)
             file.write(text)
+            file.flush()
+            # A power cut after the rename must not leave an empty file.
+            os.fsync(descriptor)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def set_mode(descriptor: int, mode: int) -> None:
+    """Set the mode of the file that is open, whatever stands at its name by now."""
+    if sys.platform != "win32":
+        os.fchmod(descriptor, mode)
 
 
 def replace_file(new: Path, path: Path) -> None:
