@@ -24,8 +24,9 @@ from twelvetasks.cli.command import PROFILE, Decorator, Option, combined, option
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.option_types import Moment, as_positive_seconds
 from twelvetasks.cli.output.notices import Notices
+from twelvetasks.cli.output.progress import wait_progress
 from twelvetasks.cli.profiles import Profile, complete_profiles, profile_named
-from twelvetasks.cli.terminal import is_terminal, settle_encoding
+from twelvetasks.cli.terminal import Console, is_terminal, settle_encoding
 from twelvetasks.session import TaskSession
 from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url
 from twelvetasks.transport.gate import Gate
@@ -124,8 +125,16 @@ def _demo_platform(count: int, *, living: bool) -> FakePlatform:
     """Make the demo account. Its tasks have the same ids whether it is living or not."""
     from twelvetasks.testing import FakePlatform  # noqa: PLC0415 - a server only the demo needs
 
-    if count >= _LARGE_DEMO and is_terminal(sys.stderr):
+    if count < _LARGE_DEMO:
+        return _made_platform(FakePlatform, count, living=living)
+    if is_terminal(sys.stderr):
         say(f"making a demo account of {count:,} tasks")
+    with wait_progress(Console()) as show:
+        show("making the demo account")
+        return _made_platform(FakePlatform, count, living=living)
+
+
+def _made_platform(FakePlatform: type[FakePlatform], count: int, *, living: bool) -> FakePlatform:  # noqa: N803
     if not living:
         return FakePlatform.demo(count)
     began = time.monotonic()

@@ -18,6 +18,7 @@ from twelvetasks.values.display import printable
 
 __all__ = [
     "Console",
+    "can_rewrite",
     "is_pipe",
     "is_terminal",
     "lines_above",
@@ -55,6 +56,14 @@ def print_line(line: str) -> None:
         _live[-1].print(Text(line), soft_wrap=True)
     else:
         click.echo(line, err=True)
+
+
+def can_rewrite(stream: IO[str] | None) -> bool:
+    """Tell whether a line of a terminal can be erased, and nothing else is redrawn on it."""
+    if not is_terminal(stream) or _live:
+        return False
+    console = Console(file=stream)
+    return console.is_interactive and not console.legacy_windows
 
 
 def settle_encoding() -> None:

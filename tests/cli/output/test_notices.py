@@ -94,6 +94,56 @@ def test_the_end_of_a_rate_limit_is_told(terminal: Terminal, account: FakePlatfo
     assert re.search(r"waiting for the rate limit until \d\d:\d\d:\d\d\n", shown)
 
 
+def test_the_seconds_of_a_pause_are_counted_in_a_line_that_is_erased(
+    terminal: Terminal, account: FakePlatform
+) -> None:
+    account.fail(status=429, times=1, headers={"Retry-After": "5"})
+    with spawn(["count", *at(account)], stdout=terminal.stream, stderr=terminal.stream) as process:
+        terminal.wait_for("\x1b[2K  4s")
+    assert process.returncode == 0
+    shown = terminal.close()
+    assert len(re.findall("waiting for the rate limit", shown)) == 1
+    assert shown.endswith("\r\x1b[2K100\n")
+
+
+def test_where_no_line_can_be_erased_none_is_counted(
+    terminal: Terminal, account: FakePlatform
+) -> None:
+    account.fail(status=429, times=1, headers={"Retry-After": "4"})
+    with spawn(
+        ["count", *at(account)],
+        stdout=terminal.stream,
+        stderr=terminal.stream,
+        environment={"TERM": "dumb"},
+    ) as process:
+        pass
+    assert process.returncode == 0
+    assert re.fullmatch(r"twelvetasks: waiting for [^\n]*\n100\n", terminal.close())
+
+
+def test_a_log_file_is_told_the_end_of_a_long_pause_once(account: FakePlatform) -> None:
+    account.fail(status=429, times=1, headers={"Retry-After": "30"})
+    with spawn(["count", *at(account)]) as process:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        os.kill(process.pid, signal.SIGINT)
+        _, rest = process.communicate()
+    assert re.fullmatch(
+        r"twelvetasks: waiting for the rate limit until \d\d:\d\d:\d\d\n", told.decode()
+    )
+    assert rest == b""
+
+
+def test_a_large_demo_is_made_under_a_line_that_counts(terminal: Terminal) -> None:
+    arguments = ["count", "--demo-size", "60000"]
+    with spawn(arguments, stdout=terminal.stream, stderr=terminal.stream) as process:
+        terminal.wait_for("making the demo account")
+    assert process.returncode == 0
+    shown = terminal.close()
+    assert "making a demo account of 60,000 tasks\n" in shown
+    assert re.search(r"making the demo account .*0:00:0\d", shown)
+
+
 def test_a_bar_stays_below_the_notice(terminal: Terminal, long_account: FakePlatform) -> None:
     held = long_account.hold(page=4)
     arguments = ["list", "--format", "csv", "--progress", "--concurrency", "1", *at(long_account)]

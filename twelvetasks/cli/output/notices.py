@@ -1,8 +1,9 @@
 """Notices for the user while nothing arrives: connecting, waiting, retrying, or rate limited.
 
 A terminal is told of a lost connection at once, and of any other state that lasts by one line on
-stderr. Without a terminal, only what keeps the command waiting for long is told: that there is no
-connection, or no answer for ten seconds. The notices read what is reported anyway: aiohttp's
+stderr, below which the seconds are counted. Without a terminal, only what keeps the command waiting
+for long is told: that there is no connection, no answer for ten seconds, or a pause of the rate
+limit, with its end. The notices read what is reported anyway: aiohttp's
 traces, the log records of retries, and the gate.
 """
 
@@ -13,7 +14,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +22,9 @@ import aiohttp
 import attrs
 
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.terminal import is_terminal
+from twelvetasks.cli.terminal import can_rewrite, is_terminal
 from twelvetasks.transport.gate import Gate
+from twelvetasks.values.display import duration_text
 
 __all__ = ["Notices"]
 
@@ -32,8 +34,37 @@ SILENCE = 1.6
 LONG = 10.0
 """Seconds after which a lost connection is told again, and without a terminal at all."""
 
+SAME_END = timedelta(seconds=1.5)
+"""Two ends of a pause that are no further apart are one: they are told once."""
+
 LOOK = 0.2
 """Seconds between two checks: no silence lasts longer than two seconds."""
+
+
+class Count:
+    """A line on a terminal that counts the seconds of a silence, and is erased after it."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+
+    def show(self, seconds: float) -> None:
+        """Show so many seconds, unless a bar or a view moves there, or no line can be erased."""
+        text = f"  {duration_text(round(seconds))}"
+        if text != self._shown and can_rewrite(sys.stderr):
+            self._write(f"\r\x1b[2K{text}")
+            self._shown = text
+
+    def erase(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._shown = ""
+            self._write("\r\x1b[2K")
+
+    @staticmethod
+    def _write(text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 @attrs.define
@@ -53,6 +84,10 @@ class Notices:
     _lost: tuple[int, float] = attrs.field(default=(0, -LONG), init=False)
     """The number of the attempt after the lost connection told last, and when it was told."""
     _is_terminal: bool = attrs.field(default=True, init=False)
+    _until: datetime | None = attrs.field(default=None, init=False)
+    """The end of the rate limit's pause that was told last."""
+    _count: Count = attrs.field(factory=Count, init=False)
+    _silent_since: float = attrs.field(default=0.0, init=False)
 
     def trace_config(self) -> aiohttp.TraceConfig:
         """Give the hooks that tell which requests are connecting, and when something is sent."""
@@ -65,10 +100,11 @@ class Notices:
 
         async def answered(_: object, request: object, __: object) -> None:
             self._connecting.discard(id(request))
-            self._last_sign, self._retry, self._told = self.clock(), "", ""
+            self._note_sign()
+            self._retry, self._told = "", ""
 
         async def sent(_: object, __: object, ___: object) -> None:
-            self._last_sign = self.clock()
+            self._note_sign()
 
         traces = aiohttp.TraceConfig()
         traces.on_connection_create_start.append(connect)
@@ -81,12 +117,8 @@ class Notices:
     @asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
         """Show notices while the context lasts; only lost connections if stderr is no terminal."""
-        self._last_sign = self.clock()
         self._is_terminal = is_terminal(sys.stderr)
-        if not self._is_terminal:
-            with self._reading_log():
-                yield
-            return
+        self._note_sign()
         with self._reading_log():
             looking = asyncio.create_task(self._look())
             try:
@@ -94,21 +126,41 @@ class Notices:
             finally:
                 looking.cancel()
                 await asyncio.wait([looking])
+                self._count.erase()
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK)
             state = self.state()
-            if state and state != self._told and self.clock() - self._last_sign >= SILENCE:
-                self.tell(state)
-                self._told, self._last_sign = state, self.clock()
+            if not self._is_terminal and self.gate.pause_left() < LONG:
+                continue
+            now = self.clock()
+            if state and state != self._told and now - self._last_sign >= SILENCE:
+                self._say(state)
+                self._told, self._last_sign = state, now
+            elif state and state == self._told and self._is_terminal:
+                self._count.show(now - self._silent_since)
+            elif not state:
+                self._count.erase()
+
+    def _note_sign(self) -> None:
+        """Note that something goes on."""
+        self._last_sign = self._silent_since = self.clock()
+        self._count.erase()
+
+    def _say(self, line: str) -> None:
+        self._count.erase()
+        self.tell(line)
 
     def state(self) -> str:
         """Say what the requests wait for; empty if there are none."""
         pause = self.gate.pause_left()
-        if pause >= 1:
-            until = datetime.now().astimezone() + timedelta(seconds=pause)
-            return f"waiting for the rate limit until {until:%H:%M:%S}"
+        until = datetime.now().astimezone() + timedelta(seconds=pause)
+        is_new = self._until is None or abs(until - self._until) > SAME_END
+        if pause >= 1 or (pause > 0 and not is_new):
+            if is_new:
+                self._until = until
+            return f"waiting for the rate limit until {self._until:%H:%M:%S}"
         if self._connecting:
             return f"connecting to {self.host}"
         if self.gate.under_way:
@@ -138,7 +190,7 @@ class Notices:
             if getattr(record, "lost", False) and (self._is_terminal or silent or not connected):
                 self._tell_loss(failures + 1, wait, reason)
         elif record.name == "twelvetasks" and record.levelno >= logging.WARNING:
-            self.tell(record.getMessage())
+            self._say(record.getMessage())
 
     def _tell_loss(self, attempt: int, wait: float, reason: str) -> None:
         """Tell of a lost connection, once for all requests that lost theirs together."""
@@ -148,7 +200,7 @@ class Notices:
             self._lost = attempt, now
             why = reason.removeprefix("the connection failed: ")
             count = f"({attempt}/{self.attempts})"
-            self.tell(f"connection failed, retrying {count} in {wait:.0f} s: {why}")
+            self._say(f"connection failed, retrying {count} in {wait:.0f} s: {why}")
             self._told, self._last_sign = self._retry, now
 
 
