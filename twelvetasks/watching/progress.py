@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 import random as randomness
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -260,7 +260,7 @@ class Watching:
         """Begin a watch here: what exists already is no change."""
         self._key = poll.newest or BEFORE_ALL
         self._least = self._first = earlier(self._key, self._plan.lateness)
-        there = [(key, task) for key, task in poll.tasks if key <= self._key]
+        there = _newest_first((key, task) for key, task in poll.tasks if key <= self._key)
         for key, task in there:
             self._delivered.add(self._id_of(task), key, self._status_of(task))
         self._delivered.forget_before(self._least)
@@ -269,14 +269,14 @@ class Watching:
     def _changes(self, poll: Poll) -> list[tuple[datetime, Any]]:
         """Return the updates that are to be delivered, oldest first; remember the rest."""
         changes: dict[tuple[datetime, str], Any] = {}
-        rest: list[Any] = []
+        rest: list[tuple[datetime, Any]] = []
         for key, task in reversed(poll.tasks):
             if not (self._is_change(key, task) or self._is_late(key, task)):
-                rest.append(task)
+                rest.append((key, task))
             elif poll.newest is not None and key <= poll.newest:
                 # Newer than the first read: left to the next poll.
                 changes[key, self._id_of(task)] = task
-        self._memory.add(rest)
+        self._memory.add(task for _, task in _newest_first(rest))
         shown = {self._id_of(task): key for key, task in reversed(poll.tasks)}
         for id, task in self._fetched.items():  # noqa: A001
             key = self._updated_at(task)
@@ -403,6 +403,11 @@ class Watching:
     def _deliver(self, change: ItemChange[Any]) -> None:
         if self._plan.matches(change):
             self._others.append(change)
+
+
+def _newest_first(tasks: Iterable[tuple[datetime, Any]]) -> list[tuple[datetime, Any]]:
+    """Put the newest state of a task that was updated between two reads of a poll first."""
+    return sorted(tasks, key=operator.itemgetter(0), reverse=True)
 
 
 def _tells_of_no_task(error: TwelveTasksError, lookup: Lookup) -> bool:
