@@ -16,7 +16,9 @@ from aiohttp import web
 from tests.conftest import until_no_connection
 from twelvetasks import (
     BadRequestError,
+    Consistency,
     InvalidArgumentError,
+    ListingDriftError,
     ListQuery,
     ServerError,
     SessionClosedError,
@@ -435,3 +437,29 @@ async def test_a_list_without_sort_parameters_is_resumed_and_told_from_others(
     assert [*begun, *rest] == ids(platform)[1:]
     with pytest.raises(InvalidArgumentError, match="another listing"):
         session.tasks(resume=place)
+
+
+@pytest.mark.parametrize("updated_at", [None, "2025-01-01T00:00:00.000Z"])
+@pytest.mark.parametrize("option", ["asc", "desc"])
+async def test_a_list_of_one_time_or_none_is_listed_by_it(updated_at: Any, option: Any) -> None:
+    tasks = [{"_id": f"t{n}", "created_at": None, "updated_at": updated_at} for n in range(4000)]
+    async with (
+        FakePlatform(tasks) as platform,
+        TaskSession(platform.api_key, base_url=platform.base_url) as session,
+    ):
+        stream = aiter(session.tasks(sort_by="updated_at", sort_option=option, page_limit=20))
+        ids = [task.id async for task in stream]
+        assert sorted(ids) == sorted(task["_id"] for task in tasks)
+        proven = updated_at is not None or option == "asc"
+        assert (stream.report.consistency is Consistency.UNPROVEN) is not proven
+        assert len(platform.requests) < 400
+
+
+async def test_what_has_no_time_cannot_be_listed_exactly_by_it() -> None:
+    tasks = [{"_id": f"t{n}", "created_at": None, "updated_at": None} for n in range(200)]
+    async with (
+        FakePlatform(tasks) as platform,
+        TaskSession(platform.api_key, base_url=platform.base_url) as session,
+    ):
+        with pytest.raises(ListingDriftError):
+            await session.tasks(sort_by="updated_at", exact=True, page_limit=20)

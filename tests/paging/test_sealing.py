@@ -157,8 +157,6 @@ def test_any_number_of_pages_may_be_fetched_at_once_and_come_in_any_order(
 )
 def test_a_listing_ends_whatever_its_stamps_show(served: Served, at_once: int) -> None:
     for sort_by, option in SORTS:
-        if served is without_times and sort_by is SortBy.UPDATED_AT:
-            continue
         for next_of in (at_random, head_last):
             mode = attrs.evolve(setting(sort_by, option), filtered=next_of is at_random)
             query: Any = mode.query_of(20)

@@ -27,7 +27,7 @@ ItemT = TypeVar("ItemT")
 COUNTS = ("page", "limit_per_page", "total_page", "total_results")
 """What `page_info` holds. The specification requires none of it."""
 
-_NO_TIME = datetime.min.replace(tzinfo=UTC)
+NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @attrs.frozen(eq=False)
@@ -60,7 +60,7 @@ class KeyedPage(Generic[ItemT]):
             read_key, id_of = _without_malformed(read_key), _by_content(id_of)
         given: list[Any] = list(map(read_key, items))
         if None in given:
-            key = next((key for key in given if key is not None), _NO_TIME)
+            key = next((key for key in given if key is not None), NO_TIME)
             given = [key := key if own is None else own for own in given]
         return cls(page, list(map(id_of, items)), given)
 

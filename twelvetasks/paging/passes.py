@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from twelvetasks.paging.links import Edge, Link
+from twelvetasks.paging.page_checks import NO_TIME
 from twelvetasks.paging.stamps import LATENESS
 from twelvetasks.values.query import ListQuery
 
@@ -40,6 +41,11 @@ class Pass:
     taken: int = 0
     head: list[tuple[str, datetime]] = attrs.field(factory=list)
     """The first page: each item's id with its sort key."""
+    is_untimed: bool = False
+    """Whether the list begins with items that have no time, so that nothing tells what moved."""
+    follows_barren: bool = False
+    """Whether the pass before brought nothing new. It may have been of one key: then what has moved
+    since then, to another key, stands at the head."""
     head_is_the_same: bool = False
     """Whether the pass before began with the very same page, so that nothing has moved there."""
 
@@ -55,9 +61,11 @@ class Pass:
             page = link.content
             head = list(zip(page.ids, page.keys, strict=True))
             spans = bool(page.keys) and page.keys[0] - page.keys[-1] > LATENESS
-            self.head_is_the_same = self.number > 0 and spans and head == self.head
+            tells = self.number > 0 and (spans or self.follows_barren)
+            self.head_is_the_same = tells and head == self.head
             self.head = head
-            if self.next_floor is None and page.keys:
+            self.is_untimed = bool(page.keys) and page.keys[0] == NO_TIME
+            if self.next_floor is None and page.keys and not self.is_untimed:
                 # Below the first read nothing is known of what was emitted from there on.
                 self.next_floor = max(_before(page.keys[0]), page.keys[-1])
                 self.seen |= {one for one, key in head if key >= self.next_floor}
@@ -89,9 +97,15 @@ class Pass:
         # An updated item moves to the tail: unless the tail was read last of all, look once more.
         return not query.sort_key.changes or self.last is None or is_newest(self.last)
 
-    def next(self) -> Pass:
-        """Give the pass to follow."""
-        return Pass(number=self.number + 1, floor=self.next_floor, seen=self.seen, head=self.head)
+    def next(self, *, is_barren: bool) -> Pass:
+        """Give the pass to follow. `is_barren`: whether this one brought nothing new."""
+        return Pass(
+            number=self.number + 1,
+            floor=self.next_floor,
+            seen=self.seen,
+            head=self.head,
+            follows_barren=is_barren,
+        )
 
 
 def _before(key: datetime) -> datetime:

@@ -132,7 +132,7 @@ class ListingProgress(Generic[ItemT]):
         consistency = Consistency.REPAIRED if self._totals.changed else Consistency.QUIET
         if self._exact or self._keys_change:
             consistency = Consistency.EXACT
-        if self._walk is not None:
+        if self._walk is not None or (self._looks_back and self._pass.is_untimed):
             consistency = Consistency.UNPROVEN
         return ListingReport(
             requests=self._requests,
@@ -392,7 +392,7 @@ class ListingProgress(Generic[ItemT]):
         self._fruitless = 0
         self._contradictions.forget()
         self._barren = 0 if kept else self._barren + 1
-        if self._barren >= PATIENCE:
+        if self._barren >= PATIENCE and not self._pass.number:
             self._give_up()
         if not kept and self._pages:
             return None
@@ -437,13 +437,14 @@ class ListingProgress(Generic[ItemT]):
 
     def _end_pass(self) -> None:
         """Finish, or read from the head again what was updated since this pass began there."""
-        is_last = not self._looks_back or self._pass.is_atomic or self._pass.next_floor is None
+        is_last = not self._looks_back or self._pass.is_atomic
+        is_last |= self._pass.next_floor is None and not self._exact
         if is_last or self._unchanged_since(self._pass.began):
             self._check_count()
             self.finished = self.stuck is None
-        elif self._pass.number == PATIENCE:
+        elif self._pass.number == PATIENCE or self._pass.is_untimed:
             self._give_up()
         else:
-            self._pass = self._pass.next()
+            self._pass = self._pass.next(is_barren=self._barren >= self._pass.taken)
             self._chain.edge = None
             self._emitted.go_on_from(None, frozenset())
