@@ -65,6 +65,7 @@ UNTOLD = {
     *("enter", "leave", "pass_through"),  # `Gate.passage`, and the platform of a `Hold`
     *("attach", "detach", "next_disturbance"),  # a watch, and a platform
     *("attempt", "listing"),  # a session
+    "live",  # the lists of a platform
     "located",  # an error
     *(f"FakeList.{name}" for name in ("apply_due", "begin", "kind", "load", "page", "read")),
 }

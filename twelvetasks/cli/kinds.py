@@ -54,7 +54,7 @@ KINDS = {
     "analysis-batches": Kind(query=AnalysisBatchQuery, status=BatchStatus),
 }
 
-UNSORTED = {"sort_by": SortBy.CREATED_AT, "sort_option": SortOption.DESC}
+UNSORTED: dict[str, StrEnum] = {"sort_by": SortBy.CREATED_AT, "sort_option": SortOption.DESC}
 """The order of a list that takes no sort parameters."""
 
 # Eager, so that --status and --columns know it whatever the order of the options.

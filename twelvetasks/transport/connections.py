@@ -55,7 +55,7 @@ class Connections:
         self.callers = client_session
         self.proxy = proxy
         self._ssl = ssl
-        self.trace_configs = list(trace_configs)
+        self.trace_configs: list[aiohttp.TraceConfig] = list(trace_configs)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._places = _places_in(client_session)
         self.have_served: bool = False

@@ -52,10 +52,6 @@ TICK = 0.5
             "Tasks that failed in the last week, and those that fail from now on.",
         ),
         (
-            "twelvetasks watch --demo --kind indexed-assets --index-id 62a0906d47f5678267ec10a6",
-            "The indexed assets of an index.",
-        ),
-        (
             "twelvetasks watch --demo --checkpoint place >> changes.jsonl",
             "A journal that continues where it stopped each time it is started.",
         ),

@@ -167,7 +167,7 @@ class OutputFile(Target):
         self._clock = clock
         self._synced: float | None = None
         self._file = _opened(path)
-        self.has_kept = part is not None
+        self.has_kept: bool = part is not None
         try:
             self._begin()
         except BaseException:
