@@ -45,16 +45,34 @@ async def test_a_trace_hook_may_copy_the_headers_deeply() -> None:
     assert "***" in repr(copies)
 
 
-async def test_vcrpy_without_a_filter_refuses_to_write_the_key(tmp_path: Path) -> None:
-    recorder = vcr.VCR(cassette_library_dir=str(tmp_path))
-    async with FakePlatform.demo(20, api_key=KEY) as platform:
-        with (
-            pytest.raises(TypeError, match="cannot be pickled"),
-            recorder.use_cassette("tasks.yaml"),
-        ):
-            async with session_of(platform) as session:
-                await session.tasks()
-    assert not list(tmp_path.iterdir())  # noqa: ASYNC240 - a small folder of the test's own
+UNFILTERED = """
+import asyncio, sys, vcr
+from twelvetasks import TaskSession
+
+async def main(folder, key, base_url):
+    recorder = vcr.VCR(cassette_library_dir=folder)
+    with recorder.use_cassette("tasks.yaml"):
+        async with TaskSession(key, base_url=base_url) as session:
+            print(len(await session.tasks()), flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_vcrpy_without_a_filter_refuses_to_write_the_key(tmp_path: Path) -> None:
+    """In a process of its own: a cassette that cannot be written stays in use for ever."""
+    with FakePlatform.demo(20, api_key=KEY).run_in_thread() as platform:
+        ended = subprocess.run(
+            [sys.executable, "-c", UNFILTERED, str(tmp_path), KEY, str(platform.base_url)],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+        )
+    assert ended.returncode == 1
+    assert ended.stdout == "20\n"
+    assert "cannot be pickled" in ended.stderr.splitlines()[-1]
+    assert KEY not in ended.stderr
+    assert not list(tmp_path.iterdir())
 
 
 async def test_vcrpy_replays_what_it_recorded_in_order(tmp_path: Path) -> None:
