@@ -332,3 +332,19 @@ async def test_the_same_page_for_ever_ends_with_an_error(
         await collect(session.tasks(), seen)
     assert seen == [task["_id"] for task in tasks]
     assert len(platform.requests) < 10
+
+
+async def test_an_item_that_a_page_holds_twice_is_given_once(
+    platform: FakePlatform, session: TaskSession
+) -> None:
+    def repeat_the_second(body: Body) -> None:
+        body["data"][2:2] = body["data"][1:2]
+
+    tasks = account(3)
+    serve(platform, tasks, repeat_the_second)
+    for sort_by in ("created_at", "updated_at"):
+        assert [task.id for task in await session.tasks(sort_by=sort_by)] == [
+            "t000",
+            "t001",
+            "t002",
+        ]

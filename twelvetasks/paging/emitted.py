@@ -94,6 +94,8 @@ class Emitted:
         kept: Sequence[int] = range(len(ids))
         if self._all is not None or not keys or (last and not self._precedes(last, keys[0])):
             kept = self._sifted(ids, keys, last)
+        if self._all is None and len(set(ids)) < len(ids):
+            kept = self._once(ids, kept)
         kept = kept[:most]
         if len(kept) < len(ids):
             ids, keys = [ids[at] for at in kept], [keys[at] for at in kept]
@@ -120,6 +122,12 @@ class Emitted:
             else:
                 self.late += 1
         return [*kept, *range(doubtful, len(ids))]
+
+    def _once(self, ids: list[str], kept: Sequence[int]) -> Sequence[int]:
+        """Keep the first of the items that a page holds twice."""
+        first = {ids[at]: at for at in reversed(kept)}
+        self.duplicates += len(kept) - len(first)
+        return sorted(first.values())
 
     def _is_known(self, id: str, *, is_given: bool) -> bool:  # noqa: A002
         """Whether an item was emitted before. If it is given now, it is remembered."""
