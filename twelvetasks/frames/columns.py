@@ -66,13 +66,7 @@ def schema_of(model: type[Any]) -> pa.Schema:
 
         schema = twelvetasks.frames.schema_of(twelvetasks.IndexedAsset)
     """
-    fields = attrs.fields_dict(model) if is_model(model) else {}
-    return pa.schema(
-        [
-            pa.field(name, column.type, nullable=fields[name].default is not attrs.NOTHING)
-            for name, column in _columns_of(model).items()
-        ]
-    )
+    return _layout_of(model).schema
 
 
 def batch_of(model: type[Any], items: Iterable[Any]) -> pa.RecordBatch:
@@ -82,16 +76,16 @@ def batch_of(model: type[Any], items: Iterable[Any]) -> pa.RecordBatch:
 
         batch = twelvetasks.frames.batch_of(twelvetasks.Task, await session.tasks())
     """
-    rows = list(items)
+    layout, rows = _layout_of(model), list(items)
     try:
         arrays = [
             _named(name, column, list(map(attrgetter(name), rows)))
-            for name, column in _columns_of(model).items()
+            for name, column in layout.columns.items()
         ]
     except _TooLargeError as error:
         odd = error
     else:
-        return pa.record_batch(arrays, schema=schema_of(model))
+        return pa.record_batch(arrays, schema=layout.schema)
     raise ResponseError(
         f"the {'.'.join(odd.names)} of {excerpt(rows[odd.place].id)} is {odd.number:.3g}, "
         "which is beyond 64 bits",
@@ -107,20 +101,36 @@ def record_batch(tasks: Iterable[Task]) -> pa.RecordBatch:
     return batch_of(Task, tasks)
 
 
-def _columns_of(model: type[Any]) -> dict[str, _Column]:
+@attrs.frozen
+class _Layout:
+    """The columns of a model, made once."""
+
+    columns: dict[str, _Column]
+    schema: pa.Schema
+
+
+def _layout_of(model: type[Any]) -> _Layout:
     if model not in _known:
         _known[model] = _made(model)
     return _known[model]
 
 
-_known: dict[type[Any], dict[str, _Column]] = {}
+_known: dict[type[Any], _Layout] = {}
 
 
-def _made(model: type[Any]) -> dict[str, _Column]:
+def _made(model: type[Any]) -> _Layout:
     if not is_model(model):
         raise not_a_model(model)
     columns = {name: _column(without_none(type_)[0]) for name, type_ in field_types(model).items()}
-    return columns | {"extra": _Column(type=pa.string(), make=_extras)}
+    columns["extra"] = _Column(type=pa.string(), make=_extras)
+    fields = attrs.fields_dict(model)
+    schema = pa.schema(
+        [
+            pa.field(name, column.type, nullable=fields[name].default is not attrs.NOTHING)
+            for name, column in columns.items()
+        ]
+    )
+    return _Layout(columns, schema)
 
 
 def _column(kind: Any) -> _Column:
@@ -128,7 +138,7 @@ def _column(kind: Any) -> _Column:
     if (statuses := status_of(kind)) is not None:
         return _Column(type=_STATUS, make=functools.partial(_statuses, statuses))
     if is_model(kind):
-        columns = _columns_of(kind)
+        columns = _layout_of(kind).columns
         struct = pa.struct([(name, column.type) for name, column in columns.items()])
         return _Column(type=struct, make=functools.partial(_struct, struct, columns))
     if kind is int or kind == Count:
