@@ -32,20 +32,14 @@ def of(kind: str) -> list[str]:
 
 
 def ids_of(account: FakePlatform, kind: str) -> list[str]:
-    name = KINDS[kind].query.resource.path.rpartition("/")[2]
-    match kind:
-        case "tasks":
-            return [task["_id"] for task in account.tasks()]
-        case "indexed-assets":
-            return [one["_id"] for one in account.indexed_assets.items(index_id=INDEX)]
-        case "embedding-tasks":
-            return [one["_id"] for one in account.embedding_tasks.items()]
-        case "older-embedding-tasks":
-            return [one["_id"] for one in account.older_embedding_tasks.items()]
-        case "analysis-tasks":
-            return [one["task_id"] for one in account.analysis_tasks.items()]
-    assert name == "batches"
-    return [one["batch_id"] for one in account.analysis_batches.items()]
+    scope = {"index_id": INDEX} if kind == "indexed-assets" else {}
+    items = (
+        account.tasks()
+        if kind == "tasks"
+        else getattr(account, kind.replace("-", "_")).items(**scope)
+    )
+    id_field = {"analysis-tasks": "task_id", "analysis-batches": "batch_id"}.get(kind, "_id")
+    return [item[id_field] for item in items]
 
 
 @every_kind
