@@ -70,4 +70,4 @@ if __name__ == "__main__":
     try:
         print(f"{asyncio.run(sync(arguments.path, arguments.base_url))} tasks are new or changed")
     except twelvetasks.TwelveTasksError as error:
-        sys.exit(f"warehouse.py: {error}. What was written stays; run it again to go on")
+        sys.exit(f"warehouse.py: {error}. What was written stays; run it again to continue")

@@ -154,7 +154,7 @@ class TestWarehouse:
         account.before_each(expire)
         ended = run("warehouse.py", str(path), str(account.base_url))
         assert ended.returncode == 1
-        assert "run it again to go on" in ended.stderr
+        assert "run it again to continue" in ended.stderr
         had = len(self.rows(path))
         assert 0 < had < 1000
         account.before_each(lambda account, request: setattr(account, "api_key", KEY))

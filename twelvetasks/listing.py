@@ -80,7 +80,7 @@ class Listing(Generic[ItemT]):
     async def __aenter__(self) -> ItemStream[ItemT]:
         if self._entered:
             raise RuntimeError(
-                "this listing is entered already; make another one with the same query"
+                "this listing has been entered already; make another one with the same query"
             )
         self._entered.append(aiter(self))
         return self._entered[0]
@@ -109,7 +109,7 @@ class Listing(Generic[ItemT]):
         return await self._requests.read_page(self.query, Read(number, self.query.page_limit))
 
     async def retrieve(self, item: str | ItemT) -> ItemT:
-        """Fetch one item of the list, given as it is or by its id, with all that there is of it.
+        """Fetch one item of the list, given as an item or by its id, with all of its fields.
 
         It need not match the filters. Raises NotFoundError if there is none with this id::
 

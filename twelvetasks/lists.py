@@ -1,4 +1,4 @@
-"""Every list of the platform, as a method that gives its listing.
+"""Every list of the platform, as a method that returns its listing.
 
 Making a listing sends no request. What a list takes is checked by its query, which stands in one
 file of `twelvetasks.values` for each list.
@@ -107,14 +107,14 @@ class Lists:
         - `exact`: whether to prove that nothing is missing between any two pages, whatever changes
           meanwhile, for about a fifth more requests. An odd answer, which proves nothing, raises
           ResponseError then; without `exact` it is listed as it comes. Default: False.
-        - `resume`: a checkpoint, or its string, of a listing with the same filters and order: go on
-          after the last task that it yielded. Default: None, to begin at the first.
+        - `resume`: a checkpoint, or its string, of a listing with the same filters and order:
+          continue after the last task that it yielded. Default: None, to begin at the first.
         - `on_malformed`: ``"raise"``, the default, raises the ResponseError of a task that cannot
           be read, with its JSON as `raw`, after the tasks before it; ``"skip"`` passes it over and
           counts it in the report.
 
-        Raises InvalidArgumentError, which names the parameter, for a value that the endpoint cannot
-        take. While it is iterated: AuthenticationError, RateLimitedError, ServerError,
+        Raises InvalidArgumentError, which names the parameter, for a value that the endpoint does
+        not accept. While it is iterated: AuthenticationError, RateLimitedError, ServerError,
         TransportError, ResponseError and other ApiErrors, each at its place in the order, after
         every task before it; ListingDriftError if the account changes too fast.
         """
@@ -163,7 +163,7 @@ class Lists:
         one status or many, the ranges a `Range`, a mapping such as ``{"gte": 10}`` or one number.
         `max_items`, `exact`, `resume` and `on_malformed` mean what `tasks` says of them.
 
-        Raises InvalidArgumentError for whatever the endpoint could not take.
+        Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
         query = IndexedAssetQuery(
             index_id=index_id,
@@ -206,7 +206,7 @@ class Lists:
         The filters mean what `EmbeddingTaskQuery` says of them; the other
         arguments mean what `tasks` says of them.
 
-        Raises InvalidArgumentError for whatever the endpoint could not take.
+        Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
         if version not in (1, 2) or isinstance(version, bool):
             refuse("version", version, "must be 2, or 1 for the older list")
@@ -235,7 +235,7 @@ class Lists:
         The filters mean what `AnalysisTaskQuery` says of them; the other
         arguments mean what `tasks` says of them.
 
-        Raises InvalidArgumentError for whatever the endpoint could not take.
+        Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
         query = AnalysisTaskQuery(
             status=status,
@@ -265,7 +265,7 @@ class Lists:
         `status` and `analysis_mode` take one value or many, as `AnalysisBatchQuery` says;
         `max_items`, `exact`, `resume` and `on_malformed` mean what `tasks` says of them.
 
-        Raises InvalidArgumentError for whatever the endpoint could not take.
+        Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
         query = AnalysisBatchQuery(
             status=status, analysis_mode=analysis_mode, page_limit=page_limit

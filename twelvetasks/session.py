@@ -78,8 +78,8 @@ class TaskSession(Lists):
       the tasks then travel in the clear: anyone on the way can read and change them. Default:
       False.
     - `concurrency`: how many requests may be in flight at once, and how many pages a listing may
-      fetch or hold ahead of its reader. At least 1. Default: 8.
-    - `timeout`: seconds for one request, from connecting to the last byte, of which 10 at most for
+      fetch or hold ahead of the caller. At least 1. Default: 8.
+    - `timeout`: seconds for one request, from connecting to the last byte, at most 10 of them for
       connecting; or an `aiohttp.ClientTimeout` with limits of its own for the whole (`total`),
       connecting (`connect`) and each wait for bytes (`sock_read`). Default: 60.
     - `retry`: which failures are retried, how often and for how long. Default: `RetryPolicy()`.
@@ -229,7 +229,7 @@ class TaskSession(Lists):
 
         The options mean what `TaskSession` says of them; None, the default of each, keeps that of
         this session. `headers` are added to its headers. `concurrency` is how many pages a listing
-        may fetch or hold ahead of its reader; the shared gate limits all requests together.
+        may fetch or hold ahead of the caller; the shared gate limits all requests together.
 
         It need not be closed. Closing it ends only its own listings; closing this session closes
         it, too. Sends nothing. Raises InvalidArgumentError for an option that is out of range;
@@ -325,7 +325,7 @@ class TaskSession(Lists):
         return TaskWatch(self._requests, plan, webhooks)
 
     async def task(self, task_id: str | Task) -> Task:
-        """Fetch one task, by its id or as it was: with `hls`, which listings leave out.
+        """Fetch one task, given as a `Task` or by its id: with `hls`, which listings leave out.
 
         Example::
 
@@ -333,12 +333,12 @@ class TaskSession(Lists):
             task = await session.task(newest)
             print(task.status, task.hls)
 
-        Raises InvalidArgumentError for what is no id, NotFoundError if there is no such task.
+        Raises InvalidArgumentError for an invalid id, NotFoundError if there is no such task.
         """
         return await self._requests.retrieve(TaskQuery(), single.checked_id(task_id))
 
     async def delete(self, task: str | Task) -> None:
-        """Delete a task, given as it is or by its id.
+        """Delete a task, given as a `Task` or by its id.
 
         Example::
 
@@ -363,7 +363,7 @@ class TaskSession(Lists):
         user_metadata: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
     ) -> Task:
-        """Upload a video, and give the new task: its `id` and its `video_id`, and no more.
+        """Upload a video, and return the new task, with only its `id` and its `video_id`.
 
         Give either `video_url`, a public http(s) address, or `video_file`: a path, or an async
         iterable of bytes, then with its `filename` and, if it is known, its `size` in bytes.
@@ -379,7 +379,7 @@ class TaskSession(Lists):
 
         Raises InvalidArgumentError before anything is sent, UploadError if the bytes fail on the
         way, BadRequestError, with the platform's `code`, if the video is refused. What the caller's
-        own iterable or `on_progress` raises is raised as it is; no task is made then.
+        own iterable or `on_progress` raises is raised unchanged; no task is made then.
         """
         upload = await checked_upload(
             index_id=index_id,

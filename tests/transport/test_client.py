@@ -151,7 +151,7 @@ class TestRedirects:
         async with raw(answer(status)) as server:
             error = await failure(server.base_url)
         assert type(error) is ResponseError
-        assert f"answered {status[:3]} where it has to answer 200" in str(error)
+        assert f"answered {status[:3]} instead of 200" in str(error)
 
 
 class TestNoConnection:

@@ -268,7 +268,7 @@ async def test_a_malformed_page_is_a_response_error_that_knows_where(
     assert type(error) is ResponseError
     assert (error.status, error.page, error.request_id) == (200, 1, "req-7")
     assert error.json_path == path
-    assert "Nothing of it was used" in str(error)
+    assert "The answer was not used" in str(error)
     assert error.__context__ is None
     assert len(platform.requests) == 1
 

@@ -165,7 +165,7 @@ class TestFile:
         place.write_text(emptied)
         with caplog.at_level(logging.WARNING, "twelvetasks.watch"):
             watch = await begun(account.watch(checkpoint_file=place))
-        assert f"{place} is empty: the watch begins anew" in caplog.text
+        assert f"{place} is empty: the watch starts again" in caplog.text
         new = platform.add()["_id"]
         assert [change.task.id for change in await take(watch, 1)] == [new]
         await watch.aclose()

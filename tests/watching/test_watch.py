@@ -222,7 +222,7 @@ async def test_passing_errors_are_outlived_and_logged_without_the_key(
     logged = [record for record in caplog.records if record.name == "twelvetasks.watch"]
     assert all(record.levelno == logging.WARNING for record in logged)
     said = "\n".join(record.getMessage() for record in logged)
-    assert "goes on in" in said
+    assert "continues in" in said
     assert "ServerError" in said
     assert platform.api_key not in said
 

@@ -53,7 +53,7 @@ class Option(cloup.Option):
         return self.flag.removeprefix("--").replace("-", "_") if self._every else ""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Give what the profile says, else the first variable that is set and not empty."""
+        """Return what the profile says, else the first variable that is set and not empty."""
         profile = _profile_of(ctx)
         if profile is not None and (said := profile.settings.get(self.setting)):
             return said

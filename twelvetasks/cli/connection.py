@@ -160,7 +160,7 @@ def connected(
     *options: Callable[[Any], Any],
     living_demo: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that say where and how to connect, as one `Connection`."""
+    """Add the options that say where and how to connect, as one `Connection`."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)

@@ -45,14 +45,14 @@ def say(message: str) -> None:
 
 
 def _command_in(context: click.Context | None) -> click.Command | None:
-    """Give the subcommand that runs in the context of the group."""
+    """Return the subcommand that runs in the context of the group."""
     if context is None or not isinstance(context.command, click.Group):
         return None
     return context.command.commands.get(context.invoked_subcommand or "")
 
 
 def _verdict(error: BaseException, command: click.Command | None) -> tuple[int, str | None]:
-    """Give the exit code and the message; None for no message."""
+    """Return the exit code and the message; None for no message."""
     match error:
         case click.ClickException():
             return error.exit_code, _with_usage_hint(error)
@@ -87,7 +87,7 @@ def _with_usage_hint(error: click.ClickException) -> str:
 
 
 _NEWEST = re.compile(r"`session\.tasks\(index_id='([^']*)'\)\.first\(\)`")
-"""The library's words for the newest task of an index."""
+"""How the library refers to the newest task of an index."""
 
 _OPTION_OF = {
     "timeout": "request_timeout",
@@ -100,7 +100,7 @@ _OPTION_OF = {
 
 
 def in_flags(error: TwelveTasksError, command: click.Command | None) -> str:
-    """Give the message of an error, with the flags of a command for parameters of the library."""
+    """Return the message of an error, with the flags of a command for parameters of the library."""
     options = {} if command is None else {option.name: option for option in command.params}
 
     def flag(parameter: str) -> str:

@@ -35,5 +35,5 @@ class ExitCode(IntEnum):
 
     @classmethod
     def table(cls) -> str:
-        """Give one line for each code."""
+        """Return one line for each code."""
         return "\n".join(f"  {code.value:3}  {code.meaning}" for code in cls)

@@ -74,7 +74,7 @@ scope_option: Decorator = option(
 
 
 def kind_of(context: click.Context | None) -> Kind:
-    """Give the kind that a command is about."""
+    """Return the kind that a command is about."""
     return KINDS[context.params.get("kind", TASKS) if context else TASKS]
 
 

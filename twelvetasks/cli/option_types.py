@@ -69,7 +69,7 @@ class Moment:
     """How long ago it is, if it was written so."""
 
     def as_of(self, now: datetime) -> Moment:
-        """Give the time that it is where it is `now`."""
+        """Return the time, counted back from `now` if it was written as a time ago."""
         return self if self.ago is None else Moment(self.text, now - self.ago, self.ago)
 
 

@@ -107,7 +107,7 @@ progress_option: Decorator = option(
 
 
 def is_recent(item: Any, since: Moment | None) -> bool:
-    """Tell whether --since lets an item pass; one without a time of creation passes."""
+    """Return whether --since lets an item pass; one without a time of creation passes."""
     return since is None or item.created_at is None or bool(item.created_at >= since.at)
 
 

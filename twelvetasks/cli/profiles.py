@@ -82,7 +82,7 @@ class Profile:
 
 
 def profiles_path() -> Path:
-    """Give the file that holds the profiles, whether it exists or not."""
+    """Return the file that holds the profiles, whether it exists or not."""
     return platformdirs.user_config_path("twelvetasks", appauthor=False) / "profiles.toml"
 
 
@@ -170,7 +170,7 @@ def _holds_secret() -> click.BadParameter:
 
 
 def _names_place(name: str) -> bool:
-    """Tell whether a setting says where the key is, however it is misspelled."""
+    """Return whether a setting says where the key is, however it is misspelled."""
     return bool(get_close_matches(name, (KEY_VARIABLE, KEYRING), cutoff=0.8))
 
 

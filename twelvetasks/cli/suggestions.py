@@ -1,4 +1,4 @@
-"""What a user meant who typed an option or a command that there is not."""
+"""Suggestions for unknown options and commands."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MEANT_COMMANDS = {
 
 
 def meant_option(name: str, ctx: click.Context) -> str:
-    """Give a question or an advice for an option that there is not; empty if there is none."""
+    """Return a hint for an unknown option; empty if there is none."""
     if isinstance(ctx.command, click.Group):
         places = [one for one, command in ctx.command.commands.items() if _takes(command, name)]
         if places:
@@ -57,7 +57,7 @@ def meant_option(name: str, ctx: click.Context) -> str:
 
 
 def _takes(command: click.Command, meant: str) -> bool:
-    """Tell whether a command has an option, and takes the value that goes with it."""
+    """Return whether a command has an option, and takes the value that goes with it."""
     flag, _, value = meant.partition(" ")
     for option, flags in _flags(command).items():
         if flag in flags:
@@ -66,7 +66,7 @@ def _takes(command: click.Command, meant: str) -> bool:
 
 
 def _flags(command: click.Command) -> dict[click.Option, list[str]]:
-    """Give the options that the help shows."""
+    """Return the options that the help shows."""
     return {
         option: [*option.opts, *option.secondary_opts]
         for option in command.params

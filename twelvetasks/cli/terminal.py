@@ -59,7 +59,7 @@ def print_line(line: str) -> None:
 
 
 def can_rewrite(stream: IO[str] | None) -> bool:
-    """Tell whether a line of a terminal can be erased, and nothing else is redrawn on it."""
+    """Return whether a line of a terminal can be erased, and nothing else is redrawn on it."""
     if not is_terminal(stream) or _live:
         return False
     console = Console(file=stream)
@@ -81,7 +81,7 @@ def is_terminal(stream: IO[str] | None) -> bool:
 
 
 def is_pipe(stream: IO[str]) -> bool:
-    """Tell whether another program reads what is written."""
+    """Return whether another program reads what is written."""
     try:
         mode = os.fstat(stream.fileno()).st_mode
     except OSError:  # A stream of Python's own, such as a StringIO, is no file of the system's.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @functools.cache
 def converters() -> Converters:
-    """Give the converters, which the first call makes."""
+    """Return the converters, which the first call makes."""
     from twelvetasks.conversion.converters import make_converters  # noqa: PLC0415 - imports cattrs
 
     return make_converters()
@@ -53,7 +53,7 @@ def structure(sent: Any, kind: type[T], **known: Unpack[Known]) -> T:
 
 
 def to_dict(model: Any) -> dict[str, Any]:
-    """Give back the API's own JSON object for a model, unknown fields included.
+    """Return the API's own JSON object for a model, unknown fields included.
 
     Takes a task, a page, a webhook event or any value inside one. Timestamps are strings, `Task.id`
     is ``_id``, and what the platform had left out stays out::
@@ -66,5 +66,5 @@ def to_dict(model: Any) -> dict[str, Any]:
 
 
 def to_json(model: Any) -> str:
-    """Give back the API's own JSON text for a model: `to_dict`, encoded."""
+    """Return the API's own JSON text for a model: `to_dict`, encoded."""
     return json.dumps(to_dict(model), ensure_ascii=False, allow_nan=False, separators=(",", ":"))

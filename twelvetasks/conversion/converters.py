@@ -321,7 +321,7 @@ def _overrides(model: type[Any]) -> dict[str, Any]:
 
 
 def _overrides_of_variables(model: Any, converter: Converter) -> dict[str, Any]:
-    """Give a generic model's fields their types: cattrs finds no variable in ``... | None``."""
+    """Map a generic model's fields to types: cattrs finds no variable in ``... | None``."""
     if get_origin(model) is None:
         return {}
     names = json_names(get_origin(model))

@@ -20,7 +20,7 @@ half costs some microseconds, and a body has room for millions."""
 
 
 def decode_json(body: bytes) -> Any:
-    """Give the value; half a character becomes U+FFFD. Raises ValueError if it is not JSON."""
+    """Return the value; half a character becomes U+FFFD. Raises ValueError if it is not JSON."""
     try:
         return msgspec.json.decode(body)
     except RecursionError:

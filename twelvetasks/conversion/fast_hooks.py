@@ -156,7 +156,7 @@ class FastHooks:
         return self._decoders[model](body)
 
     def hook(self, model: Any) -> Hook:
-        """Give the fast hook of a model."""
+        """Return the fast hook of a model."""
         return self._of(model).hook
 
     def _of(self, model: Any) -> _Functions:
@@ -254,7 +254,7 @@ class FastHooks:
         )
 
     def _kind_of(self, type_: Any, field: str, scope: dict[str, Any]) -> _Kind:
-        """Give how a field is read: as one of the kinds above, a status, a model, or models."""
+        """Return how a field is read: as one of the kinds above, a status, a model, or models."""
         if type_ in _KINDS:
             return _KINDS[type_]
         if (status := status_of(type_)) is not None:
@@ -292,7 +292,7 @@ def is_model(kind: Any) -> bool:
 
 
 def status_of(kind: Any) -> type[StrEnum] | None:
-    """Give the enum of a field that holds one of its members or, if it knows none, a string."""
+    """Return the enum of a field that holds one of its members or, if it knows none, a string."""
     members = [member for member in get_args(kind) if member not in (str, types.NoneType)]
     is_union = get_origin(kind) in (types.UnionType, Union)
     if not is_union or len(members) != 1 or str not in get_args(kind):
@@ -371,7 +371,7 @@ def _name_teller(names: Mapping[str, str]) -> Callable[[msgspec.Struct], frozens
 
 @functools.lru_cache(maxsize=256)
 def _spelling(*names: str) -> frozenset[str]:
-    """Give one set for the many objects that have the same names."""
+    """Share one set among the many objects that have the same names."""
     return frozenset(names)
 
 

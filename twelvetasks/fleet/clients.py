@@ -40,7 +40,7 @@ class Store(RedisStore):
 
 
 def hidden(redis: Any) -> Any:
-    """Give the client, or a URL that no traceback shows; refuse what is a cluster's."""
+    """Return the client, or a URL that no traceback shows; refuse a cluster's."""
     if isinstance(redis, (RedisCluster, SyncRedisCluster)):
         refuse("redis", type(redis), f"must not be a cluster's client. {NO_CLUSTERS}")
     return redis if isinstance(redis, Redis) else Secret(redis if isinstance(redis, str) else "")

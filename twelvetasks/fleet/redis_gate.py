@@ -222,7 +222,7 @@ class RedisGate:
     def pause_left(self) -> float:
         """Return the seconds until the pause in force is over; 0.0 without one.
 
-        It tells what this process knows, without asking Redis.
+        It reports what this process knows, without asking Redis.
         """
         return self._gate.pause_left()
 
@@ -339,7 +339,7 @@ class RedisGate:
         if not self._out:
             self._out = True
             _log.warning(
-                "%s cannot be asked (%s): requests go on with the gate of this process alone",
+                "%s cannot be asked (%s): requests continue with the gate of this process alone",
                 self._address,
                 kind,
             )
@@ -375,7 +375,7 @@ def _check_name(name: Any) -> None:
 
 def _too_long(wait: float) -> RateLimitedError:
     return RateLimitedError(
-        f"the limit that the fleet shares has room again only in {wait:.0f} seconds",
+        f"the shared limit has room again only in {wait:.0f} seconds",
         advice="Try again then, or raise the `longest_wait` of the session's RetryPolicy",
         retry_after=wait,
     )

@@ -1,6 +1,6 @@
 """Listings as Arrow record batches, and what pandas and polars make of these.
 
-pyarrow, pandas and polars are imported, and columns made, in a thread: the event loop goes on.
+pyarrow, pandas and polars are imported, and columns made, in a thread: the loop keeps running.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ROWS_A_TURN = 2_500
 class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
     """One iteration over a listing, a record batch at a time; an async generator.
 
-    Each batch but the last holds as many items as were asked for. If a page cannot be had, the
+    Each batch but the last holds as many items as were asked for. If a page cannot be read, the
     items before it come first, in a batch of their own, and then its `TwelveTasksError` is raised.
     """
 
@@ -69,12 +69,12 @@ class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
 
     @property
     def response(self) -> Response | None:
-        """The newest answer with a page: request id, headers, rest of the limit. None before it."""
+        """The newest response with a page: request id, headers, remaining limit. None before it."""
         return self._stream.response
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The place after the last batch yielded: pass it as `resume` to go on from there."""
+        """The place after the last batch yielded: pass it as `resume` to continue from there."""
         return self._checkpoint
 
     async def _next(self) -> pa.RecordBatch | None:

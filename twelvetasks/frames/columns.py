@@ -56,7 +56,7 @@ class _Column:
 
 
 def schema_of(model: type[Any]) -> pa.Schema:
-    """Give the columns of a model, such as `IndexedAsset`: its fields, in their order.
+    """Return the columns of a model, such as `IndexedAsset`: its fields, in their order.
 
     Times are UTC, in microseconds. Statuses are dictionaries of strings. What may be any JSON value
     is JSON in text, as is `extra`: a JSON object, or null if there is nothing in it. What the
@@ -134,7 +134,7 @@ def _made(model: type[Any]) -> _Layout:
 
 
 def _column(kind: Any) -> _Column:
-    """Give the column of a field by its type, without None."""
+    """Return the column of a field by its type, without None."""
     if (statuses := status_of(kind)) is not None:
         return _Column(type=_STATUS, make=functools.partial(_statuses, statuses))
     if is_model(kind):
@@ -174,7 +174,7 @@ def _named(name: str, column: _Column, values: Values) -> pa.Array[Any]:
 
 
 def _statuses(known: type[StrEnum], values: Values) -> pa.Array[Any]:
-    """Give the statuses as codes: first those documented, then others as they are met."""
+    """Return the statuses as codes: first those documented, then others as they are met."""
     codes: dict[Any, int] = {status.value: code for code, status in enumerate(known)}
     for status in dict.fromkeys(values):
         if status is not None and status not in codes:

@@ -120,7 +120,7 @@ class Chain(Generic[ItemT]):
         return self.edge is not None and self.edge.is_lost
 
     def bridge(self, edge: Edge, total: int) -> Read:
-        """Give the read that most probably straddles the edge, among `total` items now."""
+        """Return the read that most probably straddles the edge, among `total` items now."""
         shift = total - edge.total
         if shift > 0 and (self._ascending or shift <= NEAR):
             # What has come lies after the edge, or a read that begins before it reaches beyond.
@@ -141,7 +141,7 @@ class Chain(Generic[ItemT]):
         return straddling(max(target, 0), most=self._most, beyond=beyond)
 
     def overlapping(self, end: int, shared: int) -> Read:
-        """Give the read that begins at least `shared` items before the rank `end`, to overlap."""
+        """Return the read that begins at least `shared` items before the rank `end`, to overlap."""
         return straddling(max(end - shared, 0), most=self._most, beyond=end)
 
     def _is_of_no_use(self, left: Edge | None, right: Link[Any]) -> bool:
@@ -203,7 +203,7 @@ class Chain(Generic[ItemT]):
         """Whether a read begins before all items that share the edge's key.
 
         To begin with one of them is enough only if they are more than one read can straddle:
-        databases order equal keys as they please, in each read anew.
+        databases order equal keys in any way, differently in each read.
         """
         keys = right.content.keys
         if right.read.page == 1 or self._precedes(keys[0], left.key):

@@ -58,7 +58,7 @@ class CompactIds:
 
 
 def _packed(id: str) -> bytes | None:  # noqa: A002
-    """Give the 12 bytes that an id stands for; None if that would not give the very id back."""
+    """Return the 12 bytes that an id stands for; None if they would not give the same id."""
     try:
         packed = bytes.fromhex(id)
     except ValueError:
@@ -67,7 +67,7 @@ def _packed(id: str) -> bytes | None:  # noqa: A002
 
 
 def _slot(table: bytearray, packed: bytes) -> int:
-    """Give where an id is or, if it is not there, where it has to go."""
+    """Return where an id is or, if it is not there, where it has to go."""
     end = len(table)
     # Python hashes bytes with a secret of the process, so nobody can send ids that collide.
     at = hash(packed) % (end // SIZE) * SIZE

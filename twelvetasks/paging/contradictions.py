@@ -1,4 +1,4 @@
-"""Totals that pages do not bear out: how often, before it is no torn answer but an error. Pure."""
+"""Totals that contradict their pages: how many in a row, before they are an error. Pure."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Contradictions:
         return contradiction(self._first.content, self._query, self._first.read)
 
     def forget(self) -> None:
-        """Begin to count anew: the listing has got on."""
+        """Count from zero again: the listing has made progress."""
         self._same_totals = 0
 
     def of_count(self, count: int, total: int, *, relied_on_ties: bool) -> ResponseError | None:
-        """Give the error of a listing that ends short of its total by more than unseen changes."""
+        """Return the error of a listing that ends further short than unseen changes explain."""
         unseen = UNSEEN * self._totals.answers
         if relied_on_ties and not self._totals.changed:
             # Nothing seems to have changed, and items that share a key may hide each other.

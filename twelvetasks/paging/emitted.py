@@ -43,7 +43,7 @@ class Emitted:
         self._recent: deque[set[str]] = deque(maxlen=REMEMBERED)
 
     def go_on_from(self, key: datetime | None, ids: frozenset[str]) -> None:
-        """Begin anew after a place: what comes is to be judged by it alone, or by its id."""
+        """Begin again after a place: what comes is to be judged by it alone, or by its id."""
         self._last, self._shared = key, set(ids)
         self._ids, self._keys = (), ()
         self._recent.append(set(ids))
@@ -52,11 +52,11 @@ class Emitted:
                 self._all.add(id)
 
     def last(self, unread: int) -> frozenset[str]:
-        """Give the ids of the last `unread` items of those emitted last."""
+        """Return the ids of the last `unread` items of those emitted last."""
         return frozenset(self._ids[len(self._ids) - unread :])
 
     def ordered(self, keys: list[datetime], *, resumed: bool) -> list[datetime]:
-        """Give each key, or that of the item before if it comes later: so nothing is left out."""
+        """Return each key, or that of the item before if it comes later: so nothing is left out."""
         last = None if resumed else self.place()[0]
         ordered = []
         for key in keys:
@@ -65,12 +65,12 @@ class Emitted:
         return ordered
 
     def place(self, unread: int = 0) -> Place:
-        """Give the place after all items but the last `unread`, of those emitted last."""
+        """Return the place after all items but the last `unread`, of those emitted last."""
         last, shared, continues = self._end(len(self._ids) - unread)
         return last, frozenset(self._shared.union(shared) if continues else shared)
 
     def _end(self, read: int) -> tuple[datetime | None, Sequence[str], bool]:
-        """Give the last key of the first `read` items, and which of them share it.
+        """Return the last key of the first `read` items, and which of them share it.
 
         And whether items emitted before them share it, too.
         """
@@ -85,9 +85,9 @@ class Emitted:
     def new(
         self, ids: list[str], keys: list[datetime], *, most: int | None = None
     ) -> Sequence[int]:
-        """Give the places, among these items, of those to be emitted now: `most` at the most."""
+        """Return the places, among these items, of those to emit now: at most `most`."""
         last, shared, continues = self._end(len(self._ids))
-        # Added to, not made anew: all items of a listing may share one key.
+        # Extended, not made again: all items of a listing may share one key.
         self._shared = self._shared if continues else set()
         self._shared.update(shared)
         self._last = last

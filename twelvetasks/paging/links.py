@@ -71,7 +71,7 @@ class Edge:
         """Note that a read which began at `rank` does not reach back to the edge: look before it.
 
         `tied`: it began with an item of the edge's own key. False if by that it is known now that
-        no read straddles all items of this key, so that what the read proves is to be judged anew.
+        no read straddles all items of this key, so that what the read proves is to be judged again.
         """
         self._tied_beyond |= tied
         if self._is_amid_now():

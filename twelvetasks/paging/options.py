@@ -1,4 +1,4 @@
-"""What a listing is to yield, and how surely: the options beside its query."""
+"""The options of a listing beside its query: how many items, and how exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ListingOptions", "OnMalformed"]
 ItemT = TypeVar("ItemT")
 
 OnMalformed = Literal["raise", "skip"]
-"""What becomes of an item that cannot be read: its error, or nothing but a count in the report."""
+"""What to do with an item that cannot be read: raise its error, or only count it in the report."""
 
 
 def _whole(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -34,7 +34,7 @@ def _known_choice(_: object, field: attrs.Attribute[Any], value: object) -> None
 
 @attrs.frozen(kw_only=True)
 class ListingOptions(Generic[ItemT]):
-    """What a listing is to yield. Raises InvalidArgumentError for what cannot be."""
+    """What a listing yields. Raises InvalidArgumentError for a value out of range."""
 
     query: ListQuery[ItemT]
     max_items: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole))

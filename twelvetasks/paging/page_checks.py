@@ -82,7 +82,7 @@ class KeyedPage(Generic[ItemT]):
 
 
 def check_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedPage[ItemT]:
-    """Give the page with its keys.
+    """Return the page with its keys.
 
     Raises ResponseError, with `json_path`, for a page that cannot be what was asked for.
     """
@@ -101,7 +101,7 @@ def check_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedP
 
 
 def examine_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedPage[ItemT]:
-    """Give the page with its keys, with what is odd about it, and with what makes it doubtful."""
+    """Return the page with its keys, with what is odd about it, and with what makes it doubtful."""
     keyed = KeyedPage.of(page, query)
     found = _doubt(keyed, query, read)
     doubt = None if found is None else _fault(read, *found)
@@ -109,7 +109,7 @@ def examine_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> Keye
 
 
 def _doubt(page: KeyedPage[Any], query: ListQuery[Any], read: Read) -> tuple[str, str] | None:
-    """Give the place and the words of the first fault that takes a page its power to prove."""
+    """Return the place and the words of the first fault that makes a page prove nothing."""
     info, noun = page.page.page_info, query.resource.noun
     ids, keys = page.ids, page.keys
     if info.total_results is None:
@@ -183,7 +183,7 @@ def _by_content(id_of: Callable[[Any], str]) -> Callable[[Any], str]:
 def contradiction(
     page: KeyedPage[ItemT], query: ListQuery[ItemT], read: Read
 ) -> ResponseError | None:
-    """Give the error of a *torn* page: one whose own `page_info` contradicts it; None if it is not.
+    """Return the error of a *torn* page, which its own `page_info` contradicts; else None.
 
     The platform may count and find at different instants, so the read is worth repeating.
     """

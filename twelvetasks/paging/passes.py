@@ -98,7 +98,7 @@ class Pass:
         return not query.sort_key.changes or self.last is None or is_newest(self.last)
 
     def next(self, *, is_barren: bool) -> Pass:
-        """Give the pass to follow. `is_barren`: whether this one brought nothing new."""
+        """Return the next pass. `is_barren`: whether this one brought nothing new."""
         return Pass(
             number=self.number + 1,
             floor=self.next_floor,
@@ -109,7 +109,7 @@ class Pass:
 
 
 def _before(key: datetime) -> datetime:
-    """Give the earliest key of what may be committed after an item with this key."""
+    """Return the earliest key of what may be committed after an item with this key."""
     try:
         return key - LATENESS
     except OverflowError:

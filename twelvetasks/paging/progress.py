@@ -146,7 +146,7 @@ class ListingProgress(Generic[ItemT]):
         )
 
     def checkpoint(self, unread: int = 0) -> Checkpoint:
-        """Give the place after all items taken but the last `unread` of the newest page."""
+        """Return the place after all items taken but the last `unread` of the newest page."""
         start = Checkpoint.start(self._query)
         if self._pass.number:
             return attrs.evolve(
@@ -165,7 +165,7 @@ class ListingProgress(Generic[ItemT]):
         )
 
     def next_read(self, window: int) -> Read | None:
-        """Give the read most needed, with at most `window` pages ahead of the reader; else None."""
+        """Return the read needed most, with at most `window` pages ahead of the caller; or None."""
         if self.finished or self.stuck is not None:
             return None
         if self._walk is not None:
@@ -321,11 +321,11 @@ class ListingProgress(Generic[ItemT]):
         self.stuck = ListingDriftError(
             f"the account changes faster than its pages can be joined ({PATIENCE} reads in a row "
             "brought nothing new)",
-            advice="All that was yielded is proven: go on with resume=error.checkpoint",
+            advice="All that was yielded is proven: continue with resume=error.checkpoint",
         )
 
     def take(self) -> Page[ItemT] | None:
-        """Give the next page in order, without items given before; None if it has not arrived."""
+        """Return the next page in order, without items given before; None if it has not arrived."""
         if self._walk is not None:
             return self._walked(self._walk)
         while (link := self._chain.take()) is not None:
@@ -339,7 +339,7 @@ class ListingProgress(Generic[ItemT]):
         return None
 
     def _new_in(self, link: Link[ItemT]) -> Page[ItemT] | None:
-        """Give what is new in a read that was taken; None if nothing is, but for the first page."""
+        """Return what is new in a read that was taken; None if nothing is, except for page 1."""
         taken = link.content
         self._pass.take(link)
         self._last_answer = max(self._last_answer, link.answered)
@@ -364,7 +364,7 @@ class ListingProgress(Generic[ItemT]):
         return walk
 
     def _walked(self, walk: Walk[ItemT]) -> Page[ItemT] | None:
-        """Give the next page of the walk, in the order it comes, without items given before."""
+        """Return the next page of the walk, in the order it comes, without items given before."""
         while not self.finished and self.stuck is None and (taken := walk.take()) is not None:
             if walk.over and self._pages:
                 break
@@ -381,7 +381,7 @@ class ListingProgress(Generic[ItemT]):
     def _emit(
         self, taken: KeyedPage[ItemT], ids: list[str], keys: list[datetime]
     ) -> Page[ItemT] | None:
-        """Give what is new of a page; None if nothing is, but for the first page."""
+        """Return what is new of a page; None if nothing is, but for the first page."""
         kept = self._emitted.new(ids, keys, most=self._wanted)
         if self._wanted is not None:
             self._wanted -= len(kept)

@@ -35,7 +35,7 @@ class Read:
 
 
 def straddling(rank: int, *, most: int, beyond: int | None = None) -> Read:
-    """Give the read of at most `most` items that begins at `rank` or before and ends last.
+    """Return the read of at most `most` items that begins at `rank` or before and ends last.
 
     It reaches beyond the rank `beyond`, too; if no read spans both, it may begin after `rank`.
     """
@@ -47,7 +47,7 @@ def straddling(rank: int, *, most: int, beyond: int | None = None) -> Read:
 
 
 def last_of(total: int, *, most: int) -> Read:
-    """Give the read of at most `most` items that holds the last of `total` and begins first."""
+    """Return the read of at most `most` items that holds the last of `total` and begins first."""
     rank = max(total - 1, 0)
     page_limit = max(range(1, most + 1), key=lambda limit: rank % limit)
     return Read(rank // page_limit + 1, page_limit)

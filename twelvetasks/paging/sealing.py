@@ -45,7 +45,7 @@ class Sealing:
         self._at_once = 0
 
     def most(self, window: int) -> int:
-        """Give how many pages may be held or under way."""
+        """Return how many pages may be held or under way."""
         self._window = max(window, self._window)
         return self._at_once + window if self.side_by_side else window
 
@@ -93,7 +93,7 @@ class Sealing:
             self._read_side_by_side(self.stamps.are_of_use)
 
     def fail(self, read: Read, total: int) -> bool:
-        """Do without stamps, if that was one that could not be had; False if it was a page."""
+        """Do without stamps, if the read that failed was one; False if it was a page."""
         if read.stamp:
             self.stamps.fail()
             self._read_side_by_side(False)

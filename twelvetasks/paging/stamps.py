@@ -1,6 +1,6 @@
 """Stamps: proof that a listing did not change while pages were read side by side.
 
-A *stamp* is the head of the listing by a key that every change sets anew: its first page, newest
+A *stamp* is the head of the listing by a key that every change updates: its first page, newest
 first. Pages read between two equal stamps are *sealed*: they are all of one list.
 
 The proof. Whatever entered or moved between the stamps, and is still there, has a key of at least
@@ -48,7 +48,7 @@ class Stamps:
 
     def __init__(self, query: ListQuery[Any]) -> None:
         self.query = query.stamp
-        """What a stamp asks; None if the list has no such key."""
+        """The query of a stamp; None if the list has no such key."""
         self.is_own_head: bool = self.query is not None and self.query.identity == query.identity
         """Whether the listing's own first page is a stamp."""
         self.under_way: Read | None = None
@@ -72,7 +72,7 @@ class Stamps:
         return self._stamps[-1].asked if self._stamps else -1
 
     def ask(self, moment: int) -> Read:
-        """Give the read of a stamp."""
+        """Return the read of a stamp."""
         if self.query is None:
             raise AssertionError("the list has no stamps")
         self._asked = moment

@@ -43,7 +43,7 @@ class Walk(Generic[ItemT]):
         return self._number - 1
 
     def next_read(self, window: int) -> Read | None:
-        """Give the next read: ahead of the caller only as far as there are said to be pages."""
+        """Return the next read: ahead of the caller only as far as there are said to be pages."""
         if self.over or self._failed or self._next - self._number >= min(window, self._ahead):
             return None
         if self._next > max(self._number, self._last_known):
@@ -73,7 +73,7 @@ class Walk(Generic[ItemT]):
         self._failed = True
 
     def take(self) -> KeyedPage[ItemT] | None:
-        """Give the next page if it has arrived; the empty one, which is the end, is the last."""
+        """Return the next page if it has arrived; the empty one, which is the end, is the last."""
         page = self._pages.pop(self._number, None)
         if page is not None:
             del self._reads[self._number]

@@ -114,12 +114,12 @@ def time_names(times: IndexingTimes) -> list[str]:
 
 
 def is_partial(period: Period, last_day: date) -> bool:
-    """Tell whether a period goes beyond the last day of the data."""
+    """Return whether a period goes beyond the last day of the data."""
     return last_day.toordinal() < period.start.toordinal() + period.days - 1
 
 
 def covered_days(stats: TaskStats) -> tuple[date, date] | None:
-    """Give the first and the last day of the data; None if no day is known."""
+    """Return the first and the last day of the data; None if no day is known."""
     days = [period.start for period in stats.by_day if period.start >= EPOCH]
     return (days[0], days[-1]) if days else None
 

@@ -45,7 +45,7 @@ _LISTS = (TASKS, INDEXED_ASSETS, EMBEDDING_TASKS, ANALYSIS_TASKS, ANALYSIS_BATCH
 SUCCESSES: frozenset[str] = frozenset().union(*(each.successes for each in _LISTS))
 """The statuses of what has succeeded, such as ``ready``."""
 FAILURES: frozenset[str] = frozenset().union(*(each.failures for each in _LISTS))
-"""The statuses of what has ended otherwise, such as ``failed`` and ``canceled``."""
+"""The final statuses of what has not succeeded, such as ``failed`` and ``canceled``."""
 
 _MICROSECOND = timedelta(microseconds=1)
 _PER_SECOND = 1_000_000
@@ -65,7 +65,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def indexing_time(item: Any) -> float | None:
-    """Give the seconds from the creation of a task, or of another item, until it was ready.
+    """Return the seconds from the creation of a task, or of another item, until it was ready.
 
     None unless it is ready, or completed. That moment is its ``indexed_at`` or ``completed_at``; a
     task has neither, but its ``updated_at`` changes with every status, and ready is the last: so

@@ -1,4 +1,4 @@
-"""What a session's listings, watches and waits make their requests with.
+"""The requests of a session's listings, watches and waits.
 
 It ends with the session: closing it ends every fetch.
 """
@@ -71,14 +71,14 @@ class Requests:
         self._children: WeakSet[Requests] = WeakSet()
 
     def with_options(self, options: Options) -> Requests:
-        """Give requests with other options over the same connections, which end with these."""
+        """Return requests with other options over the same connections; these end with them."""
         child = Requests(self.transport.with_options(options), self.base_url, parent=self)
         self._children.add(child)
         return child
 
     @property
     def concurrency(self) -> int:
-        """How many pages a listing may fetch or hold ahead of its reader."""
+        """How many pages a listing may fetch or hold ahead of the caller."""
         return self.transport.options.concurrency
 
     @property
@@ -97,7 +97,7 @@ class Requests:
             self.transport.home.enter()
 
     def budget(self) -> Budget:
-        """Give what one iteration of a listing may lose to failures."""
+        """Return the time that one iteration of a listing may lose to failures."""
         return Budget(self.transport.retry.budget)
 
     def observe(
@@ -124,7 +124,7 @@ class Requests:
         self._made[item_id] = now
 
     def was_just_made(self, item_id: str) -> bool:
-        """Whether this session has created an item so lately that the platform may not know it."""
+        """Whether this session created an item so recently that the platform may not know it."""
         made = self._made.get(item_id)
         return made is not None and asyncio.get_running_loop().time() - made <= MAY_LAG
 
@@ -258,7 +258,7 @@ class Requests:
     def _ended(self, fetch: asyncio.Task[Any]) -> None:
         self._fetches.discard(fetch)
         if not fetch.cancelled():
-            # Marks the error as seen: asyncio complains of a task whose error nobody has read.
+            # Marks the error as seen: asyncio warns about a task whose error nobody has read.
             fetch.exception()
 
 

@@ -1,7 +1,7 @@
-"""Async generators that go on after an `anext` was cancelled.
+"""Async generators that continue after a cancelled `anext`.
 
-A generator function that is cancelled at an `await` is at its end: it would cut a listing short in
-silence. So listings, watches and waits are classes, and the protocol that they share is here.
+A generator function that is cancelled at an `await` has ended: it would silently cut a listing
+short. So listings, watches and waits are classes, and the protocol that they share is here.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class ResumableGenerator(AsyncGenerator[T_co, None]):
 
     @abstractmethod
     async def _next(self) -> T_co | None:
-        """Give the next item, or None after the last. Cancelled, it can be called again."""
+        """Return the next item, or None after the last. Cancelled, it can be called again."""
 
     def _at_hand(self) -> T_co | None:
-        """Give the next item if it takes neither waiting nor a look at what else may be due."""
+        """Return the next item if that takes neither waiting nor a check of what else is due."""
         return None
 
     async def _stop(self) -> None:
@@ -46,7 +46,7 @@ class ResumableGenerator(AsyncGenerator[T_co, None]):
         return await self.asend(None)
 
     async def asend(self, value: None, /) -> T_co:  # noqa: ARG002 - the protocol's
-        """Give the next item. Cancelled, it loses nothing: call it again."""
+        """Return the next item. Cancelled, it loses nothing: call it again."""
         self._enter("asend")
         try:
             self._enter_loop(to_close=False)

@@ -73,7 +73,7 @@ class _Stream(ResumableGenerator[T_co]):
 
     @property
     def pages_done(self) -> int:
-        """How many pages the reader has begun to consume."""
+        """How many pages the caller has begun to consume."""
         return self._window.pages_done
 
     @property
@@ -83,12 +83,12 @@ class _Stream(ResumableGenerator[T_co]):
 
     @property
     def response(self) -> Response | None:
-        """The newest answer with a page: request id, headers, rest of the limit. None before it."""
+        """The newest response with a page: request id, headers, remaining limit. None before it."""
         return self._window.response
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The place after the last item yielded: pass it as `resume` to go on from there."""
+        """The place after the last item yielded: pass it as `resume` to continue from there."""
         return self._progress.checkpoint(self._unread())
 
     @property
@@ -96,17 +96,17 @@ class _Stream(ResumableGenerator[T_co]):
         """Whether every item that matches has been yielded.
 
         False as long as there may be more: before the end, after an error, and where `max_items`
-        ended the listing. Then go on with ``resume=stream.checkpoint``.
+        ended the listing. Then continue with ``resume=stream.checkpoint``.
         """
         return self._progress.exhausted and not self._unread()
 
     def _unread(self) -> int:
-        """Give how many items of the page taken last have not been yielded yet."""
+        """Return how many items of the page taken last have not been yielded yet."""
         return 0
 
     @abstractmethod
     async def _item(self) -> T_co | None:
-        """Give the next item, or None after the last."""
+        """Return the next item, or None after the last."""
 
     async def _next(self) -> T_co | None:
         if self._failure is not None:
@@ -155,7 +155,7 @@ class PageStream(_Stream[PageT_co]):
         return cast("PageT_co | None", page)
 
     def _without_malformed(self, page: Page[Any]) -> Page[Any]:
-        """Give the items that can be read: all of them, or those before the first that cannot."""
+        """Return the items that can be read: all of them, or those before the first that cannot."""
         found = [item.error for item in page.items if isinstance(item, Malformed)]
         items = page.items
         if self._skips_malformed:
@@ -204,7 +204,7 @@ class ItemStream(_Stream[ItemT]):
         return None
 
     async def next_items(self, most: int) -> list[ItemT]:
-        """Give the next items that have come, `most` at the most; none after the last.
+        """Return the next items that have arrived, at most `most`; none after the last.
 
         It waits for the first only, and raises what `anext` raises for that. ::
 

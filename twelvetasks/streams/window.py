@@ -1,4 +1,4 @@
-"""The fetches of one stream: how many, and how far ahead of the reader."""
+"""The fetches of one stream: how many, and how far ahead of the caller."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ PAGES_A_TURN = 4
 
 
 class Window(Generic[ItemT]):
-    """The fetches of one listing: page 1 alone, then as far ahead of the reader as is allowed.
+    """The fetches of one listing: page 1 alone, then as far ahead of the caller as is allowed.
 
-    Pages are structured when the reader gets to them, a few in each turn of the event loop: so
-    neither the next request has to wait for all that has arrived, nor whatever else runs there.
+    Pages are structured when the caller reaches them, a few in each turn of the event loop: so
+    neither the next request nor any other task waits until all that has arrived is structured.
     """
 
     def __init__(self, requests: Requests, options: ListingOptions[ItemT]) -> None:
@@ -46,7 +46,7 @@ class Window(Generic[ItemT]):
         self.progress: ListingProgress[ItemT] = ListingProgress(options)
         self.pages_done: int = 0
         self.unread: Sized = ()
-        """Items of the pages given that have not reached the reader yet."""
+        """Items of the pages returned that the caller has not received yet."""
         self.response: Response | None = None
         """The newest answer with a page."""
         self._arrivals: deque[Read] = deque()
@@ -61,7 +61,7 @@ class Window(Generic[ItemT]):
         self._has_warned = False
 
     async def next_page(self) -> Page[ItemT] | None:
-        """Give the next page, or None after the last. Cancelled, it can be called again."""
+        """Return the next page, or None after the last. Cancelled, it can be called again."""
         if self._pages_asked == self.pages_done:
             if not self._pages_asked:
                 self._observation = self._requests.observe(self._options, self._facts)
@@ -98,7 +98,7 @@ class Window(Generic[ItemT]):
         )
 
     def _warn_if_unproven(self) -> None:
-        """Say once that what is listed cannot be proven to be complete, and why."""
+        """Warn once that the listing cannot be proven to be complete, and why."""
         if self._has_warned:
             return
         report = self.progress.report
@@ -110,7 +110,7 @@ class Window(Generic[ItemT]):
             )
 
     async def _turn(self) -> None:
-        """Let the event loop go on, until there is something to structure."""
+        """Yield to the event loop until there is something to structure."""
         if self._arrivals:
             await asyncio.sleep(0)
             return
@@ -144,7 +144,7 @@ class Window(Generic[ItemT]):
         )
 
     def _size(self) -> int:
-        """Give the number of pages to have under way: all, as soon as one is not enough."""
+        """Return the number of pages to have under way: all, as soon as one is not enough."""
         return self._requests.concurrency if self._pages_asked > 1 else 1
 
     def _fill(self) -> None:
@@ -158,7 +158,7 @@ class Window(Generic[ItemT]):
             self.fetches[read] = fetch
 
     def _query_of(self, read: Read) -> ListQuery[Any]:
-        """Give what a read asks: a page of the listing, or a stamp of it."""
+        """Return the query of a read: of a page of the listing, or of a stamp of it."""
         stamp = self._options.query.stamp if read.stamp else None
         return self._options.query if stamp is None else stamp
 
@@ -171,7 +171,7 @@ class Window(Generic[ItemT]):
         except Exception as error:  # noqa: BLE001 - raised again at its place in the order
             self._fail(read, error)
         except BaseException as error:
-            # A KeyboardInterrupt ends the program now; whoever goes on must not wait for this read.
+            # A KeyboardInterrupt ends the program now; nothing may wait for this read after it.
             words = f"the request was interrupted by {type(error).__name__}"
             self._fail(read, SessionClosedError(words, page=read.page))
             raise
@@ -200,6 +200,6 @@ def _announce(
     arrived: asyncio.Event,
     _: asyncio.Task[Answer],
 ) -> None:
-    """Tell the window of an answer. Called by a fetch, which is to know nothing of the stream."""
+    """Tell the window of an answer. Called by a fetch, which must not refer to the stream."""
     arrivals.append(read)
     arrived.set()

@@ -33,7 +33,7 @@ NOT_DELETABLE = "task_cannot_be_deleted"
 
 DELETED = frozenset((HTTPStatus.OK.value, HTTPStatus.NO_CONTENT.value))
 CREATED = range(200, 300)
-"""The platform was seen to answer 200 and 201; any success means that the task is made."""
+"""The platform answers 200 or 201; any success means that the task exists."""
 
 
 def checked_item_id(resource: Resource[Any], item: object) -> str:

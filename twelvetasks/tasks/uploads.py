@@ -127,7 +127,7 @@ class _Streamed:
             async for chunk in chunks:
                 if not isinstance(chunk, (bytes, bytearray, memoryview)):
                     raise UploadError(
-                        f"`video_file` gave {type(chunk).__name__} where it has to give bytes"
+                        f"`video_file` yielded {type(chunk).__name__} instead of bytes"
                     )
                 for piece in _cut(chunk):
                     yield piece

@@ -19,7 +19,7 @@ ItemT = TypeVar("ItemT")
 OnItemChange = Callable[[ItemT], Awaitable[None] | None]
 """Called, or awaited, with each item when it is first seen and whenever its status changes.
 
-What is awaited runs as a task: when an `anext` is cancelled it goes on, and closing the wait
+What is awaited runs as a task: it continues when an `anext` is cancelled, and closing the wait
 cancels it.
 """
 

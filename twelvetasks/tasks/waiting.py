@@ -55,7 +55,7 @@ FEW = 100
 async def wait_for(
     requests: Requests, item: str | ItemT, plan: WaitPlan[ItemT], *, raise_on_failure: bool
 ) -> ItemT:
-    """Return the item as it ended; raise TaskFailedError, or as `ItemWaiting` does."""
+    """Return the item in its final state; raise TaskFailedError, or as `ItemWaiting` does."""
     async with ItemWaiting(requests, [item], plan) as waiting:
         ended = await anext(waiting)
     resource = plan.query.resource
@@ -313,8 +313,8 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                 result = None if self._plan.on_change is None else self._plan.on_change(item)
                 if not inspect.isawaitable(result):
                     continue
-                # A task goes on when this `anext` is cancelled, so that no change is half told. It
-                # is none of the session's, because a call may close the session.
+                # A task continues when this `anext` is cancelled, so no callback is cut short. It
+                # is not one of the session's, because a callback may close the session.
                 call = asyncio.get_running_loop().create_task(_awaited(result))
                 self._calls.append(call)
             await asyncio.wait(self._calls)
@@ -342,7 +342,7 @@ class ItemWaiting(ResumableGenerator[ItemT]):
         polls = "1 poll" if self._polls == 1 else f"{self._polls} polls"
         seen = f"{_listed(states)}, after {polls}"
         if self._transient is not None:
-            seen += f", of which the last failed: {self._transient.reason}"
+            seen += f"; the last one failed: {self._transient.reason}"
         elif self._is_unanswered:
             seen += " and one without an answer"
         return WaitTimeoutError(

@@ -79,7 +79,7 @@ class Condition:
     is_time: bool = False
 
     def match(self, fields: Mapping[str, Any]) -> bool:
-        """Say whether an item matches."""
+        """Return whether an item matches."""
         value: Any = fields
         for name in self.field:
             if not isinstance(value, Mapping):

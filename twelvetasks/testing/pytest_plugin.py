@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _names(plugin: object) -> set[str]:
-    """Give all names that a fixture of this plugin can have."""
+    """Return all names that a fixture of this plugin can have."""
     names: set[str] = set()
     for holder in (plugin, *type(plugin).__mro__):
         for name, value in dict(getattr(holder, "__dict__", ())).items():

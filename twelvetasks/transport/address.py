@@ -30,9 +30,9 @@ HIDDEN = "***"
 
 
 def chosen_base_url(given: Any) -> tuple[str, Any]:
-    """Return the address given, or else that of the environment, or the default; and its name.
+    """Return the name and the value of the address: given, of the environment, or the default.
 
-    The name is what an error calls it: the parameter, or the variable.
+    The name is that of the parameter or the variable, for errors.
     """
     for name in BASE_URL_VARIABLES if given is None else ():
         if value := os.environ.get(name):
@@ -41,7 +41,7 @@ def chosen_base_url(given: Any) -> tuple[str, Any]:
 
 
 def read_base_url(base_url: Any, *, insecure_http: bool) -> tuple[Any, str]:
-    """Give the address, or as much of it as may be shown and what is wrong with it."""
+    """Return the address, or as much of it as may be shown and what is wrong with it."""
     if not isinstance(base_url, (str, URL)):
         return type(base_url), "must be a URL"
     try:
@@ -57,8 +57,8 @@ def read_base_url(base_url: Any, *, insecure_http: bool) -> tuple[Any, str]:
         return shown, "must be an http(s) address without query and fragment"
     if url.scheme == "http" and not insecure_http and not is_this_machine(url.host):
         return shown, (
-            "must be https: the API key would travel in the clear, for anyone on the way to read. "
-            "If you trust that network, allow it with insecure_http=True"
+            "must be https: over http the API key travels in the clear, and anyone on the way can "
+            "read it. If you trust that network, allow it with insecure_http=True"
         )
     return url, ""
 
@@ -66,14 +66,14 @@ def read_base_url(base_url: Any, *, insecure_http: bool) -> tuple[Any, str]:
 def shown_address(address: str | URL) -> str:
     """Write an address without user, password, query and fragment, its host in ASCII.
 
-    Of an address that cannot be parsed nothing is shown: nobody knows which part is a secret.
+    An address that cannot be parsed is not shown: any part of it may be a secret.
     """
     try:
         url = URL(address)
     except ValueError:
         return HIDDEN
     if not url.raw_host:
-        # Nothing that was parsed, so what comes before an @ may be a password.
+        # Without a host, the part before an @ may be a password.
         return HIDDEN if any(sign in str(address) for sign in "@?#") else str(url)
     if url.raw_query_string:
         url = url.with_query(HIDDEN)

@@ -1,7 +1,7 @@
-"""The API key of a session: the one given, that of the environment, or what a callable returns.
+"""The API key of a session: given, from the environment, or returned by a callable.
 
-A key is checked and wrapped as soon as it is known, and no error is raised while it is at hand
-unwrapped: a traceback that shows locals must not show it.
+A key is checked and wrapped as soon as it is known. No error is raised while it is unwrapped: a
+traceback that shows locals must not show it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ KeyCallable = Callable[[], str | Awaitable[str]]
 """Returns the key, or an awaitable of it."""
 
 REMEMBERED = 16
-"""Keys that a callable gave lately: an answer that comes late may still quote one."""
+"""Recent keys of a callable: a late answer may still quote one."""
 
 
 def read_api_key(given: Any) -> tuple[ApiKey | KeyCallable, AuthenticationError | None]:
-    """Return the key, or else that of the environment; or why it cannot be one.
+    """Return the key given, or that of the environment; or the error if it cannot be a key.
 
     The error is returned: raised here, its traceback would show `given` where locals are shown.
     """
@@ -59,7 +59,7 @@ def _fault_of(key: Any) -> str:
 
 
 class KeySource:
-    """Gives the key for each attempt, and removes the keys that it gave from any text."""
+    """Returns the key for each attempt, and removes the keys that it returned from any text."""
 
     def __init__(self, given: ApiKey | KeyCallable) -> None:
         self._callable = None if isinstance(given, ApiKey) else given
@@ -76,7 +76,7 @@ class KeySource:
             async with limit:
                 key, fault = _checked(await _awaited(self._callable()))
         except Exception as error:  # noqa: BLE001 - a callable of the caller's raises what it likes
-            # Its words stay with it, as the cause: they may quote a key.
+            # Its message stays in the cause: it may quote a key.
             fault = f"raised {type(error).__name__}"
             if limit.expired():
                 fault = f"gave no key within {timeout:g} seconds"

@@ -78,8 +78,8 @@ def checked_proxy(
 def checked_ssl(given: Any, client_session: object) -> ssl.SSLContext | None:
     """Return the context given, or one with the certificates that ``SSL_CERT_FILE`` names.
 
-    aiohttp makes its own when it is imported, perhaps before the variable is set; and OpenSSL says
-    nothing of a file that it cannot read.
+    aiohttp makes its own when it is imported, perhaps before the variable is set; and OpenSSL
+    ignores a file that it cannot read.
     """
     if given is not None:
         if client_session is not None:

@@ -1,4 +1,4 @@
-"""One attempt as aiohttp makes it: how far it has come, how long it may take, and that it is one.
+"""One attempt as aiohttp makes it: its progress, its time limit, and that it is sent only once.
 
 aiohttp resends a GET or DELETE once by itself when the connection is lost. That is right only for a
 connection that was kept alive, which the server may have closed before the request arrived (RFC
@@ -20,7 +20,7 @@ __all__ = ["TRACES", "LostConnectionError", "PoolTimeoutError", "Progress", "sen
 
 
 class LostConnectionError(aiohttp.ClientError):
-    """The connection was lost, in words that aiohttp does not take for a reason to resend."""
+    """The connection was lost: an error after which aiohttp does not resend by itself."""
 
 
 class PoolTimeoutError(Exception):
@@ -29,14 +29,14 @@ class PoolTimeoutError(Exception):
 
 @attrs.define(eq=False)
 class Progress:
-    """How far an attempt has come, as aiohttp tells its traces."""
+    """The progress of an attempt, as aiohttp's traces report it."""
 
     queued: bool = False
     """Whether it waits for a connection of the caller's pool."""
     kept_alive: bool = False
     """Whether its connection was kept alive after an earlier request."""
     sent: bool | None = None
-    """Whether any of it was written to a connection; None if aiohttp told nothing at all."""
+    """Whether any of it was written to a connection; None if aiohttp reported nothing."""
     _limit: asyncio.Timeout | None = None
     _seconds: float | None = None
     _queue_seconds: float = 0.0
@@ -60,7 +60,7 @@ class Progress:
             _progress.reset(token)
 
     def begin(self) -> None:
-        """Note that aiohttp tells of this attempt."""
+        """Note that aiohttp's traces report this attempt."""
         self.sent = False
 
     def queue(self) -> None:
@@ -92,7 +92,7 @@ _progress: ContextVar[Progress | None] = ContextVar("_progress", default=None)
 
 
 def _hook(note: Callable[[Progress], None]) -> Callable[..., Awaitable[None]]:
-    """Make a hook that notes something of our own requests, and passes over all others."""
+    """Make a hook that notes something about our own requests, and ignores all others."""
 
     async def hook(*_: Any) -> None:
         if progress := _progress.get():

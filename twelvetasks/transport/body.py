@@ -1,8 +1,8 @@
 """Reading a response body under a cap, on the wire and decoded, without holding the event loop.
 
-gzip and deflate are decoded here, because aiohttp reports a gzip body that is cut off before its
-end as whole, and bounds the number of members in one only from version 3.14.4 on. Requests must
-therefore be sent with `auto_decompress=False` and with `ACCEPTED`.
+gzip and deflate are decoded here, because aiohttp reports a gzip body that is cut off as whole, and
+bounds the number of members in one only from version 3.14.4 on. Requests must therefore be sent
+with `auto_decompress=False` and with `ACCEPTED`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DEFLATE = ("deflate",)
 
 @attrs.frozen
 class BodyFault:
-    """Why a body was refused. It quotes nothing that the server sent."""
+    """Why a body was refused, without any text of the server."""
 
     reason: str
 

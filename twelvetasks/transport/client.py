@@ -70,7 +70,7 @@ class Client:
         await self._connections.close()
 
     async def ask(self, request: Request, *, fresh: bool = False) -> Outcome:
-        """Send a request once, and return what came of it.
+        """Send a request once, and return the outcome.
 
         `fresh`: over a new connection, as every POST.
 
@@ -98,7 +98,7 @@ class Client:
         report = UNANSWERED
         result: Answer | TwelveTasksError
         has_body = request.body is not None
-        # How long a body may take to be sent is up to the code that makes it.
+        # How long sending a body may take is up to the code that makes it.
         whole = None if has_body else self.options.timeout.total
         try:
             async with (
@@ -159,10 +159,10 @@ class Client:
         return await self._send(session, request, key, fresh=True)
 
     def read(self, answer: Answer, reader: Callable[[bytes], T]) -> T:
-        """Return what `reader` makes of an answer's body.
+        """Return the result of `reader` for an answer's body.
 
-        A ResponseError that it raises is raised anew with status and request id, without the key
-        that the body may quote, and without the decoder's own error as its context.
+        A ResponseError of it is raised with status and request id, without the key that the body
+        may quote, and without the decoder's own error as its context.
         """
         try:
             return reader(answer.body)
@@ -240,7 +240,7 @@ class Client:
         said = self._quoted(": ".join(filter(None, found)))
         return ResponseError(
             f"the platform answered {answer.status} with an error; it says: {said}",
-            advice="Nothing of it was used; see what the platform, or what stands before it, says",
+            advice="The answer was not used; follow the message of the platform, or of its gateway",
             code=self._quoted_if_any(found[0]),
             **origin,
         )
@@ -249,7 +249,7 @@ class Client:
         """Make the error for a status below 400 that the request does not accept."""
         if response.status < HTTPStatus.MULTIPLE_CHOICES:
             return ResponseError(
-                f"the platform answered {response.status} where it has to answer 200",
+                f"the platform answered {response.status} instead of 200",
                 advice="Check the session's `base_url`",
                 **origin,
             )
@@ -262,7 +262,7 @@ class Client:
         )
 
     def _malformed(self, answer: Answer, error: ResponseError) -> ResponseError:
-        # Some gateways answer 200 to a request that they refuse.
+        # Some gateways answer a refused request with 200.
         code, message = code_and_message(answer.body)
         said = self._quoted(": ".join(filter(None, (code, message))))
         reason = self._keys.redact(error.reason)
@@ -291,6 +291,6 @@ def _is_lost(error: Exception) -> bool:
 
 def _answer(body: bytes | BodyFault, told: Response, origin: Origin) -> Answer | ResponseError:
     if isinstance(body, BodyFault):
-        advice = "Nothing of it was used; check the session's `base_url`"
+        advice = "The answer was not used; check the session's `base_url`"
         return ResponseError(body.reason, advice=advice, **origin)
     return Answer(response=told, body=body)

@@ -1,7 +1,6 @@
 """The aiohttp sessions that requests go through: with kept-alive connections, and with fresh ones.
 
-A request that must not meet a connection that the server may have closed gets one that nobody has
-used.
+A request that must not use a connection that the server may have closed gets a new one.
 """
 
 from __future__ import annotations
@@ -72,14 +71,14 @@ class Connections:
         return options.limits(has_body=has_body, pooled=self.callers is not None)
 
     def headers(self, *, fresh: bool) -> dict[str, str]:
-        """Return the headers of a request that a session of our own sends by itself."""
+        """Return the headers that our own sessions send by default, for a caller's session."""
         if self.callers is None:
             return {}
         named = {"User-Agent": user_agent(self._user_agent)} if self._user_agent else {}
         return named | ({"Connection": "close"} if fresh else {})
 
     def key(self, url: URL, *, fresh: bool) -> dict[str, Any]:
-        """Return what keeps a request in a caller's session from connections that were kept alive.
+        """Return what keeps a request in a caller's session off kept-alive connections.
 
         aiohttp pools connections by their server name, too: this is the host's, as without it, but
         equal to that of no connection in the pool.

@@ -25,8 +25,8 @@ _log = logging.getLogger("twelvetasks")
 class Exchange:
     """One request and its retries.
 
-    What came of an attempt is a value, and only a failed one goes through stamina: its machinery
-    costs a request more CPU than everything else here. It calls `attempt`, which raises the error,
+    The outcome of an attempt is a value, and only a failed one goes through stamina, which costs a
+    request more CPU than everything else here. It calls `attempt`, which raises the error,
     and then `wait_before_retry`. Its instrumentation hooks see the name of `attempt`, and no
     arguments.
     """
@@ -54,7 +54,7 @@ class Exchange:
         self._key_renewed = False
         self._waits = False
         self._outcome: Outcome | None = None
-        """What came of the first attempt, if stamina is yet to wait for its retry."""
+        """The outcome of the first attempt, until stamina has waited for its retry."""
 
     async def run(self) -> Answer:
         """Send the request until it succeeds, or raise the error of the last attempt."""
@@ -77,7 +77,7 @@ class Exchange:
         return await retry(self.attempt)()
 
     async def attempt(self) -> Answer:
-        """Return the answer, or raise the error, of what was sent last; send it if that is done."""
+        """Return the answer, or raise the error, of the pending outcome, or of a new attempt."""
         outcome = self._outcome or await self._send_once()
         self._outcome = None
         if isinstance(outcome.result, Answer):

@@ -1,6 +1,6 @@
-"""Attempts without an answer: the error for whatever was raised, and whether a retry can help.
+"""Attempts without an answer: the error for each exception, and whether a retry can help.
 
-What cannot heal is final at once: an untrusted certificate, an unknown host, a proxy that refuses.
+What no retry can mend is final: an untrusted certificate, an unknown host, a refusing proxy.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ PROXY_PASSWORD = (
 )
 
 RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-"""What a proxy may answer to one request and not to the next."""
+"""Statuses of a proxy that may be gone at the next request."""
 
 DOMAIN_NOT_FOUND = {1, 4}
-"""The codes of c-ares, which aiodns looks names up with, for no data and for no such domain."""
+"""The codes of c-ares, which aiodns uses, for no data and for no such domain."""
 
 
 class Origin(TypedDict, total=False):
@@ -51,9 +51,9 @@ def fault_of(
     options: Options,
     quoted: Callable[[str], str],
 ) -> TransportError | None:
-    """Return what an exception means; None for a mistake of our own.
+    """Return the error for an exception; None for a bug of our own.
 
-    `quoted` makes the words of others fit to be shown.
+    `quoted` makes text of other machines safe to show.
     """
     reached = progress.sent is not False
     if isinstance(error, TimeoutError | PoolTimeoutError):
@@ -66,7 +66,7 @@ def fault_of(
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return _untrusted(error, origin)
         case aiohttp.ClientConnectorDNSError() if _is_unknown(error.os_error):
-            # A machine that loses its network may say the same of a host that it has reached.
+            # A machine that loses its network may report the same for a host that it has reached.
             return _unresolvable(error.host, origin, lasting=not connections.have_served)
         case aiohttp.ClientError():
             words = _described(error, quoted)
@@ -77,7 +77,7 @@ def fault_of(
     words = quoted(f"{type(error).__name__}: {error}")
     if _is_refused_login(error):
         return _failed(words, PROXY_PASSWORD, origin, reached=False, lasting=True)
-    # A caller's connector, resolver, proxy library or trace hook raises what it likes.
+    # A caller's connector, resolver, proxy library or trace hook may raise anything.
     advice = f"Check the network, and {_made_of(connections)}"
     return _failed(f"{words}{_place_of(error)}", advice, origin, reached=reached)
 

@@ -54,7 +54,7 @@ class Gatekeeper(Protocol):
     def pause_left(self) -> float:
         """Return the seconds until the pause in force is over; 0.0 without one.
 
-        It tells what this process knows, without a request to anything else.
+        It reports what this process knows, and asks no other.
         """
         ...
 
@@ -178,7 +178,7 @@ class Gate:
         raise outcome
 
     def leave(self, place: Place, report: RateReport | None) -> None:
-        """Give a place back and report how the request ended."""
+        """Free a place and report how the request ended."""
         self._pacer.finish(place, report, self._clock())
         if self._line:
             self._let_pass()

@@ -1,4 +1,4 @@
-"""The headers of a caller's own, and the name that a session tells the platform.
+"""The caller's own headers, and the User-Agent of a session.
 
 Header values may be secrets, such as the token of a gateway in between, so they are never shown.
 """
@@ -68,7 +68,7 @@ def merged_headers(before: Mapping[str, Secret], added: Mapping[str, Secret]) ->
 
 
 def checked_user_agent(given: Any) -> str:
-    """Return what the caller's program calls itself; empty for None."""
+    """Return the product name of the caller's program; empty for None."""
     if given is None:
         return ""
     if not isinstance(given, str) or not given.strip():

@@ -1,6 +1,6 @@
 """The one event loop that a session's connections, events and tasks belong to.
 
-asyncio itself notices a use from another loop late, or hangs; so every entry asks here first.
+asyncio itself notices a use from another loop late, or hangs; so every entry checks here first.
 """
 
 from __future__ import annotations

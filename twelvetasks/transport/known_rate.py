@@ -2,7 +2,7 @@
 
 The generic cell rate algorithm: each request moves a theoretical arrival time on by one interval,
 and may start while that time is less than a burst ahead. A twentieth of the limit stays unused, as
-requests may be late on their way and then come closer together than they went.
+requests may be delayed on their way and then arrive closer together than they were sent.
 """
 
 from __future__ import annotations

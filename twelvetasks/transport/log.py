@@ -40,7 +40,7 @@ def follow_log_variable() -> None:
 
 
 def log_attempt(request: Request, outcome: Outcome, *, number: int, seconds: float) -> None:
-    """Log one attempt: method, path, what came of it, milliseconds, its number, request id."""
+    """Log one attempt: method, path, outcome, milliseconds, its number, request id."""
     if not _log.isEnabledFor(logging.DEBUG):
         return
     result = outcome.result

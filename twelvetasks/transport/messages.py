@@ -1,4 +1,4 @@
-"""A request, an answer, and what came of one attempt."""
+"""A request, an answer, and the outcome of one attempt."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What came of one attempt."""
+    """The outcome of one attempt."""
 
     result: Answer | TwelveTasksError
     report: RateReport
@@ -77,4 +77,4 @@ class Outcome:
     lasting: bool = False
     """Whether the same request would fail again: retries are of no use."""
     key_renewed: bool = False
-    """Whether the API key was refused, and there is another one by now."""
+    """Whether the API key was refused, and the callable now returns another one."""

@@ -79,9 +79,9 @@ class Options:
     def limits(self, *, has_body: bool, pooled: bool) -> aiohttp.ClientTimeout:
         """Return the limits of one attempt for aiohttp.
 
-        With a body, the whole attempt has none: how long it may take to be sent is up to the code
-        that makes it. `pooled`: a free connection of a caller's pool may have to be waited for,
-        which is not connecting.
+        With a body, the whole attempt has none: how long sending may take is up to the code that
+        makes the body. `pooled`: the request may have to wait for a connection of the caller's
+        pool, which is not connecting.
         """
         given = self.timeout
         return aiohttp.ClientTimeout(

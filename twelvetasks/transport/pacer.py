@@ -59,7 +59,7 @@ class Place:
 
 @attrs.define
 class _Count:
-    """The newest that is known of one count of requests at the platform."""
+    """The newest known state of one request count of the platform."""
 
     remaining: int
     limit: int | None
@@ -102,7 +102,7 @@ class Pacer:
         self._known = known
         self._named = 0.0
         self.guessed: bool = False
-        """Whether nobody named the length of the newest pause: it is the gate's own guess."""
+        """Whether the length of the newest pause is the gate's own guess."""
 
     @property
     def under_way(self) -> int:
@@ -169,7 +169,7 @@ class Pacer:
         if report is None or report.status is None:
             return
         if not report.allowances:
-            # They seem to be announced no longer, so nothing would correct them.
+            # The platform seems to announce them no longer, so nothing would correct them.
             self._counts = {
                 name: count for name, count in self._counts.items() if now < count.resets_at
             }

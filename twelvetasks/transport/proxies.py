@@ -48,7 +48,7 @@ def choose_proxy(given: Any, url: URL, *, insecure_http: bool) -> Proxy | None:
     """Return the proxy for the API's address, or None for a direct connection.
 
     Raises InvalidArgumentError, which names the parameter or the variable but shows no password,
-    for an address that is none of a proxy.
+    for an address that cannot be a proxy's.
     """
     name, address = ("proxy", given) if given is not None else _of_environment(url)
     if address is None:

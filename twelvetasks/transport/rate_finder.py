@@ -65,7 +65,7 @@ room than a burst, so the measurement is too low for it. Where no pause is named
 little."""
 
 FEW = 16
-"""Measured by fewer requests, a rate is off by more than a sixteenth: the measurement goes on, and
+"""Measured by fewer requests, a rate is off by more than a sixteenth: measuring continues, and
 the pace falls by no more than to `BACKOFF` of what it was."""
 
 BACKOFF = 0.7
@@ -170,7 +170,7 @@ class RateFinder:
             self._ended = max(self._ended, started)
 
     def resumed(self, now: float, *, started: float, named: float = 0.0) -> None:
-        """Note that the probe after a pause, which started then, has passed: measure, and go on.
+        """Note that the probe after a pause, which started then, has passed: measure, and continue.
 
         `named` is how many seconds of pause the limiter asked for; 0.0 if the pause was a guess.
         """

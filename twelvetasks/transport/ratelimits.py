@@ -1,4 +1,4 @@
-"""Reads what an answer says about the account's limits from its status and headers.
+"""Reads the account's rate limits from the status and headers of an answer.
 
 The platform sends any of three families of headers or none, in epoch seconds of its own clock. All
 are read, none is required, and a malformed one counts as not sent.

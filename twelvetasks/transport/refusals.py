@@ -1,4 +1,4 @@
-"""Answers with a status of 400 or more: the error class of each, and the platform's words."""
+"""Answers with a status of 400 or more: the error class of each, and the platform's message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twelvetasks.values.errors import (
 from twelvetasks.values.words import words_in
 
 LONGEST_REFUSAL = 64 * 1024
-"""Bytes of a body in which words are looked for: a refusal is short, and JSON large in memory."""
+"""The most bytes of a body that are searched for a message: parsed JSON takes much memory."""
 
 
 MOSTLY = 0.8
@@ -32,11 +32,11 @@ MARKS = ("error", "errors", "fault", "code")
 """Fields that show an object to be an error."""
 
 OF_ITEMS = (b'"_id"', b'"task_id"', b'"batch_id"')
-"""What no error has: a cheap way to pass over nearly every page."""
+"""Fields that no error has: a cheap way to skip nearly every page."""
 
 
 async def read_words(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body of a refusal; one that cannot be read is empty, for the status says enough."""
+    """Read the body of a refusal; empty if it cannot be read, as the status says enough."""
     try:
         body = await read_body(response)
     except aiohttp.ClientError:
@@ -85,9 +85,9 @@ def host_of(location: str) -> str | None:
 
 
 def error_in(body: bytes, *, listing: bool) -> tuple[str | None, str | None] | None:
-    """Return code and words of an error that came with the status of a success; None for none.
+    """Return code and message of an error that came with the status of a success, or None.
 
-    Some gateways answer so. Taken for a page, it would be one without items.
+    Some gateways answer so. Read as a page, it would have no items.
     """
     if len(body) > LONGEST_REFUSAL or any(sign in body for sign in OF_ITEMS):
         return None
@@ -104,11 +104,11 @@ def error_in(body: bytes, *, listing: bool) -> tuple[str | None, str | None] | N
 
 
 def code_and_message(body: bytes, *, refused: bool = False) -> tuple[str | None, str | None]:
-    """Read the platform's code and words from a body, as far as it has some.
+    """Read the platform's code and message from a body, as far as it has them.
 
     The platform's own form is ``{"code", "message"}``, on some endpoints under ``error``. Gateways
     and proxies answer in forms of their own, or in plain text. What is missing is None. `refused`:
-    the body is of a refusal, so words in any of its parts are about that.
+    the body is a refusal, so a message in any part of it is the reason.
     """
     if len(body) > LONGEST_REFUSAL:
         return None, None
@@ -120,7 +120,7 @@ def code_and_message(body: bytes, *, refused: bool = False) -> tuple[str | None,
 
 
 def _words(said: Any) -> str | None:
-    """Find the words of a refusal, also where a part such as ``response`` holds the error."""
+    """Find the message of a refusal, also where a part such as ``response`` holds the error."""
     if (words := words_in(said)) or not isinstance(said, dict):
         return words
     parts = [{"error": part} for part in said.values() if isinstance(part, dict | list)]
@@ -132,7 +132,7 @@ def _plain_text(body: bytes) -> str | None:
     try:
         text = body.decode().strip()
     except UnicodeDecodeError:
-        # Old gateways write so. Bytes that are no text have few signs of ASCII.
+        # Old gateways do so. Bytes that are not text have little ASCII.
         text = body.decode("latin-1").strip()
         if not text.isprintable() or sum(map(str.isascii, text)) < MOSTLY * len(text):
             return None

@@ -1,6 +1,6 @@
-"""Collects what the platform answered to the calls within a block.
+"""Collects the platform's responses to the calls within a block.
 
-A context variable holds who collects: asyncio hands it on to every task that a call starts, so that
+A context variable holds the collectors: asyncio passes it to every task that a call starts, so that
 concurrent calls in other blocks never mix.
 """
 
@@ -25,14 +25,14 @@ _collectors: ContextVar[tuple[deque[Response], ...]] = ContextVar("_collectors",
 def responses() -> Iterator[deque[Response]]:
     """Collect the `Response` of each answer to the calls within a block, the oldest first.
 
-    For request ids, headers and the rest of the limit where a call returns something else::
+    For request ids, headers and the remaining rate limit, where a call returns something else::
 
         with twelvetasks.responses() as seen:
             newest = await session.tasks().first()
         print(seen[-1].status, seen[-1].request_id, seen[-1].remaining)
 
-    Retries and refusals are in it, too; it keeps the newest 1,000. Calls in other tasks of the
-    program do not mix in, unless the block started them.
+    It includes retries and refusals, and keeps the newest 1,000. Calls in other tasks of the
+    program are not included, unless the block started them.
     """
     seen: deque[Response] = deque(maxlen=MOST)
     _collectors.set((*_collectors.get(), seen))

@@ -1,7 +1,7 @@
 """Retries as data: which failures are retried, how often, and after how long.
 
-`RetryPolicy` is what the caller wants, and `wait_before_retry` what follows from it for one
-failure. Nothing here sleeps or sends: stamina does.
+`RetryPolicy` holds the caller's settings; `wait_before_retry` applies them to one failure. Nothing
+here sleeps or sends: stamina does.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class RetryPolicy:
     """
 
     attempts: int = attrs.field(default=6, validator=_attempts)
-    """How often one request is sent at most; 1 for no retries. A 429 does not count if the gate
-    pauses after it: as long as no pause exceeds `longest_wait`, the request is sent again."""
+    """The most attempts for one request; 1 for no retries. A 429 does not count if the gate pauses
+    after it: as long as no pause exceeds `longest_wait`, the request is retried."""
     wait_initial: float = attrs.field(default=0.5, validator=any_seconds)
     """Seconds before the first retry; they double with each further one."""
     wait_max: float = attrs.field(default=30.0, validator=any_seconds)
@@ -79,7 +79,7 @@ class RetryPolicy:
 
 @attrs.frozen(kw_only=True)
 class Failure:
-    """What is known of a failed attempt, as far as retries are concerned."""
+    """A failed attempt, as far as retries are concerned."""
 
     method: str
     status: int | None
@@ -99,7 +99,7 @@ def wait_before_retry(
 ) -> float | None:
     """Return the seconds to wait after failure `number` (from 1), or None if it is final.
 
-    A 429 for which the gate has paused all requests is no failure that `number` counts.
+    `number` does not count a 429 for which the gate has paused all requests.
 
     `chance`, from 0 to 1, is how much of the jitter is added.
     """
@@ -160,7 +160,7 @@ class Budget:
         self._waiting += 1
 
     def end_wait(self, now: float) -> None:
-        """Note that one of them waits no more."""
+        """Note that one of them no longer waits."""
         self._waiting -= 1
         if not self._waiting:
             self._waited += now - self._waits_since

@@ -1,7 +1,7 @@
-"""What a session tells about its listings and requests to whoever it was given to tell it to.
+"""The protocol by which a session reports its listings and requests.
 
-Only the shape of it: `twelvetasks.otel` speaks OpenTelemetry. A session without telemetry asks none
-of this. An observation must not know the stream it observes, which may be dropped at any time.
+`twelvetasks.otel` implements it with OpenTelemetry. A session without telemetry calls none of it.
+An observation must not refer to the stream that it observes, which may be dropped at any time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ListingFacts:
     total_results: int | None
     """How many items match, by the newest page; None before the first."""
     tasks: int
-    """Items that the reader has been given."""
+    """Items yielded."""
 
 
 class ListingObservation(Protocol):
@@ -36,7 +36,7 @@ class ListingObservation(Protocol):
 
     @property
     def context(self) -> Context:
-        """What its requests are made in. Each gets a copy."""
+        """The context that its requests run in; each gets a copy."""
         ...
 
     def end(self, *, complete: bool = False, error: Exception | None = None) -> None:
@@ -50,13 +50,13 @@ class AttemptObservation(Protocol):
     def answered(
         self, *, status: int | None, request_id: str | None, error: Exception | None
     ) -> None:
-        """Say what came of it. Left without a word, it has been cancelled."""
+        """Report the outcome. If this is not called, the request was cancelled."""
         ...
 
 
 @runtime_checkable
 class Telemetry(Protocol):
-    """What a session tells."""
+    """What a session reports to."""
 
     def listing(
         self,

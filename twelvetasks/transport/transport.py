@@ -65,9 +65,9 @@ class Transport:
     async def send(self, request: Request) -> Answer:
         """Send a request until it succeeds, or raise the error of its last attempt.
 
-        Raises SessionClosedError if the transport is, or meanwhile gets, closed, and in another
-        event loop than the one that it was first used in. Closing ends a
-        timeout scope instead of cancelling the task, because the task may be the caller's own.
+        Raises SessionClosedError if the transport is closed, now or meanwhile, and in another event
+        loop than the one that it was first used in. Closing ends a timeout scope instead of
+        cancelling the task, because the task may be the caller's own.
         """
         self.home.enter(page=request.page)
         scope = asyncio.timeout(None)

@@ -1,7 +1,7 @@
-"""Places for uploads, which take minutes: beside those at the gate, so that short requests go on.
+"""Places for uploads, which take minutes: apart from the gate's, so that short requests pass.
 
-An upload passes the gate like any request, and so heeds its pauses, but gives its place back before
-it is sent. If it is refused with a 429, the gate is told afterwards.
+An upload passes the gate like any request, and so respects its pauses, but frees its place before
+it is sent. If it is refused with a 429, that is reported to the gate afterwards.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _UploadPassage:
 
 
 class UploadsLane:
-    """Lets so many uploads be in flight at once."""
+    """Limits how many uploads are in flight at once."""
 
     def __init__(self, gate: Gatekeeper, places: int) -> None:
         self._gate = gate

@@ -132,8 +132,8 @@ def _modes(value: AnalysisModeFilter | None) -> tuple[AnalysisMode, ...] | None:
 class AnalysisBatchQuery(ListQuery[AnalysisBatch]):
     """Filters of a listing of analysis batches, checked: ``GET /analyze/batches``.
 
-    Raises InvalidArgumentError, which names the parameter and its value, for whatever the endpoint
-    could not take. None leaves a filter out.
+    Raises InvalidArgumentError, which names the parameter and its value, for a value that the
+    endpoint does not accept. None leaves a filter out.
 
     ::
 

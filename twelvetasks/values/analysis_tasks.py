@@ -267,8 +267,8 @@ def _mode(value: AnalysisMode | AnalysisModeName | None) -> AnalysisMode | None:
 class AnalysisTaskQuery(ListQuery[AnalysisTask]):
     """Filters of a listing of analysis tasks, checked: ``GET /analyze/tasks``.
 
-    Raises InvalidArgumentError, which names the parameter and its value, for whatever the endpoint
-    could not take. None leaves a filter out.
+    Raises InvalidArgumentError, which names the parameter and its value, for a value that the
+    endpoint does not accept. None leaves a filter out.
 
     ::
 

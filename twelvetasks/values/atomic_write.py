@@ -16,7 +16,7 @@ __all__ = ["mode_of", "replace_file", "replace_text", "set_mode"]
 
 
 def mode_of(path: Path) -> int | None:
-    """Give the mode that a regular file has; None if there is none."""
+    """Return the mode that a regular file has; None if there is none."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -50,19 +50,19 @@ def replace_text(path: Path, text: str, mode: int | None = None) -> None:
 
 
 def set_mode(descriptor: int, mode: int) -> None:
-    """Set the mode of the file that is open, whatever stands at its name by now."""
+    """Set the mode of an open file, even if another file has taken its name."""
     if sys.platform != "win32":
         os.fchmod(descriptor, mode)
 
 
 def replace_file(new: Path, path: Path) -> None:
-    """Give a file, whose contents are on the disk, its final name."""
+    """Rename a file, whose contents are on the disk, to its final name."""
     new.replace(path)
     if os.name == "posix":
         try:
             directory = os.open(path.parent, os.O_RDONLY)
         except PermissionError:
-            return  # One may write to some folders and not read them.
+            return  # Some folders can be written to but not read.
         try:
             os.fsync(directory)
         finally:

@@ -36,10 +36,10 @@ _USUAL = (
     b'{"version":1,"query":"tasks?sort_by=created_at&sort_option=desc","key":"2025-'
 )
 """What most checkpoints consist of, the most usual last: deflate refers to it from each token. If
-it changes, tokens made before can be read no more, as `VERSION` then says."""
+it changes, earlier tokens can no longer be read, so `VERSION` has to change, too."""
 
 LONGEST = 1 << 20
-"""Characters of a checkpoint that are read from a token, which anybody may have sent."""
+"""The most characters that are read from a token, because anybody may have sent it."""
 
 
 State = tuple[str, datetime, str]
@@ -62,7 +62,7 @@ def _not_negative(_: object, field: attrs.Attribute[Any], value: int) -> None:
 
 @attrs.frozen(kw_only=True)
 class Checkpoint:
-    """Where a listing or a watch stands: pass it as `resume` to go on after the last item.
+    """The position of a listing or a watch: pass it as `resume` to continue after the last item.
 
     ``str(checkpoint)`` is a line of JSON to be stored, and `token` is the same, short, for a URL;
     `Checkpoint.parse` reads both, and `resume` takes either. It holds no API key::
@@ -81,7 +81,7 @@ class Checkpoint:
     ids: frozenset[str] = frozenset()
     """The ids of the tasks yielded that have exactly this key."""
     rank: int = attrs.field(default=0, validator=_not_negative)
-    """How many tasks lay before the place when it was last seen: where to look for it first."""
+    """How many tasks came before this position when it was last seen: where to look first."""
     since: datetime | None = None
     """With ``sort_by="updated_at"``: tasks updated from then on are checked again at the end.
 
@@ -89,13 +89,13 @@ class Checkpoint:
     seen: frozenset[str] = frozenset()
     """The ids of tasks updated from `since` on that were yielded at the beginning."""
     states: frozenset[State] = frozenset()
-    """Of a watch: each state from `since` on that needs no more to be delivered."""
+    """Of a watch: the states from `since` on that need not be delivered again."""
 
     @classmethod
     def start(cls, query: Identified) -> Self:
-        """Give the checkpoint before the first task of a query.
+        """Return the checkpoint before the first task of a query.
 
-        With it a first run need not differ from the others::
+        With it, a first run needs no special case::
 
             listing = session.tasks(sort_by="updated_at", sort_option="asc")
             stored = str(Checkpoint.start(listing.query))
@@ -118,7 +118,7 @@ class Checkpoint:
 
     @property
     def token(self) -> str:
-        """The same as ``str(checkpoint)``, of letters, digits, ``-`` and ``_`` alone, and short.
+        """``str(checkpoint)``, shortened, of letters, digits, ``-`` and ``_`` only.
 
         For the address of the next page of a web front end. It is neither secret nor signed::
 

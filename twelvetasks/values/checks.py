@@ -144,11 +144,11 @@ def members_of(kind: type[E], parameter: str, value: object) -> tuple[E, ...]:
 
 
 _ID = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*", re.ASCII)
-"""What stands in a path as it is, and is not a step up."""
+"""An id that needs no escaping in a path and is neither ``.`` nor ``..``."""
 
 
 def is_identifier(value: object) -> TypeGuard[str]:
-    """Whether a value is the id of something, which can stand in a path as it is."""
+    """Whether a value is an id, which needs no escaping in a path."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
@@ -172,7 +172,7 @@ def aware_moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Validate an attrs field that holds a datetime with a time zone."""
     if not isinstance(value, datetime):
         refuse(field.name, value, "must be a datetime with a time zone")
-    if value != value:  # pandas.NaT, an instance of datetime that is no moment
+    if value != value:  # pandas.NaT is an instance of datetime, too
         refuse(field.name, value, "must be a moment, not NaT")
     if value.utcoffset() is None:
         refuse(

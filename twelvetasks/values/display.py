@@ -1,4 +1,4 @@
-"""How values show themselves to people: `repr`, small HTML tables for notebooks, plain text.
+"""How values are displayed: `repr`, small HTML tables for notebooks, plain text.
 
 It works on any attrs value and imports no model. Text that another machine sent is made printable
 before a terminal, a log or a notebook shows it; the HTML has no style, script or link.
@@ -66,7 +66,7 @@ def table_html(values: Iterable[Any], *, caption: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace each control, bidirectional or zero-width character: it could hide what is said.
+    """Replace each control, bidirectional or zero-width character: it could hide text.
 
     White space becomes a space, anything else U+FFFD, so the length stays the same.
     """
@@ -120,7 +120,7 @@ def minute_text(moment: datetime | None) -> str:
 
 
 def _is_shown(text: str) -> bool:
-    """Tell whether all of a text can be seen, and stays in its place."""
+    """Return whether all of a text can be seen, and stays in its place."""
     return text.isprintable() and (text.isascii() or not _INVISIBLE.search(text))
 
 

@@ -186,8 +186,8 @@ def _status(value: EmbeddingStatus | EmbeddingStatusName | None) -> EmbeddingSta
 class EmbeddingTaskQuery(ListQuery[EmbeddingTask]):
     """Filters of a listing of embedding tasks, checked: ``GET /embed-v2/tasks``.
 
-    Raises InvalidArgumentError, which names the parameter and its value, for whatever the endpoint
-    could not take. None leaves a filter out.
+    Raises InvalidArgumentError, which names the parameter and its value, for a value that the
+    endpoint does not accept. None leaves a filter out.
 
     ::
 
@@ -208,7 +208,7 @@ class EmbeddingTaskQuery(ListQuery[EmbeddingTask]):
 
 @attrs.frozen(kw_only=True, repr=False)
 class OlderEmbeddingTaskQuery(EmbeddingTaskQuery):
-    """The same of version 1 of the endpoint: ``GET /embed/tasks``.
+    """The same for version 1 of the endpoint: ``GET /embed/tasks``.
 
     ::
 

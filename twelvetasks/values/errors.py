@@ -62,12 +62,12 @@ __all__ = [
     "is_transient",
 ]
 
-REPORT_IT = "Nothing of it was used; if it happens again, report it with the request id"
+REPORT_IT = "The answer was not used; if this happens again, report it with the request id"
 """The advice of an error for an answer that breaks the API's promises."""
 
 
 class Known(TypedDict, total=False):
-    """What can be known of any error's request; each is an attribute of `TwelveTasksError`."""
+    """What an error may know of its request; each is an attribute of `TwelveTasksError`."""
 
     status: int | None
     code: str | None
@@ -102,11 +102,11 @@ class TwelveTasksError(Exception):
     code: str | None
     """The platform's own error code, such as ``parameter_invalid``."""
     request_id: str | None
-    """The id the platform gave the request: quote it when you ask its support."""
+    """The platform's id for the request: quote it to the platform's support."""
     page: int | None
     """The page that was being read, counted from 1."""
     checkpoint: Checkpoint | None
-    """Where the listing stood: pass it as `resume` to go on from there. None outside listings."""
+    """Where the listing stopped: pass it as `resume` to continue. None outside listings."""
     task_may_exist: bool = False
     """Whether `TaskSession.create` may have made a task although it failed, because the answer was
     late, lost, cut or unreadable: look for the task before you create it again."""
@@ -129,8 +129,8 @@ class TwelveTasksError(Exception):
         return f"{where}{self.reason}{which}{'. ' if self.advice else ''}{self.advice}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own would call the class with `args` alone, without what it requires.
-        # `args` are data, too: OSError, of which a TimeoutError is one, sets none without __init__.
+        # Exception's own calls the class with `args` alone, without its required arguments.
+        # `args` are data, too: a TimeoutError, being an OSError, sets none without __init__.
         return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}  # type: ignore[attr-defined]
 
     def located(
@@ -140,7 +140,7 @@ class TwelveTasksError(Exception):
         checkpoint: Checkpoint | None = None,
         advice: str | None = None,
     ) -> Self:
-        """Return this error with what only the caller knew, traceback included."""
+        """Return a copy of this error with what only the caller knows, traceback included."""
         twin = type(self).__new__(type(self))
         vars(twin).update(vars(self))
         twin.args = self.args
@@ -155,7 +155,7 @@ class TwelveTasksError(Exception):
 def _brief(value: object) -> str:
     try:
         return excerpt(repr(value))
-    except ValueError:  # Python writes no whole number of thousands of digits.
+    except ValueError:  # Python refuses to write an int of thousands of digits.
         return f"{type(value).__name__} that is too long to show"
 
 
@@ -177,7 +177,7 @@ class InvalidArgumentError(TwelveTasksError, ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         rebuild, arguments, data = super().__reduce__()
-        # The value may be anything, but the error must survive the way between processes.
+        # The value may be anything, but the error must stay picklable.
         if not isinstance(self.value, (str, int, float, datetime, type(None))):
             data["value"] = _brief(self.value)
         return rebuild, arguments, data
@@ -193,9 +193,8 @@ class TransportError(TwelveTasksError):
     reached: bool
     """Whether the platform may have received the request; False if no connection was made."""
     lasting: bool
-    """Whether the same request would fail again until something is corrected: an untrusted
-    certificate, a host that there is not, a proxy that refuses. It is not retried, and ends a
-    watch or a wait."""
+    """Whether the same request fails again until something is corrected: an untrusted certificate,
+    an unknown host, a proxy that refuses. It is not retried, and ends a watch or a wait."""
 
     def __init__(
         self,
@@ -277,7 +276,7 @@ class NotFoundError(ApiError):
 
 
 class EndpointRemovedError(NotFoundError):
-    """The platform has no such list any more; the advice says which method to use instead.
+    """The platform has removed the list; the advice says which method to use instead.
 
     For a list that the platform has marked for removal: status 404 without a code for a missing
     item, status 410, or the code ``api_upgrade_required``.
@@ -320,12 +319,12 @@ def is_transient(error: Exception) -> bool:
 class ListingDriftError(TwelveTasksError):
     """The account changes faster than the listing can prove that nothing is missing.
 
-    Everything yielded before is complete and in order; go on from `checkpoint`.
+    Everything yielded before is complete and in order; continue from `checkpoint`.
     """
 
 
 class UploadError(TwelveTasksError):
-    """While a video was being sent, its bytes could not be read, or were not those announced.
+    """The bytes of a video could not be read during the upload, or were not of the announced size.
 
     The upload was cut off before its end, so the platform made no task.
     """
@@ -338,7 +337,7 @@ class TaskFailedError(TwelveTasksError):
     """
 
     task: Any
-    """What was waited for, as it ended: a `Task`, or the item of another list."""
+    """The final state of what was waited for: a `Task`, or the item of another list."""
 
     def __init__(self, reason: str, *, task: Any, **known: Unpack[Told]) -> None:
         super().__init__(reason, **known)

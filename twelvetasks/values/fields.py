@@ -1,4 +1,4 @@
-"""What the fields of models have in common: their names in JSON, and what is kept beside them.
+"""The fields of models: their names in JSON, and what is kept beside them.
 
 A model is an attrs class with `extra_field` and `spelling_field`. The converters read it and write
 it again so that nothing is lost: unknown fields, nulls and older names come back as they were.
@@ -95,14 +95,14 @@ def loose_field(*, factory: Callable[[], Any] | None = None) -> Any:
 
 
 def loose_names(model: type[Any]) -> frozenset[str]:
-    """Give the JSON names of a model's loose fields."""
+    """Return the JSON names of a model's loose fields."""
     names = json_names(model)
     fields = attrs.fields(model)
     return frozenset(names[field.name] for field in fields if "loose" in field.metadata)
 
 
 def sent_as(name: str, *, older: str | None = None) -> dict[str, str]:
-    """Give the `metadata` of a field that has another name in JSON, or once had an older one."""
+    """Return the `metadata` of a field that has another name in JSON, or once had an older one."""
     return {"name": name} | ({"older": older} if older is not None else {})
 
 
@@ -122,7 +122,7 @@ def beside_names(model: type[Any]) -> tuple[str, ...]:
 
 
 def older_names(model: type[Any]) -> dict[str, str]:
-    """Map the JSON name of each field that once had an older one to that."""
+    """Map the JSON name of each field that has an older name to that name."""
     return {
         field.metadata["name"]: field.metadata["older"]
         for field in attrs.fields(model)

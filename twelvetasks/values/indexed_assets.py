@@ -164,9 +164,9 @@ def _read_only(value: Any) -> Any:
 class IndexedAssetQuery(SortedQuery[IndexedAsset]):
     """Filters and order of a listing of the indexed assets of one index, checked.
 
-    Raises InvalidArgumentError, which names the parameter and its value, for whatever the endpoint
-    could not take. None leaves a filter out. A range, a `Range`, may be given as a mapping of
-    ``gte`` and ``lte`` or as one number, too.
+    Raises InvalidArgumentError, which names the parameter and its value, for a value that the
+    endpoint does not accept. None leaves a filter out. A range is a `Range`, a mapping of ``gte``
+    and ``lte``, or one number.
 
     ::
 

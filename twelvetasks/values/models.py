@@ -1,4 +1,4 @@
-"""What the API's answers are made of, as frozen attrs values.
+"""The objects in the API's answers, as frozen attrs values.
 
 Each class keeps, in `extra`, what the platform sent beyond the fields known here, so nothing is
 lost when the platform grows. Only `Task.id` is required.
@@ -127,7 +127,7 @@ class Task(PydanticType):
     index_id: str | None = None
     """The index that the video was uploaded to."""
     video_id: str | None = None
-    """The indexed video; there is one only once the task has got that far."""
+    """The indexed video; None until the task has got that far."""
     status: TaskStatus | str | None = None
     """A `TaskStatus` if it is one of those documented, else the string as it came."""
     created_at: datetime | None = None
@@ -151,9 +151,8 @@ class Task(PydanticType):
     def error_reason(self) -> str | None:
         """Why a task has failed, in the platform's words; None if it gave no reason.
 
-        The API's reference names no field for it. Answers were seen with ``error_reason``; other
-        names that tell of an error, such as ``error``, are read, too. The field itself is in
-        `extra`.
+        The API's reference names no field for it. Real answers have ``error_reason``; other names
+        of an error, such as ``error``, are read, too. The field itself is in `extra`.
         """
         return words_on_failure(self.extra) if self.extra else None
 
@@ -199,7 +198,7 @@ class Page(PydanticType, Generic[ItemT]):
     page_info: PageInfo = loose_field(factory=PageInfo)
     """Where the page stands in its listing."""
     response: Response | None = beside_field()
-    """Request id, status, headers and the rest of the limit; None of a page made in another way."""
+    """Request id, status, headers, remaining rate limit; None for a page that was not fetched."""
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
@@ -219,7 +218,7 @@ class Page(PydanticType, Generic[ItemT]):
 
     @property
     def has_next(self) -> bool:
-        """Whether there was a page after this one when it was read; False if it is not told."""
+        """Whether there was a page after this one when it was read; False if unknown."""
         return (self.page_info.page or 1) < (self.page_info.total_page or 0)
 
     @property

@@ -1,8 +1,8 @@
-"""What a list endpoint can be asked: pages of a size, in an order, narrowed by filters.
+"""What a list endpoint can be asked for: a page size, an order, and filters.
 
-A query that exists is one that the platform can be asked: everything that can be refused is refused
-while it is made. A query of a list of one's own is a subclass of `ListQuery`, or of `SortedQuery`
-if the list takes ``sort_by`` and ``sort_option``; each field that it adds is a filter.
+Making a query checks everything that can be checked without a request. To query another list,
+subclass `ListQuery`, or `SortedQuery` if the list takes ``sort_by`` and ``sort_option``; each field
+that the subclass adds is a filter.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def _page_limit(query: ListQuery[Any], field: attrs.Attribute[Any], value: objec
 
 @attrs.frozen(kw_only=True, repr=False)
 class ListQuery(Generic[ItemT]):
-    """What a list is asked for: its filters, its order and the size of its pages.
+    """A query of a list: filters, order and page size.
 
-    The list of a subclass that adds nothing to it takes no sort parameters and is newest first.
+    A list takes no sort parameters, and is newest first, unless its query is a `SortedQuery`.
     Raises InvalidArgumentError, which names the parameter, for a value that the list cannot take.
 
     Example, of a list of dicts that has one filter::
@@ -79,7 +79,7 @@ class ListQuery(Generic[ItemT]):
     """
 
     resource: ClassVar[Resource[Any]]
-    """The list that is asked."""
+    """The list."""
 
     page_limit: int = attrs.field(
         default=attrs.Factory(lambda query: query.resource.max_page_limit, takes_self=True),
@@ -108,10 +108,10 @@ class ListQuery(Generic[ItemT]):
 
     @property
     def stamp(self) -> ListQuery[ItemT] | None:
-        """The same items so ordered that whatever changes among them comes first; None without.
+        """The same items, ordered so that changed ones come first; None if there is no such order.
 
-        That is newest first by a key that every change sets anew; or, if no filter can begin to
-        match later, by one that is set at the beginning.
+        That is newest first by a key that every change updates; or, if no filter can begin to
+        match later, by one that is set once, at the beginning.
         """
         lasts = all(name in self.resource.lasting_filters for name, _ in self.filters)
         return self if lasts and not self.ascending else None
@@ -132,7 +132,7 @@ class ListQuery(Generic[ItemT]):
         return params
 
     def params(self, *, page: int = 1, page_limit: int | None = None) -> list[tuple[str, str]]:
-        """Give the query parameters for one page."""
+        """Return the query parameters for one page."""
         size = self.page_limit if page_limit is None else page_limit
         paging = [("page", str(page)), ("page_limit", str(size))]
         return [*paging, *self.order, *self.filters]
@@ -147,7 +147,7 @@ class ListQuery(Generic[ItemT]):
 
     @property
     def under_way(self) -> Self:
-        """The same query, of what has not ended as far as the list can be asked for that alone."""
+        """The same query, restricted to what has not ended as far as the list's filters allow."""
         return attrs.evolve(self, **self.resource.under_way) if self.resource.under_way else self
 
     def url(self, base_url: URL, *, page: int = 1, page_limit: int | None = None) -> URL:
@@ -177,9 +177,9 @@ def _is_known(query: ListQuery[Any], field: attrs.Attribute[Any], value: SortBy)
 
 @attrs.frozen(kw_only=True, repr=False)
 class SortedQuery(ListQuery[ItemT]):
-    """What a list is asked for that takes ``sort_by`` and ``sort_option``.
+    """A query of a list that takes ``sort_by`` and ``sort_option``.
 
-    Raises InvalidArgumentError if the list cannot be sorted so. `TaskQuery` is one::
+    Raises InvalidArgumentError if the list cannot be sorted that way. `TaskQuery` is one::
 
         query = TaskQuery(sort_by="updated_at", sort_option="asc")
         assert isinstance(query, SortedQuery) and query.ascending
@@ -204,7 +204,7 @@ class SortedQuery(ListQuery[ItemT]):
 
     @property
     def stamp(self) -> ListQuery[ItemT] | None:
-        """The same items so ordered that whatever changes among them comes first; None without."""
+        """The same items, ordered so that changed ones come first; None without such an order."""
         if (own := super().stamp) is not None:
             return own
         if self.sort_key.changes and not self.ascending:

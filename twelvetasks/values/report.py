@@ -15,13 +15,13 @@ class Consistency(StrEnum):
     """How far it is proven that a listing missed nothing. Each member equals its string."""
 
     QUIET = "quiet"
-    """No change of the account was noticed, so nothing is assumed to lie between pages."""
+    """No change of the account was noticed, so pages are taken to follow without a gap."""
     REPAIRED = "repaired"
-    """Changes were noticed; wherever one may have moved pages apart, they were bridged."""
+    """Changes were noticed; pages that one may have moved apart were bridged."""
     EXACT = "exact"
     """Every page touches the one before it, so nothing can lie between them."""
     UNPROVEN = "unproven"
-    """Answers were odd, so the pages came as they are, up to an empty one: see `oddities`."""
+    """Answers were odd, so pages were listed as they came, up to an empty one: see `oddities`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,10 +33,10 @@ class ListingReport:
     pages: int
     """Pages whose tasks were used."""
     retries: int = 0
-    """How often a request was tried again after a failure."""
+    """How many times a request was retried after a failure."""
     paused: float = 0.0
-    """Seconds in which requests had to wait, for the rate limit or before a retry. Those of several
-    requests at once count once."""
+    """Seconds that requests waited, for the rate limit or before a retry; a second in which several
+    waited counts once."""
     bridges: int = 0
     """Pages read only to join two neighbouring pages that a change may have moved apart."""
     duplicates: int = 0
@@ -48,7 +48,7 @@ class ListingReport:
     consistency: Consistency = Consistency.QUIET
     """How far it is proven that nothing is missing."""
     oddities: tuple[str, ...] = ()
-    """What was not as the API's reference has it in the answers, each once and at most ten."""
+    """How answers differed from the API's reference: each difference once, at most ten."""
 
     def __repr__(self) -> str:
         return brief_repr(self)

@@ -1,4 +1,4 @@
-"""Where a list of the platform is, what its items are called, and how they can be sorted.
+"""Where a list of the platform is, what its items are called, and how it can be sorted.
 
 A `Resource` is all that listings know of a kind of item: a new list of the platform is one new
 `Resource`, with a model and a query, and no other change.
@@ -28,7 +28,7 @@ class SortKey(Generic[ItemT]):
     name: str
     """The API's name for it, such as ``created_at``."""
     read: Callable[[ItemT], datetime | None]
-    """Gives an item's time. Items without one count as if they shared their neighbour's."""
+    """Returns an item's time. An item without one takes its neighbour's."""
     changes: bool = False
     """Whether an item's time can change. It may then only grow."""
 
@@ -56,7 +56,7 @@ def _page_of(resource: Resource[Any]) -> Any:
 class Resource(Generic[ItemT]):
     """A list of the platform, as a value.
 
-    Its items may be of any class, also plain dicts: their ids and sort keys are read by functions.
+    Items may be of any class, plain dicts included: functions read their ids and sort keys.
 
     Example, of a list of dicts::
 
@@ -73,38 +73,38 @@ class Resource(Generic[ItemT]):
 
     path: str
     """Where the list is, below the API's base URL. A name in braces is a field of the query, an id
-    of what holds the list: ``indexes/{index_id}/indexed-assets``."""
+    such as that of an index: ``indexes/{index_id}/indexed-assets``."""
     item: type[ItemT]
     """What an item becomes: an attrs class with `extra_field` and `spelling_field`, or dict."""
     sort_keys: tuple[SortKey[ItemT], ...]
     """What the list can be sorted by. A list that takes no sort parameters has one: its order is
     newest first by that."""
     id_of: Callable[[ItemT], str] = attrgetter("id")
-    """Gives an item's id, which no other item of the list has."""
+    """Returns an item's id, which no other item of the list has."""
     status_of: Callable[[ItemT], str | None] = attrs.field(default=status_in, repr=False)
-    """Gives an item's status; None if it has none. By default what is in its `status`."""
+    """Returns an item's status; None if it has none. By default what is in its `status`."""
     successes: frozenset[str] = attrs.field(default=frozenset(), converter=_frozen)
     """The final statuses of items that have succeeded."""
     failures: frozenset[str] = attrs.field(default=frozenset(), converter=_frozen)
     """The final statuses of items that have not succeeded."""
     reason_of: Callable[[ItemT], str | None] = reason_in
-    """Gives the reason why an item has failed; None if it names none. By default what is in its
+    """Returns the reason why an item has failed; None if it names none. By default what is in its
     `error_reason`, or in the `message` of its `error`."""
     under_way: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
-    """The filters, as fields of the query, that leave out most of what has ended."""
+    """Filters, as fields of the query, that exclude most items that have ended."""
     list_is_whole: bool = False
-    """Whether the list shows of an item that has ended what one waits for. A wait for many items
-    then takes them from pages; if not, each is retrieved."""
+    """Whether the list shows ended items in full. If so, a wait for many items takes them from
+    pages; if not, it retrieves each."""
     page: type[Page[ItemT]] = attrs.field(default=attrs.Factory(_page_of, takes_self=True))
     """What one answer becomes."""
     lasting_filters: frozenset[str] = frozenset()
-    """Filters that match an item from its beginning to its end, or never."""
+    """Filters whose result for an item never changes."""
     noun: str = "items"
     """What the items are called, in messages."""
     singular: str = "item"
     """What one of them is called."""
     successor: str = ""
-    """What to do once the platform has removed the list; empty if nobody has announced that."""
+    """What to use once the platform has removed the list; empty if no removal is announced."""
     max_page_limit: int = 50
     """The most items that the platform puts on one page."""
 

@@ -1,4 +1,4 @@
-"""What an answer of the platform said beside its body: status, headers, and the limit's rest."""
+"""What a response says beside its body: status, headers, and the remaining rate limit."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Headers(Mapping[str, str]):
 
 @attrs.frozen(kw_only=True)
 class Response:
-    """What one answer of the platform said, beside its body.
+    """What one response of the platform said, beside its body.
 
-    A page has it as `response`, a stream that of its newest page; `responses` collects those of any
-    other call::
+    A page has it as `response`; a stream has that of its newest page; `responses` collects those of
+    other calls::
 
         page = await session.tasks().page(1)
         print(page.response.request_id, page.response.remaining)
@@ -60,25 +60,25 @@ class Response:
     status: int
     """The HTTP status."""
     request_id: str | None
-    """The id that the platform gave the request, or None: quote it when you ask its support."""
+    """The platform's id for the request, or None: quote it to the platform's support."""
     headers: Mapping[str, str] = attrs.field(repr=False, hash=False)
     """All headers, read-only. Names are found in any case; the API key is replaced by ``***``."""
 
     @property
     def remaining(self) -> int | None:
-        """How many requests the rate limit leaves until it is reset; None if that was not told."""
+        """How many requests the rate limit leaves until its reset; None if unknown."""
         family = self._tightest()
         return None if family is None else self._count(f"{family}Remaining")
 
     @property
     def limit(self) -> int | None:
-        """How many requests it allows from one reset to the next; None if that was not told."""
+        """How many requests the rate limit allows between two resets; None if unknown."""
         family = self._tightest()
         return None if family is None else self._count(f"{family}Limit")
 
     @property
     def resets_at(self) -> datetime | None:
-        """When it is reset, by the platform's clock. Aware, in UTC; None if that was not told."""
+        """When the rate limit is reset, by the platform's clock. Aware, in UTC; None if unknown."""
         family = self._tightest()
         told = "" if family is None else self.headers.get(f"{family}Reset", "")
         if not EPOCH_SECONDS.fullmatch(told):
@@ -86,7 +86,7 @@ class Response:
         return datetime.fromtimestamp(float(told), UTC)
 
     def _tightest(self) -> str | None:
-        """Give the family of headers that leaves the fewest requests."""
+        """Return the family of headers that leaves the fewest requests."""
         left = {prefix: self._count(f"{prefix}Remaining") for prefix in PREFIXES}
         told = [(count, prefix) for prefix, count in left.items() if count is not None]
         return min(told)[1] if told else None

@@ -26,14 +26,14 @@ class Secret(str):
         return "'***'"
 
     def __copy__(self) -> Self:
-        """Return itself: who copies a request's headers, such as vcrpy, copies a secret, too."""
+        """Return itself: tools that copy a request's headers, such as vcrpy, copy a secret, too."""
         return self
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
 
     def __getitem__(self, place: SupportsIndex | slice, /) -> Self:
-        # rich shows of a long local its first characters.
+        # rich shows the first characters of a long local variable.
         return type(self)(super().__getitem__(place))
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
@@ -45,12 +45,12 @@ class Secret(str):
 
 
 class ApiKey(Secret):
-    """An API key. It travels in the headers of requests alone."""
+    """An API key. Only request headers carry it."""
 
     __slots__ = ()
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        """Encode ``***``: only what stores a request's headers encodes each of them.
+        """Encode ``***``: only tools that store a request's headers encode each of them.
 
         aiohttp-client-cache does, and writes them to disk. aiohttp itself joins all headers first.
         """

@@ -67,8 +67,8 @@ def _pixels(_: object, field: attrs.Attribute[Any], value: object) -> None:
 class TaskQuery(SortedQuery[Task]):
     """Filters and order of a listing of tasks, checked: ``GET /tasks`` without its page number.
 
-    Raises InvalidArgumentError, which names the parameter and its value, for whatever the endpoint
-    could not take. None leaves a filter out.
+    Raises InvalidArgumentError, which names the parameter and its value, for a value that the
+    endpoint does not accept. None leaves a filter out.
 
     Example::
 

@@ -1,4 +1,4 @@
-"""The words in whatever JSON a machine explains itself in: a refusal's, or a failed task's."""
+"""Finds the message in JSON of any form: of an error response, or of a failed task."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ TELLING = (
     "reason",
     "title",
 )
-"""The fields that hold the words, the most telling first."""
+"""The fields that hold a message, the most specific first."""
 
 ON_FAILURE = ("reason", "fail", "error", "status_message", "status_detail")
-"""Parts of the names of fields that say why a task has failed, the most telling first."""
+"""Parts of the names of fields that say why a task has failed, the most specific first."""
 
 MOST_WORDS = 10
 """Parts of one list or object that are quoted."""
@@ -60,7 +60,7 @@ def words_in(said: Any, *, depth: int = 0) -> str | None:
 def words_on_failure(fields: Mapping[str, Any]) -> str | None:
     """Find the words that say why a task has failed, among fields that the API does not document.
 
-    What a task may hold besides, such as a title or a message, is none of that.
+    Other fields of a task, such as a title or a message, do not count.
     """
     for part in ON_FAILURE:
         for name, value in fields.items():

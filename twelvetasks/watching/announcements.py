@@ -3,7 +3,7 @@
 Pure. A webhook makes the watch poll sooner; the watch delivers what the platform shows. So a
 webhook that is lost, late, duplicated or out of order does not change what is delivered. If the
 listing lags behind the webhook, the watch polls again at growing intervals, until it is back at its
-usual interval. A task that `MISSES` polls did not show as announced is to be fetched by itself.
+usual interval. A task that `MISSES` polls did not show as announced is to be fetched individually.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST = 10_000
 """Most tasks that are polled for at once."""
 
 MISSES = 2
-"""Polls that do not show an announced state, before the task is fetched by itself."""
+"""Polls that do not show an announced state, before the task is fetched individually."""
 
 
 class Announced:
@@ -37,7 +37,7 @@ class Announced:
         self._misses: dict[str, int] = {}
         """How many polls have not shown each of those."""
         self.unseen: dict[str, None] = {}
-        """The ids of tasks to be fetched by themselves."""
+        """The ids of tasks to be fetched individually."""
         self._next = APART
 
     def __len__(self) -> int:

@@ -15,12 +15,12 @@ __all__ = ["Delivered"]
 
 
 class Delivered:
-    """The newest state of each task that needs no more to be delivered."""
+    """The newest state of each task that need not be delivered again."""
 
     def __init__(self, states: Iterable[State] = ()) -> None:
         self._newest: dict[str, tuple[datetime, set[str]]] = {}
         self._whatever: dict[str, datetime] = {}
-        """Tasks of which only the time is known, from a checkpoint that has no states."""
+        """Tasks whose time alone is known, from a checkpoint that has no states."""
         for id, key, status in states:  # noqa: A001
             self.add(id, key, status)
 
@@ -37,7 +37,7 @@ class Delivered:
         )
 
     def ids_at(self, key: datetime | None) -> frozenset[str]:
-        """Give the ids of the tasks whose newest state has exactly this time."""
+        """Return the ids of the tasks whose newest state has exactly this time."""
         ids = {id: own for id, (own, _) in self._newest.items()} | self._whatever  # noqa: A001
         return frozenset(id for id, own in ids.items() if own == key)  # noqa: A001
 

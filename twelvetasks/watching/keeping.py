@@ -120,7 +120,7 @@ class Keeping:
             )
         if text is not None and not text.strip(" \t\r\n\0"):
             logger.warning(
-                "%s is empty: the watch begins anew, and what changed since it was last saved is "
+                "%s is empty: the watch starts again, and what changed since it was last saved is "
                 "not delivered",
                 self._store,
             )

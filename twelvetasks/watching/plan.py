@@ -92,7 +92,7 @@ class WatchPlan:
     resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
     """Resume from this checkpoint instead."""
     checkpoint_file: CheckpointStore | None = attrs.field(default=None, converter=as_store)
-    """Resume from what is kept here, if anything is, and keep each checkpoint here."""
+    """Resume from what is stored here, if anything is, and store each checkpoint here."""
     deletions: bool = attrs.field(default=False, validator=flag)
     """Whether to deliver deletions, too, which requires listing every task."""
     min_interval: float = attrs.field(default=5.0, validator=positive_seconds)
@@ -115,7 +115,7 @@ class WatchPlan:
         check_resume(self.resume, self)
 
     def resumed(self, place: Checkpoint) -> WatchPlan:
-        """Give the same plan, to continue from what its `checkpoint_file` held."""
+        """Return the same plan, to continue from what its `checkpoint_file` held."""
         return attrs.evolve(self, since=None, resume=place, checkpoint_file=None)
 
     @property
@@ -157,9 +157,9 @@ class WatchPlan:
         return kind(before, after)
 
     def admits(self, item: Any) -> bool:
-        """Whether an item that was fetched by itself matches all filters but the status.
+        """Whether an item that was fetched individually matches all filters but the status.
 
-        False if there is a filter of which an item does not tell.
+        False if there is a filter that an item alone cannot decide.
         """
         return all(
             name == "status" or (name == "index_id" and getattr(item, name, None) == value)

@@ -97,7 +97,7 @@ class ItemWatch(ResumableGenerator[ChangeT]):
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The place after the last change delivered: pass it as `resume` to go on from there."""
+        """The place after the last change delivered: pass it as `resume` to continue from there."""
         return self._watching.checkpoint
 
     @property
@@ -115,8 +115,8 @@ class ItemWatch(ResumableGenerator[ChangeT]):
 
         ``session.watch(webhooks=receiver)`` calls this for you; call it yourself for webhooks that
         another process received. Any thread and any event loop may call it. What it says is never
-        delivered, only what the platform shows: if two polls do not show it, the task is fetched by
-        itself. A watch that has ended ignores it.
+        delivered, only what the platform shows: if two polls do not show it, the task is fetched
+        individually. A watch that has ended ignores it.
         """
         from twelvetasks.values.events import TaskFailed, TaskReady  # noqa: PLC0415 - only webhooks need it
 
@@ -211,7 +211,7 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         except TwelveTasksError as error:
             if not self._watching.fail(error):
                 logger.warning(
-                    "the watch goes on in %.1f seconds after %s: %s",
+                    "the watch continues in %.1f seconds after %s: %s",
                     self._watching.wait,
                     type(error).__name__,
                     error,

@@ -31,13 +31,13 @@ MAX_BYTES = 1 << 20
 """Bytes of a body: far more than an event has."""
 
 OnEvent = Callable[[Event], Awaitable[None] | None]
-"""Called, or awaited, with each event. What it raises lets the platform try again."""
+"""Called, or awaited, with each event. If it raises, the platform retries."""
 
 _NOT_SYNC = "must be a plain function for receive_sync, not an async one; or await receive"
 
 
 class Listener(Protocol):
-    """A watch, as a receiver knows it: the one thing that it calls."""
+    """The part of a watch that a receiver needs."""
 
     def announce(self, event: Event) -> None:
         """Poll soon for what the event says; any thread may call it."""
@@ -160,7 +160,7 @@ class Receiver:
     def _delivery(
         self, body: bytes, signature_header: str | None
     ) -> Generator[tuple[Event, bool], None, None]:
-        """Give a verified event, and whether it is new; leaving without an error delivers it."""
+        """Yield a verified event, and whether it is new; leaving without an error delivers it."""
         now = self._clock()
         signed_at = verify(body, signature_header, self._secrets, self.tolerance, clock=lambda: now)
         event = read_event(body)
@@ -181,7 +181,7 @@ class Receiver:
         if self._on_event is None and not listeners:
             raise refused(
                 Refusal.UNHEARD,
-                "there is nobody to hand its event over to",
+                "nothing is listening for its event",
                 advice="Give the Receiver an on_event, or to session.watch(webhooks=receiver)",
             )
         for listener in listeners:

@@ -139,7 +139,7 @@ class TestWatch:
         one_task.fail(status=500, times=5)
         watched = command("watch", *self.OFTEN, platform=one_task)
         assert watched.code == 130
-        assert watched.complaint.startswith("the watch goes on in ")
+        assert watched.complaint.startswith("the watch continues in ")
 
     def test_a_checkpoint_leads_on_behind_the_last_change(
         self, command: Command, one_task: FakePlatform, tmp_path: Path
@@ -245,7 +245,7 @@ class TestLiveView:
         one_task.fail(status=500, times=5)
         assert run_in(terminal, *self.ARGUMENTS, *at(one_task)) == 130
         shown = terminal.close()
-        assert "the watch goes on in" in shown
+        assert "the watch continues in" in shown
         assert "\x1b[2J" not in shown
 
     def test_a_dumb_terminal_gets_lines(

@@ -109,7 +109,7 @@ class ListingPlan:
             writer.finish()
 
     def _known(self, target: Target) -> frozenset[str]:
-        """Give the ids that a resumed listing may meet again: an update moves a task."""
+        """Return the ids that a resumed listing may meet again: an update moves a task."""
         if self.part is None or self.output is None or not self._by_update:
             return frozenset()
         try:
@@ -121,7 +121,7 @@ class ListingPlan:
         return frozenset(ids)
 
     def _expected(self, pages: PageStream[Page[Any]], done: int) -> int | None:
-        """Give how many tasks there will be; None if only reading tells."""
+        """Return how many tasks there will be; None if only reading tells."""
         if self.since is not None:
             return None
         most = self.options["max_items"]

@@ -22,7 +22,7 @@ __all__ = ["as_json", "check_same", "ids_in", "with_times_of"]
 
 
 def as_json(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the options as JSON values."""
+    """Return the options as JSON values."""
     return {name: _value(chosen) for name, chosen in choices.items()}
 
 
@@ -33,7 +33,7 @@ def _value(chosen: Any) -> Any:
 
 
 def with_times_of(choices: Mapping[str, Any], part: Part) -> dict[str, Any]:
-    """Give a time that is written as before, such as `36h`, the value it had before."""
+    """Replace a time that is written as before, such as `36h`, by its earlier value."""
     resolved = dict(choices)
     for name, chosen in choices.items():
         match part.listing.get(name):

@@ -151,7 +151,7 @@ def _print(out: Console, stats: TaskStats, layout: str) -> None:
 
 
 def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
-    """Give a function that writes the page, after checking the extra and the folder."""
+    """Return a function that writes the page, after checking the extra and the folder."""
     try:
         from twelvetasks.stats.page import stats_page  # noqa: PLC0415 - only a page needs the extra
     except ImportError as error:
@@ -173,7 +173,7 @@ def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
 
 
 def _about(connection: Connection, *, since: Moment | None, **filters: Any) -> str:
-    """Give one line with the time, the account and the filters."""
+    """Return one line with the time, the account and the filters."""
     chosen = {"since": since and since.at, **filters}
     said = ", ".join(
         f"{name}={_written(value)}"

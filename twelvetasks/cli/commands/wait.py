@@ -81,7 +81,7 @@ def wait_for_tasks(
 
 @contextmanager
 def status_shown(out: Console, resource: Resource[Any] = TASKS) -> Iterator[Callable[[Any], None]]:
-    """Give a function that takes each change of an item, and tells a terminal what is under way."""
+    """Yield a function that takes each change of an item, and shows what is under way."""
     under_way: dict[str, str] = {}
     with wait_progress(out) as show:
 

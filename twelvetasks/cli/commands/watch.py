@@ -204,7 +204,7 @@ class _Place:
     kept: Checkpoint | None
 
     def load(self) -> str | None:
-        """Give what was read before any request was made."""
+        """Return what was read before any request was made."""
         return None if self.kept is None else str(self.kept)
 
     def save(self, checkpoint: str, /) -> None:

@@ -59,7 +59,7 @@ class Columns:
 
 @functools.cache
 def columns_of(model: Any) -> Columns:
-    """Give the columns of a model: those of one value, and the parts of what it is made of."""
+    """Return the columns of a model: those of one value, and the parts of what it is made of."""
     plain, parts, others = [], [], []
     for name, type_ in field_types(model).items():
         kind, _ = without_none(type_)
@@ -82,7 +82,7 @@ def _field(item: Any, name: str) -> Any:
 
 
 def value_of(item: Any, name: str) -> Any:
-    """Give the value of a column; None if the platform did not send one."""
+    """Return the value of a column; None if the platform did not send one."""
     value = _field(item, name)
     if isinstance(value, datetime):
         return format_timestamp(value)
@@ -92,7 +92,7 @@ def value_of(item: Any, name: str) -> Any:
 
 
 def text_of(item: Any, name: str) -> str:
-    """Give the value of a column as text, times in one spelling; empty if there is none."""
+    """Return the value of a column as text, times in one spelling; empty if there is none."""
     if isinstance(moment := _field(item, name), datetime):
         return uniform_timestamp(moment)
     value = value_of(item, name)
@@ -104,7 +104,7 @@ def text_of(item: Any, name: str) -> str:
 
 
 def subset(item: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """Give these fields at their places in the API's JSON, so that readers of items accept it."""
+    """Return these fields at their places in the API's JSON, so that parsers of items accept it."""
     in_json = json_names(type(item))
     chosen: dict[str, Any] = {}
     for name in names:

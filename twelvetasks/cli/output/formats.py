@@ -1,7 +1,7 @@
 """The output formats: their names, the endings of their files, and the writer of each.
 
 A writer gets every page and, if all went well, the end: what a complete result ends with is never
-written after a failure, so that no reader takes a part for the whole.
+written after a failure, so that no program takes a part for the whole.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class IdWriter:
 
 
 def chosen_format(asked: str | None, output: PurePath | None = None) -> str:
-    """Give the format: the one asked for, else that of the file name, else that for the output.
+    """Return the format: the one asked for, else that of the file name, else that for the output.
 
     A file name without an ending stands for JSON Lines.
 
@@ -121,7 +121,7 @@ def item_writer(
     begun: bool = False,
     spreadsheet: bool = False,
 ) -> Writer:
-    """Give the writer of a format. `begun` says that an earlier run has written a part."""
+    """Return the writer of a format. `begun` says that an earlier run has written a part."""
     out = target.console
     match layout:
         case "jsonl":

@@ -81,7 +81,7 @@ class LiveView:
             self._live.refresh()
 
     def rendered(self) -> RenderableType:
-        """Give the current state."""
+        """Return the current state."""
         table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
         # The status matters most: in a narrow terminal the time has no room.
         first = 0 if self._console.width >= WIDTH_WITH_TIME else 1

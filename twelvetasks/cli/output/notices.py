@@ -90,7 +90,7 @@ class Notices:
     _silent_since: float = attrs.field(default=0.0, init=False)
 
     def trace_config(self) -> aiohttp.TraceConfig:
-        """Give the hooks that tell which requests are connecting, and when something is sent."""
+        """Return the hooks that tell which requests are connecting, and when something is sent."""
 
         async def connect(_: object, request: object, __: object) -> None:
             self._connecting.add(id(request))
@@ -144,7 +144,7 @@ class Notices:
                 self._count.erase()
 
     def _note_sign(self) -> None:
-        """Note that something goes on."""
+        """Note that something is happening."""
         self._last_sign = self._silent_since = self.clock()
         self._count.erase()
 

@@ -80,7 +80,7 @@ def _converter() -> JsonConverter:
 
 
 def part_of(path: Path) -> Path:
-    """Give the file that is written until it is complete."""
+    """Return the file that is written until it is complete."""
     return path.with_name(f"{path.name}.part")
 
 
@@ -104,7 +104,7 @@ def kept_part(path: Path) -> Part | None:
 
 
 def unusable(fault: str) -> click.UsageError:
-    """Give the error for a part that cannot be continued."""
+    """Return the error for a part that cannot be continued."""
     return click.UsageError(f"{fault}. Start again without --resume")
 
 
@@ -126,7 +126,7 @@ class Target:
         return buffer
 
     def written_before(self) -> bytes:
-        """Give what is written already."""
+        """Return what is written already."""
         return b""
 
     def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
@@ -195,7 +195,7 @@ class OutputFile(Target):
         return self._stream
 
     def written_before(self) -> bytes:
-        """Give the part that is continued, as it was when it was opened."""
+        """Return the part that is continued, as it was when it was opened."""
         if self._kept is None:
             return b""
         self._file.seek(0)
@@ -239,7 +239,7 @@ class OutputFile(Target):
             if kind is None:
                 self._complete()
             else:
-                # A usage error is about the part, and says itself how to go on.
+                # A usage error is about the part, and says itself how to continue.
                 self._give_up(tell=not isinstance(error, click.UsageError))
 
     def _complete(self) -> None:

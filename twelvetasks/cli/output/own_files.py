@@ -23,11 +23,11 @@ MOST_LINKS = 40
 """Links that are followed one after the other; the limit of Linux."""
 
 MOST_MOVES = 100
-"""How often a file may come and go while it is opened."""
+"""How many times a file may appear and disappear while it is opened."""
 
 
 def output_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
-    """Give the place of an output: a new file, or one of this user. None for `-`.
+    """Return the place of an output: a new file, or one of this user. None for `-`.
 
     This user's links are followed, so that they stay links. Raises click.BadParameter for anything
     but a regular file, and for a link or file of another user.
@@ -57,7 +57,7 @@ def output_path(_: click.Context, __: click.Parameter, value: Path | None) -> Pa
 
 
 def is_device(path: Path) -> bool:
-    """Tell whether this is a file that the system provides, such as /dev/stdout or /dev/fd/63."""
+    """Return whether this is a file that the system provides, such as /dev/stdout or /dev/fd/63."""
     absolute = path.absolute()
     if absolute.parent in (Path("/dev/fd"), Path("/proc/self/fd")):
         return True
@@ -65,7 +65,7 @@ def is_device(path: Path) -> bool:
 
 
 def is_own(status: os.stat_result, *, or_root: bool = False) -> bool:
-    """Tell whether a file belongs to this user, or to root."""
+    """Return whether a file belongs to this user, or to root."""
     return os.name != "posix" or status.st_uid == os.geteuid() or (or_root and not status.st_uid)
 
 

@@ -30,7 +30,7 @@ LONG_LISTING = 200
 
 @contextmanager
 def listing_progress(out: Console, *, asked: bool | None, done: int) -> Iterator[Show]:
-    """Give a function that takes the tasks listed so far and their total, and draws a bar.
+    """Yield a function that takes the tasks listed so far and their total, and draws a bar.
 
     `done` tasks were listed before. `asked` is the user's choice: None shows the bar in a terminal
     if the listing is long.
@@ -59,7 +59,7 @@ def listing_progress(out: Console, *, asked: bool | None, done: int) -> Iterator
 
 @contextmanager
 def upload_progress(*, asked: bool | None) -> Iterator[Callable[[int, int | None], None]]:
-    """Give a function that takes the bytes sent and their total, and draws a bar.
+    """Yield a function that takes the bytes sent and their total, and draws a bar.
 
     The bar appears with the first bytes, so a video given by --url shows none.
     """
@@ -83,7 +83,7 @@ def upload_progress(*, asked: bool | None) -> Iterator[Callable[[int, int | None
 
 @contextmanager
 def wait_progress(out: Console) -> Iterator[Callable[[str], None]]:
-    """Give a function that takes what is waited for, and show it with the time that has passed."""
+    """Yield a function that takes what is waited for, and shows it with the time passed."""
     console = out if is_terminal(out.file) else Console(stderr=True)
     with ExitStack() as shown:
         bar: Progress | None = None
@@ -110,7 +110,7 @@ def wait_progress(out: Console) -> Iterator[Callable[[str], None]]:
 
 
 def _can_show(console: Console) -> bool:
-    """Tell whether stderr and the console are terminals, and a line can be erased."""
+    """Return whether stderr and the console are terminals, and a line can be erased."""
     return is_terminal(sys.stderr) and is_terminal(console.file) and console.is_interactive
 
 

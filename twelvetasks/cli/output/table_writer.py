@@ -36,7 +36,7 @@ class _Column:
 
 
 def filename(task: Task) -> str:
-    """Give the name of the video file; empty if it is not known."""
+    """Return the name of the video file; empty if it is not known."""
     return (task.system_metadata and task.system_metadata.filename) or ""
 
 
@@ -49,7 +49,7 @@ def _length(task: Task) -> str:
 
 
 def status_colour(item: Any) -> str:
-    """Give the colour of a status: what has succeeded, what has failed, or what is under way."""
+    """Return the colour of a status: succeeded, failed, or under way."""
     return COLOURS[kind_of(item.status or "")]
 
 
@@ -90,7 +90,7 @@ _WIDTHS: dict[Any, int] = {str: 24, bool: 5, int: 10, float: 10, datetime: 16}
 
 @functools.cache
 def _columns_by_name(model: Any) -> dict[str, _Column]:
-    """Give the column of each field of a model."""
+    """Return the column of each field of a model."""
     if model is Task:
         return _BY_NAME
     return {name: _column(model, name) for name in columns_of(model).names}
@@ -116,7 +116,7 @@ def _type_of(model: Any, name: str) -> Any:
 
 
 def _usual(model: Any, sort_by: SortBy) -> tuple[list[_Column], list[_Column]]:
-    """Give the columns that a table has, and in which order they go if there is no room."""
+    """Return the columns of a table, and in which order they are dropped if there is no room."""
     if model is Task:
         usual = [_ID, _STATUS, _CREATED, _UPDATED, _LENGTH, _FILE]
         times = [_CREATED, _UPDATED] if sort_by is SortBy.UPDATED_AT else [_UPDATED, _CREATED]
@@ -197,7 +197,7 @@ class TableWriter:
 def _fitting(
     usual: list[_Column], dispensable: list[_Column], width: int
 ) -> tuple[list[_Column], list[_Column]]:
-    """Give the columns that have room, and those left out: the least wanted goes first."""
+    """Return the columns that have room, and those left out: the least wanted goes first."""
     columns, left_out = list(usual), []
     for column in dispensable:
         if sum(column.width + len(_GAP) for column in columns) - len(_GAP) <= width:
@@ -208,7 +208,7 @@ def _fitting(
 
 
 def _first_fitting(columns: list[_Column], width: int) -> tuple[list[_Column], list[_Column]]:
-    """Give the first of the chosen columns that have room, and those left out."""
+    """Return the first of the chosen columns that have room, and those left out."""
     count, taken = 0, 0
     for column in columns:
         # The last one may be shortened.
