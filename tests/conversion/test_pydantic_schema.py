@@ -17,7 +17,7 @@ from twelvetasks import Page, SystemMetadata, Task, TaskPage, TaskStatus
 from twelvetasks.conversion.convert import structure
 from twelvetasks.conversion.fast_hooks import is_model
 from twelvetasks.testing import FakePlatform
-from twelvetasks.values.pydantic_types import PydanticType
+from twelvetasks.values.fields import Model
 
 SENT = {
     "_id": "62a17bf847f5678267ec10cc",
@@ -43,7 +43,7 @@ MODELS = [one for one in PUBLIC if isinstance(one, type) and is_model(one)]
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_model_is_a_type_of_pydantic_with_a_schema_by_its_name(model: type[Any]) -> None:
-    assert issubclass(model, PydanticType)
+    assert issubclass(model, Model)
     adapter = pydantic.TypeAdapter(list[model])  # type: ignore[valid-type]
     schema = adapter.json_schema()
     assert schema["items"] == {"$ref": f"#/$defs/{model.__name__}"}

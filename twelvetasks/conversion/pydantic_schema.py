@@ -1,6 +1,6 @@
 """Models as types of pydantic: what it takes for one, how it writes it, and the schema of its JSON.
 
-Only pydantic has this module loaded (see `values.pydantic_types`), so nothing else needs pydantic.
+Only pydantic has this module loaded (see `values.fields`), so nothing else needs pydantic.
 """
 
 from __future__ import annotations

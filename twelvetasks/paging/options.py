@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 import attrs
 
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import as_checkpoint, check_resume, refuse, whole_number
+from twelvetasks.values.checks import as_checkpoint, check_resume, flag, refuse, whole
 from twelvetasks.values.query import ListQuery
 
 __all__ = ["ListingOptions", "OnMalformed"]
@@ -16,15 +16,6 @@ ItemT = TypeVar("ItemT")
 
 OnMalformed = Literal["raise", "skip"]
 """What to do with an item that cannot be read: raise its error, or only count it in the report."""
-
-
-def _whole(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    whole_number(field.name, value, least=0)
-
-
-def _flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, bool):
-        refuse(field.name, value, "must be True or False")
 
 
 def _known_choice(_: object, field: attrs.Attribute[Any], value: object) -> None:
@@ -37,8 +28,10 @@ class ListingOptions(Generic[ItemT]):
     """What a listing yields. Raises InvalidArgumentError for a value out of range."""
 
     query: ListQuery[ItemT]
-    max_items: int | None = attrs.field(default=None, validator=attrs.validators.optional(_whole))
-    exact: bool = attrs.field(default=False, validator=_flag)
+    max_items: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(whole(least=0))
+    )
+    exact: bool = attrs.field(default=False, validator=flag)
     resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
     on_malformed: OnMalformed = attrs.field(default="raise", validator=_known_choice)
 

@@ -224,13 +224,13 @@ class Client:
         )
         if response.status == HTTPStatus.UNAUTHORIZED and code is None and forwarded:
             advice = f"{advice}. Or the proxy refuses its user and password"
-        code = self._quoted_if_any(code)
+        wait = None
         if issubclass(kind, (RateLimitedError, RequestTimeoutError, ServerError)):
             wait = report.retry_after
             if wait:
                 advice = f"The platform asks to wait {wait_text(wait)}. {advice}"
-            return kind(reason, advice=advice, code=code, retry_after=wait, **origin)
-        return kind(reason, advice=advice, code=code, **origin)
+        code = self._quoted_if_any(code)
+        return kind(reason, advice=advice, code=code, retry_after=wait, **origin)
 
     def _error_in(self, answer: Answer, origin: Origin) -> ResponseError | None:
         """Make the error for one that came with the status of a success; None if none did."""

@@ -9,7 +9,7 @@ import aiohttp
 import attrs
 
 from twelvetasks.transport.retries import RetryPolicy
-from twelvetasks.values.checks import check_seconds, refuse, whole_number
+from twelvetasks.values.checks import check_seconds, refuse, whole
 from twelvetasks.values.secret import Secret
 
 __all__ = ["CONNECT_TIMEOUT", "Options"]
@@ -47,15 +47,11 @@ def _as_policy(retry: Any) -> RetryPolicy:
     return retry
 
 
-def _positive_number(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    whole_number(field.name, value, least=1)
-
-
 @attrs.frozen(kw_only=True, repr=False)
 class Options:
     """How requests are sent. Raises InvalidArgumentError, which names the option."""
 
-    concurrency: int = attrs.field(validator=_positive_number)
+    concurrency: int = attrs.field(validator=whole(least=1))
     """How many pages a listing may fetch or hold ahead of the caller."""
     timeout: aiohttp.ClientTimeout = attrs.field(converter=_as_timeout)
     """The limits of one attempt."""

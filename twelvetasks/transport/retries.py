@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from twelvetasks.values.checks import any_seconds, refuse, whole_number
+from twelvetasks.values.checks import any_seconds, refuse, whole
 
 __all__ = ["Budget", "Failure", "RetryPolicy", "wait_before_retry"]
 
@@ -28,10 +28,6 @@ REPEATABLE_METHODS = frozenset({"DELETE", "GET", "HEAD"})
 def _seconds_or_none(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if value is not None:
         any_seconds(_, field, value)
-
-
-def _attempts(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    whole_number(field.name, value, least=1)
 
 
 def _status_set(value: Any) -> frozenset[int]:
@@ -57,7 +53,7 @@ class RetryPolicy:
     Raises InvalidArgumentError, which names the parameter, for a value out of range.
     """
 
-    attempts: int = attrs.field(default=6, validator=_attempts)
+    attempts: int = attrs.field(default=6, validator=whole(least=1))
     """The most attempts for one request; 1 for no retries. A 429 does not count if the gate pauses
     after it: as long as no pause exceeds `longest_wait`, the request is retried."""
     wait_initial: float = attrs.field(default=0.5, validator=any_seconds)

@@ -16,9 +16,7 @@ import attrs
 
 from twelvetasks.values.analysis_tasks import AnalysisMode, AnalysisModeName, WebhookDelivery
 from twelvetasks.values.checks import members_of
-from twelvetasks.values.display import brief_repr, fields_html
-from twelvetasks.values.fields import extra_field, sent_as, spelling_field
-from twelvetasks.values.pydantic_types import PydanticType
+from twelvetasks.values.fields import Model, extra_field, sent_as, spelling_field
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource, SortKey
 
@@ -60,8 +58,8 @@ AnalysisModeFilter = AnalysisMode | AnalysisModeName | Iterable[AnalysisMode | A
 """One mode or several, as `AnalysisMode` or as strings."""
 
 
-@attrs.frozen(kw_only=True)
-class AnalysisBatch(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class AnalysisBatch(Model):
     """A batch of analysis tasks. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("batch_id"))
@@ -99,12 +97,6 @@ class AnalysisBatch(PydanticType):
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
-
-    def __repr__(self) -> str:
-        return brief_repr(self)
-
-    def _repr_html_(self) -> str:
-        return fields_html(self)
 
 
 ANALYSIS_BATCHES = Resource(

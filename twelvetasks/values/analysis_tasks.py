@@ -16,10 +16,8 @@ from typing import Any, Literal
 import attrs
 
 from twelvetasks.values.checks import member_of, text
-from twelvetasks.values.display import brief_repr, fields_html
-from twelvetasks.values.fields import AnyData, extra_field, sent_as, spelling_field
+from twelvetasks.values.fields import AnyData, Model, extra_field, sent_as, spelling_field
 from twelvetasks.values.models import SystemMetadata
-from twelvetasks.values.pydantic_types import PydanticType
 from twelvetasks.values.query import ListQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
@@ -74,8 +72,8 @@ AnalysisModeName = Literal["general", "time_based_metadata"]
 """The strings that equal the members of `AnalysisMode`."""
 
 
-@attrs.frozen(kw_only=True)
-class VideoSource(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class VideoSource(Model):
     """The video that is analyzed."""
 
     type: str | None = None
@@ -94,12 +92,9 @@ class VideoSource(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class AnalysisRequest(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class AnalysisRequest(Model):
     """What was asked for."""
 
     analysis_mode: AnalysisMode | str | None = None
@@ -128,12 +123,9 @@ class AnalysisRequest(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class AnalysisUsage(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class AnalysisUsage(Model):
     """How many tokens an analysis took."""
 
     output_tokens: int | None = None
@@ -144,12 +136,9 @@ class AnalysisUsage(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class AnalysisResult(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class AnalysisResult(Model):
     """What an analysis gave."""
 
     generation_id: str | None = None
@@ -164,12 +153,9 @@ class AnalysisResult(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class AnalysisError(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class AnalysisError(Model):
     """Why a task has failed or was canceled, or why the result of a ready one is partial."""
 
     code: str | None = None
@@ -180,12 +166,9 @@ class AnalysisError(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class WebhookDelivery(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class WebhookDelivery(Model):
     """How the delivery of a webhook went."""
 
     url: str | None = None
@@ -200,12 +183,9 @@ class WebhookDelivery(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class AnalysisTask(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class AnalysisTask(Model):
     """A task that analyzes a video. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("task_id"))
@@ -233,12 +213,6 @@ class AnalysisTask(PydanticType):
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
-
-    def __repr__(self) -> str:
-        return brief_repr(self)
-
-    def _repr_html_(self) -> str:
-        return fields_html(self)
 
 
 ANALYSIS_TASKS = Resource(

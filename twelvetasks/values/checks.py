@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from enum import StrEnum
@@ -31,6 +31,7 @@ __all__ = [
     "positive_seconds",
     "refuse",
     "text",
+    "whole",
     "whole_number",
 ]
 
@@ -85,6 +86,15 @@ def whole_number(parameter: str, value: object, *, least: int, most: int | None 
     if value < least or (most is not None and value > most):
         refuse(parameter, value, f"must be a whole number {bounds}")
     return value
+
+
+def whole(*, least: int, most: int | None = None) -> Callable[[Any, Any, Any], None]:
+    """Make the validator of an attrs field that holds an int within the bounds."""
+
+    def check(_: object, field: attrs.Attribute[Any], value: object) -> None:
+        whole_number(field.name, value, least=least, most=most)
+
+    return check
 
 
 def check_seconds(parameter: str, value: object, *, positive: bool = False) -> None:

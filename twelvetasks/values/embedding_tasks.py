@@ -16,9 +16,7 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from twelvetasks.values.checks import aware_moment, member_of
-from twelvetasks.values.display import brief_repr, fields_html
-from twelvetasks.values.fields import AnyData, extra_field, sent_as, spelling_field
-from twelvetasks.values.pydantic_types import PydanticType
+from twelvetasks.values.fields import AnyData, Model, extra_field, sent_as, spelling_field
 from twelvetasks.values.query import ListQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
@@ -51,8 +49,8 @@ EmbeddingStatusName = Literal["processing", "ready", "failed"]
 """The strings that equal the members of `EmbeddingStatus`."""
 
 
-@attrs.frozen(kw_only=True)
-class EmbeddingMetadata(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class EmbeddingMetadata(Model):
     """What an embedding was made of. Which fields there are depends on the kind of media."""
 
     input_url: str | None = None
@@ -87,12 +85,9 @@ class EmbeddingMetadata(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class Embedding(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class Embedding(Model):
     """The embedding of one kind of media."""
 
     metadata: EmbeddingMetadata | None = None
@@ -103,12 +98,9 @@ class Embedding(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class EmbeddingError(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class EmbeddingError(Model):
     """Why an embedding task has failed."""
 
     message: str | None = None
@@ -117,12 +109,9 @@ class EmbeddingError(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class EmbeddingTask(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class EmbeddingTask(Model):
     """A task that makes embeddings. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("_id"))
@@ -154,12 +143,6 @@ class EmbeddingTask(PydanticType):
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
-
-    def __repr__(self) -> str:
-        return brief_repr(self)
-
-    def _repr_html_(self) -> str:
-        return fields_html(self)
 
 
 EMBEDDING_TASKS = Resource(

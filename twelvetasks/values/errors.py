@@ -73,6 +73,7 @@ class Known(TypedDict, total=False):
     code: str | None
     request_id: str | None
     page: int | None
+    retry_after: float | None
     checkpoint: Checkpoint | None
 
 
@@ -105,6 +106,8 @@ class TwelveTasksError(Exception):
     """The platform's id for the request: quote it to the platform's support."""
     page: int | None
     """The page that was being read, counted from 1."""
+    retry_after: float | None
+    """The wait that the platform asked for with status 408, 429 or 5xx, in seconds, or None."""
     checkpoint: Checkpoint | None
     """Where the listing stopped: pass it as `resume` to continue. None outside listings."""
     task_may_exist: bool = False
@@ -121,6 +124,7 @@ class TwelveTasksError(Exception):
         self.code = known.get("code")
         self.request_id = known.get("request_id")
         self.page = known.get("page")
+        self.retry_after = known.get("retry_after")
         self.checkpoint = known.get("checkpoint")
 
     def __str__(self) -> str:
@@ -212,21 +216,6 @@ class TransportError(TwelveTasksError):
 class RequestTimeoutError(TransportError, TimeoutError):
     """No answer within the session's `timeout`, or the platform gave up on the request (408)."""
 
-    retry_after: float | None
-    """The wait that the platform asked for with status 408, in seconds, or None."""
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        retry_after: float | None = None,
-        reached: bool = True,
-        lasting: bool = False,
-        **known: Unpack[Told],
-    ) -> None:
-        super().__init__(reason, reached=reached, lasting=lasting, **known)
-        self.retry_after = retry_after
-
 
 class ResponseError(TwelveTasksError):
     """An answer arrived that breaks the API's promises, so nothing of it was used."""
@@ -286,27 +275,9 @@ class EndpointRemovedError(NotFoundError):
 class RateLimitedError(ApiError):
     """The account's rate limit is used up for longer than `RetryPolicy.longest_wait`."""
 
-    retry_after: float | None
-    """The wait that the platform asked for, in seconds, or None if it named none."""
-
-    def __init__(
-        self, reason: str, *, retry_after: float | None = None, **known: Unpack[Told]
-    ) -> None:
-        super().__init__(reason, **known)
-        self.retry_after = retry_after
-
 
 class ServerError(ApiError):
     """The platform failed on its side (status 5xx)."""
-
-    retry_after: float | None
-    """The wait that the platform asked for, in seconds, or None if it named none."""
-
-    def __init__(
-        self, reason: str, *, retry_after: float | None = None, **known: Unpack[Told]
-    ) -> None:
-        super().__init__(reason, **known)
-        self.retry_after = retry_after
 
 
 def is_transient(error: Exception) -> bool:

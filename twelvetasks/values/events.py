@@ -13,9 +13,8 @@ from typing import Any
 import attrs
 
 from twelvetasks.values.analysis_tasks import AnalysisError, AnalysisStatus, VideoSource
-from twelvetasks.values.fields import AnyData, extra_field, spelling_field
+from twelvetasks.values.fields import AnyData, Model, extra_field, spelling_field
 from twelvetasks.values.models import SystemMetadata, TaskStatus
-from twelvetasks.values.pydantic_types import PydanticType
 
 __all__ = [
     "AnalysisCanceled",
@@ -32,7 +31,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class EventModel(PydanticType):
+class EventModel(Model):
     """A model that indexed the video."""
 
     name: str | None = None
@@ -45,7 +44,7 @@ class EventModel(PydanticType):
 
 
 @attrs.frozen(kw_only=True)
-class EventTask(PydanticType):
+class EventTask(Model):
     """The task of an event, as far as the event describes it. Retrieve the task for the rest."""
 
     id: str
@@ -64,7 +63,7 @@ class EventTask(PydanticType):
 
 
 @attrs.frozen(kw_only=True)
-class Event(PydanticType):
+class Event(Model):
     """A webhook event: a `TaskReady`, a `TaskFailed`, or an `UnknownEvent`."""
 
     id: str
@@ -98,7 +97,7 @@ class TaskFailed(Event):
 
 
 @attrs.frozen(kw_only=True)
-class EventAnalysis(PydanticType):
+class EventAnalysis(Model):
     """The analysis task of an event. Retrieve the task for its result."""
 
     id: str

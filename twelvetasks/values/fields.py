@@ -1,4 +1,4 @@
-"""The fields of models: their names in JSON, and what is kept beside them.
+"""What models share: how they are shown, their names in JSON, and what is kept beside them.
 
 A model is an attrs class with `extra_field` and `spelling_field`. The converters read it and write
 it again so that nothing is lost: unknown fields, nulls and older names come back as they were.
@@ -6,16 +6,20 @@ it again so that nothing is lost: unknown fields, nulls and older names come bac
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import attrs
+
+from twelvetasks.values.display import brief_repr, fields_html
 
 __all__ = [
     "NO_EXTRA",
     "AnyData",
     "Count",
     "Extra",
+    "Model",
     "beside_field",
     "beside_names",
     "extra_field",
@@ -32,6 +36,32 @@ Count = Annotated[int, "not negative"]
 
 AnyData = Annotated[Any, "as it came"]
 """Any JSON value, unless it is nested too deeply."""
+
+
+class Model:
+    """A base of models: they show what is known of them, and pydantic and FastAPI take them.
+
+    `conversion.pydantic_schema` makes the schema, as the JSON is known there. It is loaded by name,
+    and only for pydantic: values import nothing above them, and pydantic is optional.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
+    def _repr_html_(self) -> str:
+        return fields_html(self)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        home = importlib.import_module("twelvetasks.conversion.pydantic_schema")
+        return home.model_schema(source, handler)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        home = importlib.import_module("twelvetasks.conversion.pydantic_schema")
+        return home.model_json_schema(cls, schema, handler)
 
 
 class Extra(Mapping[str, Any]):

@@ -15,10 +15,8 @@ from typing import Any, Literal
 import attrs
 
 from twelvetasks.values.checks import aware_moment, members_of, refuse, text
-from twelvetasks.values.display import brief_repr, fields_html
-from twelvetasks.values.fields import AnyData, Extra, extra_field, sent_as, spelling_field
+from twelvetasks.values.fields import AnyData, Extra, Model, extra_field, sent_as, spelling_field
 from twelvetasks.values.models import HlsStream
-from twelvetasks.values.pydantic_types import PydanticType
 from twelvetasks.values.query import SortedQuery, filter_field
 from twelvetasks.values.ranges import RangeFilter, range_field
 from twelvetasks.values.resources import Resource, SortKey
@@ -62,8 +60,8 @@ IndexedAssetStatusFilter = (
 """One status or several, as `IndexedAssetStatus` or as strings."""
 
 
-@attrs.frozen(kw_only=True)
-class AssetMetadata(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class AssetMetadata(Model):
     """What the platform found out about the file of an indexed asset. Any of it may be missing."""
 
     filename: str | None = None
@@ -82,12 +80,9 @@ class AssetMetadata(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class IndexedAsset(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class IndexedAsset(Model):
     """An asset in an index. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("_id"))
@@ -115,12 +110,6 @@ class IndexedAsset(PydanticType):
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
-
-    def __repr__(self) -> str:
-        return brief_repr(self)
-
-    def _repr_html_(self) -> str:
-        return fields_html(self)
 
 
 _ENDED = (IndexedAssetStatus.READY, IndexedAssetStatus.FAILED)

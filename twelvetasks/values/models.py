@@ -13,16 +13,16 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 
-from twelvetasks.values.display import brief_repr, fields_html, table_html
+from twelvetasks.values.display import table_html
 from twelvetasks.values.fields import (
     Count,
+    Model,
     beside_field,
     extra_field,
     loose_field,
     sent_as,
     spelling_field,
 )
-from twelvetasks.values.pydantic_types import PydanticType
 from twelvetasks.values.response import Response
 from twelvetasks.values.words import words_on_failure
 
@@ -78,8 +78,8 @@ class SortOption(StrEnum):
     """Newest first."""
 
 
-@attrs.frozen(kw_only=True)
-class SystemMetadata(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class SystemMetadata(Model):
     """What the platform found out about the video file. Any of it may be missing."""
 
     filename: str | None = None
@@ -94,12 +94,9 @@ class SystemMetadata(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class HlsStream(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class HlsStream(Model):
     """The video as an HTTP live stream; only a task that is retrieved alone carries it."""
 
     video_url: str | None = None
@@ -114,12 +111,9 @@ class HlsStream(PydanticType):
     """Fields that this version of twelvetasks does not know, read-only."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-
-@attrs.frozen(kw_only=True)
-class Task(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class Task(Model):
     """A video indexing task. What the platform left out, or sent as null, is None."""
 
     id: str = attrs.field(metadata=sent_as("_id"))
@@ -156,15 +150,9 @@ class Task(PydanticType):
         """
         return words_on_failure(self.extra) if self.extra else None
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
 
-    def _repr_html_(self) -> str:
-        return fields_html(self)
-
-
-@attrs.frozen(kw_only=True)
-class PageInfo(PydanticType):
+@attrs.frozen(kw_only=True, repr=False)
+class PageInfo(Model):
     """Where a page stands in its listing, as the platform counts it.
 
     The API's specification requires none of this; what is missing, or no number, is None.
@@ -183,12 +171,9 @@ class PageInfo(PydanticType):
     number should be."""
     _spelling: frozenset[str] | None = spelling_field()
 
-    def __repr__(self) -> str:
-        return brief_repr(self)
-
 
 @attrs.frozen(kw_only=True, repr=False)
-class Page(PydanticType, Generic[ItemT]):
+class Page(Model, Generic[ItemT]):
     """One answer of a list endpoint."""
 
     _noun: ClassVar[str] = "items"

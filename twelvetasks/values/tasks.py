@@ -9,17 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 
-from twelvetasks.values.checks import (
-    any_seconds,
-    aware_moment,
-    members_of,
-    text,
-    whole_number,
-)
+from twelvetasks.values.checks import any_seconds, aware_moment, members_of, text, whole
 from twelvetasks.values.models import Task, TaskPage, TaskStatus
 from twelvetasks.values.query import SortedQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
@@ -59,10 +53,6 @@ def _statuses(value: StatusFilter | None) -> tuple[TaskStatus, ...] | None:
     return None if value is None else members_of(TaskStatus, "status", value)
 
 
-def _pixels(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    whole_number(field.name, value, least=0)
-
-
 @attrs.frozen(kw_only=True, repr=False)
 class TaskQuery(SortedQuery[Task]):
     """Filters and order of a listing of tasks, checked: ``GET /tasks`` without its page number.
@@ -87,9 +77,9 @@ class TaskQuery(SortedQuery[Task]):
     """Only tasks of videos with this file name."""
     duration: float | None = filter_field(any_seconds)
     """Only tasks of videos of this length, in seconds."""
-    width: int | None = filter_field(_pixels)
+    width: int | None = filter_field(whole(least=0))
     """Only tasks of videos of this width, in pixels."""
-    height: int | None = filter_field(_pixels)
+    height: int | None = filter_field(whole(least=0))
     """Only tasks of videos of this height, in pixels."""
     created_at: datetime | None = filter_field(aware_moment)
     """Created on this date at or after this time. Aware; sent as UTC."""

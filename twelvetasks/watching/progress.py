@@ -193,7 +193,7 @@ class Watching:
             self._garbled += 1
         elif not is_transient(error):
             raise error
-        asked: float | None = getattr(error, "retry_after", None)
+        asked = error.retry_after
         if asked is None and not isinstance(error, RateLimitedError):
             self._rest(self._interval * 2)
             return False
