@@ -134,13 +134,17 @@ def judges(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Play 20,000 random histories, fuzz 100,000 bodies, and cancel at 20,000 points."""
+    """Play 20,000 random histories, fuzz 100,000 bodies, and cancel at 20,000 points.
+
+    It also lists 1,000 times from PostgreSQL in each of some set-ups (Debian: `postgresql`).
+    """
     session.install("-e", ".[dev]")
     long_ones = [
         "tests/paging",
         "tests/watching",
         "tests/webhooks",
         "tests/conversion/test_fuzz.py",
+        "tests/databases/listings.py",
         "tests/faults/test_cancellations.py",
     ]
     session.run(
