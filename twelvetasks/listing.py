@@ -20,7 +20,7 @@ from twelvetasks.tasks.requests import checked_item_id
 from twelvetasks.tasks.wait_plan import OnItemChange, WaitPlan
 from twelvetasks.tasks.waiting import ItemWaiting, wait_for
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.checks import whole_number
+from twelvetasks.values.checks import refuse, whole_number
 from twelvetasks.values.models import Page, Task, TaskPage
 from twelvetasks.values.query import ListQuery
 from twelvetasks.watching.keeping import CheckpointStore
@@ -104,8 +104,12 @@ class Listing(Generic[ItemT]):
 
             page = await session.tasks(page_limit=20).page(3)
             print(page.page_info.total_results, page.has_next)
+
+        Raises InvalidArgumentError for a listing with `since` or `until`, which the platform does
+        not know when it numbers its pages.
         """
         whole_number("number", number, least=1)
+        self._refuse_period("page() gives the platform's pages; iterate the listing, or `pages()`")
         return await self._requests.read_page(self.query, Read(number, self.query.page_limit))
 
     async def retrieve(self, item: str | ItemT) -> ItemT:
@@ -200,6 +204,7 @@ class Listing(Generic[ItemT]):
                     print(change.item.id, change.item.status)
                     break
         """
+        self._refuse_period("a watch reports changes; its own `since` says from when on")
         plan = WatchPlan(
             query=self.query,
             since=since,
@@ -213,7 +218,15 @@ class Listing(Generic[ItemT]):
         return ItemWatch(self._requests, plan, webhooks)
 
     async def count(self) -> int:
-        """Ask how many items match now, up to `max_items`: one small request."""
+        """Count the items that match now, up to `max_items`: one small request.
+
+        With `since` or `until` the items are read and counted, because the platform cannot count
+        them: as many requests as the listing takes, less `resume`.
+        """
+        if self._options.period is not None:
+            options = attrs.evolve(self._options, resume=None)
+            async with PageStream[Page[ItemT]](self._requests, options) as pages:
+                return sum([len(page.items) async for page in pages])
         total = await self._requests.count(self.query)
         return total if self.max_items is None else min(total, self.max_items)
 
@@ -266,6 +279,11 @@ class Listing(Generic[ItemT]):
         """
         return BatchStream(self._requests, self._options, size)
 
+    def _refuse_period(self, reason: str) -> None:
+        for name in ("since", "until"):
+            if (moment := getattr(self._options, name)) is not None:
+                refuse(name, moment, f"does not go with this: {reason}")
+
     async def _all(self) -> list[ItemT]:
         # Page by page: a call for each item would take a third more CPU.
         async with self.pages() as pages:
@@ -302,6 +320,9 @@ class TaskListing(Listing[Task]):
 
             page = await session.tasks(page_limit=20).page(3)
             print(page.page_info.total_results, page.has_next)
+
+        Raises InvalidArgumentError for a listing with `since` or `until`, which the platform does
+        not know when it numbers its pages.
         """
         return cast("TaskPage", await super().page(number))
 

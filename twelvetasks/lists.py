@@ -73,6 +73,8 @@ class Lists:
         sort_by: SortBy | SortByName = SortBy.CREATED_AT,
         sort_option: SortOption | SortOptionName = SortOption.DESC,
         page_limit: int = LARGEST,
+        since: datetime | None = None,
+        until: datetime | None = None,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -96,7 +98,11 @@ class Lists:
         - `duration`: only tasks of videos of this length, in seconds.
         - `width`, `height`: only tasks of videos of this size, in pixels.
         - `created_at`, `updated_at`: only tasks created, or updated, on this date at or after this
-          time: an aware datetime.
+          time, as the platform reads it: an aware datetime.
+        - `since`, `until`: only tasks created at or after `since`, and before `until`: aware
+          datetimes, compared here with each task's `created_at`. In the default order the listing
+          ends at the first task older than `since`; the newer ones than `until`, and in another
+          order all tasks, are read and left out. A task without `created_at` is listed.
 
         Order and amount:
 
@@ -108,7 +114,8 @@ class Lists:
           meanwhile, for about a fifth more requests. An odd answer, which proves nothing, raises
           ResponseError then; without `exact` it is listed as it comes. Default: False.
         - `resume`: a checkpoint, or its string, of a listing with the same filters and order:
-          continue after the last task that it yielded. Default: None, to begin at the first.
+          continue after the last task that it yielded. `since`, `until` and `max_items` may differ.
+          Default: None, to begin at the first.
         - `on_malformed`: ``"raise"``, the default, raises the ResponseError of a task that cannot
           be read, with its JSON as `raw`, after the tasks before it; ``"skip"`` passes it over and
           counts it in the report.
@@ -132,7 +139,13 @@ class Lists:
             page_limit=page_limit,
         )
         return self.list(
-            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
         )
 
     def indexed_assets(
@@ -152,6 +165,8 @@ class Lists:
         sort_by: SortBy | SortByName = SortBy.CREATED_AT,
         sort_option: SortOption | SortOptionName = SortOption.DESC,
         page_limit: int = LARGEST,
+        since: datetime | None = None,
+        until: datetime | None = None,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -161,7 +176,8 @@ class Lists:
 
         Filters, order and `page_limit` mean what `IndexedAssetQuery` says of them: `status` takes
         one status or many, the ranges a `Range`, a mapping such as ``{"gte": 10}`` or one number.
-        `max_items`, `exact`, `resume` and `on_malformed` mean what `tasks` says of them.
+        `since`, `until`, `max_items`, `exact`, `resume` and `on_malformed` mean what `tasks` says
+        of them.
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
@@ -182,7 +198,13 @@ class Lists:
             page_limit=page_limit,
         )
         return self.list(
-            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
         )
 
     def embedding_tasks(
@@ -193,6 +215,8 @@ class Lists:
         ended_at: datetime | None = None,
         version: Literal[1, 2] = 2,
         page_limit: int = LARGEST,
+        since: datetime | None = None,
+        until: datetime | None = None,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -213,7 +237,13 @@ class Lists:
         kind = EmbeddingTaskQuery if version == 2 else OlderEmbeddingTaskQuery
         query = kind(status=status, started_at=started_at, ended_at=ended_at, page_limit=page_limit)
         return self.list(
-            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
         )
 
     def analysis_tasks(
@@ -225,6 +255,8 @@ class Lists:
         asset_id: str | None = None,
         video_id: str | None = None,
         page_limit: int = LARGEST,
+        since: datetime | None = None,
+        until: datetime | None = None,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -246,7 +278,13 @@ class Lists:
             page_limit=page_limit,
         )
         return self.list(
-            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
         )
 
     def analysis_batches(
@@ -255,6 +293,8 @@ class Lists:
         status: BatchStatusFilter | None = None,
         analysis_mode: AnalysisModeFilter | None = None,
         page_limit: int = LARGEST,
+        since: datetime | None = None,
+        until: datetime | None = None,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -262,8 +302,8 @@ class Lists:
     ) -> Listing[AnalysisBatch]:
         """List the analysis batches that match, newest first.
 
-        `status` and `analysis_mode` take one value or many, as `AnalysisBatchQuery` says;
-        `max_items`, `exact`, `resume` and `on_malformed` mean what `tasks` says of them.
+        `status` and `analysis_mode` take one value or many, as `AnalysisBatchQuery` says; the other
+        arguments mean what `tasks` says of them.
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
@@ -271,7 +311,13 @@ class Lists:
             status=status, analysis_mode=analysis_mode, page_limit=page_limit
         )
         return self.list(
-            query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
         )
 
     @overload
@@ -279,6 +325,8 @@ class Lists:
         self,
         query: TaskQuery,
         *,
+        since: datetime | None = None,
+        until: datetime | None = None,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -290,6 +338,8 @@ class Lists:
         self,
         query: ListQuery[ItemT],
         *,
+        since: datetime | None = None,
+        until: datetime | None = None,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -300,6 +350,8 @@ class Lists:
         self,
         query: ListQuery[Any],
         *,
+        since: datetime | None = None,
+        until: datetime | None = None,
         max_items: int | None = None,
         exact: bool = False,
         resume: Checkpoint | str | None = None,
@@ -321,7 +373,13 @@ class Lists:
         if not isinstance(query, ListQuery):
             refuse("query", query, "must be a TaskQuery, or a query of another list")
         options = ListingOptions[Any](
-            query=query, max_items=max_items, exact=exact, resume=resume, on_malformed=on_malformed
+            query=query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
         )
         kind = TaskListing if isinstance(query, TaskQuery) else Listing
         return kind(self._requests, options)

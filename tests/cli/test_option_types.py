@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -110,14 +111,32 @@ class TestTimes:
         assert len(long_account.requests) == 2
 
     @pytest.mark.parametrize(
-        "flags", [("--sort-by", "updated_at"), ("--sort-option", "asc")], ids=" ".join
+        "order", [{"sort_by": "updated_at"}, {"sort_option": "asc"}], ids=lambda one: "".join(one)
     )
-    def test_since_goes_by_creation_from_the_newest(
-        self, command: Command, account: FakePlatform, flags: tuple[str, str]
+    def test_since_goes_by_creation_in_any_order(
+        self, command: Command, long_account: FakePlatform, order: dict[str, str]
     ) -> None:
-        refused = command("list", "--since", "2d", *flags, platform=account)
+        since, until = (long_account.tasks()[place]["created_at"] for place in (160, 60))
+        flags = [f"--{name.replace('_', '-')}={value}" for name, value in order.items()]
+        period = ("--since", since, "--until", until)
+        listed = command("list", *period, *flags, platform=long_account)
+        within = [
+            task for task in long_account.tasks(**order) if since <= task["created_at"] < until
+        ]
+        assert listed.tasks == within
+        assert len(within) == 100
+        assert command("count", *period, platform=long_account).out == "100\n"
+        counted = json.loads(command("stats", *period, platform=long_account).out)
+        assert counted["total"] == 100
+
+    @pytest.mark.parametrize("name", ["list", "count", "stats"])
+    def test_a_period_without_time_in_it_is_refused(
+        self, command: Command, account: FakePlatform, name: str
+    ) -> None:
+        refused = command(name, "--since", "2d", "--until", "3d", platform=account)
         assert refused.code == 2
-        assert "--since reads the newest first" in refused.complaint
+        assert "--since=" in refused.complaint
+        assert "must be before --until" in refused.complaint
         assert account.requests == []
 
 

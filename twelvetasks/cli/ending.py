@@ -112,7 +112,7 @@ def in_flags(error: TwelveTasksError, command: click.Command | None) -> str:
         value = "" if error.parameter in ("resume", "checkpoint_file") else f"={error.value!r}"
         advice = f". {error.advice}" if error.advice else ""
         demand = error.demand.replace("insecure_http=True", "--insecure-http")
-        demand = demand.replace("`base_url`", "--base-url")
+        demand = demand.replace("`base_url`", "--base-url").replace("`until`", "--until")
         return f"{flag(error.parameter)}{value}: {demand}{advice}"
     message = str(error)
     for parameter in ("timeout", "concurrency", "base_url", "proxy"):

@@ -15,6 +15,9 @@ from twelvetasks.values.models import SortBy, SortOption
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 
+PERIOD = ("since", "until")
+"""The options, also of `TaskSession.list`, that say when the tasks were created."""
+
 watch_options: Decorator = combined(
     option("--index-id", metavar="ID", help="Only the tasks of this index."),
     option(
@@ -52,11 +55,14 @@ filter_options: Decorator = combined(
     ),
 )
 
-since_option: Decorator = option(
-    "--since",
-    type=as_moment,
-    metavar="TIME",
-    help="Only tasks created at or after this time: reads from the newest down to it.",
+period_options: Decorator = combined(
+    option(
+        "--since",
+        type=as_moment,
+        metavar="TIME",
+        help="Only tasks created at or after this time: reads from the newest down to it.",
+    ),
+    option("--until", type=as_moment, metavar="TIME", help="Only tasks created before this time."),
 )
 
 order_options: Decorator = combined(
@@ -104,11 +110,6 @@ progress_option: Decorator = option(
     every=True,
     help="Show the progress in a terminal, or not (-q).  [default: if it takes long]",
 )
-
-
-def is_recent(item: Any, since: Moment | None) -> bool:
-    """Return whether --since lets an item pass; one without a time of creation passes."""
-    return since is None or item.created_at is None or bool(item.created_at >= since.at)
 
 
 def in_time(choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 import attrs
 
+from twelvetasks.paging.period import Period
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import as_checkpoint, check_resume, flag, refuse, whole
 from twelvetasks.values.query import ListQuery
+from twelvetasks.values.timestamps import utc_timestamp
 
 __all__ = ["ListingOptions", "OnMalformed"]
 
@@ -34,12 +37,28 @@ class ListingOptions(Generic[ItemT]):
     exact: bool = attrs.field(default=False, validator=flag)
     resume: Checkpoint | None = attrs.field(default=None, converter=as_checkpoint)
     on_malformed: OnMalformed = attrs.field(default="raise", validator=_known_choice)
+    since: datetime | None = None
+    until: datetime | None = None
+    period: Period[ItemT] | None = attrs.field(init=False, eq=False)
+
+    @period.default
+    def _when_created(self) -> Period[ItemT] | None:
+        if self.since is None and self.until is None:
+            return None
+        return Period(query=self.query, since=self.since, until=self.until)
 
     def __attrs_post_init__(self) -> None:
         check_resume(self.resume, self.query)
 
+    @property
+    def most_to_read(self) -> int | None:
+        """How many items to read for `max_items`; None for all, or if only reading them tells."""
+        return self.max_items if self.period is None or self.period.comes_first else None
+
     def __str__(self) -> str:
         words = [str(self.query)]
         words += [f"max_items={self.max_items}"] * (self.max_items is not None)
+        for name, moment in (("since", self.since), ("until", self.until)):
+            words += [] if moment is None else [f"{name}={utc_timestamp(moment)}"]
         words += ["exact"] * self.exact + ["resumed"] * (self.resume is not None)
         return ", ".join(words)

@@ -48,7 +48,7 @@ class ListingProgress(Generic[ItemT]):
     """The progress of one listing through its pages."""
 
     def __init__(self, options: ListingOptions[ItemT]) -> None:
-        query, max_items, place = options.query, options.max_items, options.resume
+        query, max_items, place = options.query, options.most_to_read, options.resume
         self.finished: bool = max_items == 0
         """Whether everything has been taken."""
         self.stuck: TwelveTasksError | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
@@ -24,7 +25,7 @@ from twelvetasks.values.errors import ResponseError, SessionClosedError, TwelveT
 from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page, Task
 from twelvetasks.values.query import ListQuery
-from twelvetasks.values.report import ListingReport
+from twelvetasks.values.report import Consistency, ListingReport
 from twelvetasks.values.response import Response
 
 __all__ = ["BATCH_SIZE", "ItemStream", "PageStream", "TaskStream"]
@@ -49,6 +50,10 @@ class _Stream(ResumableGenerator[T_co]):
         self._window: Window[Any] = Window(requests, options)
         self._progress = self._window.progress
         self._skips_malformed = options.on_malformed == "skip"
+        self._period = options.period
+        self._is_past_period = False
+        self._wanted = None if options.most_to_read == options.max_items else options.max_items
+        self._rest = 0
         self._failure: Exception | None = None
         self._traceback: TracebackType | None = None
         backstop = weakref.finalize(self, self._window.abandon)
@@ -63,7 +68,10 @@ class _Stream(ResumableGenerator[T_co]):
 
     @property
     def total_results(self) -> int | None:
-        """How many items match, by the newest page received; None before the first."""
+        """How many items match, by the newest page received; None before the first.
+
+        With `since` or `until`, how many match all else: the platform does not know these.
+        """
         return self._progress.total_results
 
     @property
@@ -98,15 +106,47 @@ class _Stream(ResumableGenerator[T_co]):
         False as long as there may be more: before the end, after an error, and where `max_items`
         ended the listing. Then continue with ``resume=stream.checkpoint``.
         """
+        if self._is_past_period:
+            return self._unread() == self._rest
         return self._progress.exhausted and not self._unread()
 
     def _unread(self) -> int:
         """Return how many items of the page taken last have not been yielded yet."""
-        return 0
+        return self._rest
 
     @abstractmethod
     async def _item(self) -> T_co | None:
         """Return the next item, or None after the last."""
+
+    async def _next_page(self) -> Page[Any] | None:
+        """Return the next page; None if nothing of it or after it can be wanted."""
+        if self._is_past_period or self._wanted == 0:
+            await self._window.close(complete=True)
+            return None
+        return await self._window.next_page()
+
+    def _wanted_of(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Return the items of a page up to the last that is wanted, None in the place of others."""
+        if self._period is None:
+            return items
+        wanted: list[Any] = []
+        for item in items:
+            if type(item) is Malformed or self._period.holds(item):
+                if self._wanted == 0:
+                    break
+                wanted.append(item)
+                if self._wanted is not None:
+                    self._wanted -= 1
+            elif self._period.is_over(item) and self._is_in_order():
+                self._is_past_period = True
+                break
+            else:
+                wanted.append(None)
+        self._rest = len(items) - len(wanted)
+        return wanted
+
+    def _is_in_order(self) -> bool:
+        return self._progress.report.consistency is not Consistency.UNPROVEN
 
     async def _next(self) -> T_co | None:
         if self._failure is not None:
@@ -148,26 +188,34 @@ class PageStream(_Stream[PageT_co]):
     async def _item(self) -> PageT_co | None:
         if self._malformed is not None:
             raise self._malformed
-        page = await self._window.next_page()
-        if page is not None and Malformed in set(map(type, page.items)):
-            page = self._without_malformed(page)
-        # A query's pages are of the class that its resource names.
-        return cast("PageT_co | None", page)
+        is_first = not self.pages_done
+        while (page := await self._next_page()) is not None:
+            page = self._to_yield(page)
+            if page.items or is_first or self._period is None:
+                # A query's pages are of the class that its resource names.
+                return cast("PageT_co", page)
+        return None
 
-    def _without_malformed(self, page: Page[Any]) -> Page[Any]:
-        """Return the items that can be read: all of them, or those before the first that cannot."""
-        found = [item.error for item in page.items if isinstance(item, Malformed)]
-        items = page.items
-        if self._skips_malformed:
-            self._progress.malformed += len(found)
+    def _to_yield(self, page: Page[Any]) -> Page[Any]:
+        """Return a page with what is wanted and can be read, up to the error to raise."""
+        if self._period is None and Malformed not in set(map(type, page.items)):
+            return page
+        items = self._wanted_of(page.items)
+        types = list(map(type, items))
+        malformed = types.count(Malformed)
+        if malformed and not self._skips_malformed:
+            at = types.index(Malformed)
+            self._malformed = items[at].error
+            self._is_past_period = False
+            self._rest += len(items) - at
+            items = items[:at]
         else:
-            self._malformed = found[0]
-            items = items[: list(map(type, items)).index(Malformed)]
-            if not items:
-                raise self._malformed
-        return attrs.evolve(
-            page, data=tuple(item for item in items if not isinstance(item, Malformed))
-        )
+            self._progress.malformed += malformed
+        items = tuple(one for one in items if one is not None and type(one) is not Malformed)
+        if self._malformed is not None and not items:
+            raise self._malformed
+        self._window.left_out += len(page.items) - len(items)
+        return page if len(items) == len(page.items) else attrs.evolve(page, data=items)
 
 
 class ItemStream(_Stream[ItemT]):
@@ -187,17 +235,19 @@ class ItemStream(_Stream[ItemT]):
 
     def __init__(self, requests: Requests, options: ListingOptions[ItemT]) -> None:
         super().__init__(requests, options)
-        self._items: deque[ItemT] = deque()
+        self._items: deque[ItemT | None] = deque()
+        """Those of the page taken last that have not been yielded; None in the place of others."""
         self._window.unread = self._items
 
     def _unread(self) -> int:
-        return len(self._items)
+        return len(self._items) + self._rest
 
     def _at_hand(self) -> ItemT | None:
         if (
             self._items
             and self._failure is None
             and not self._requests.closed
+            and self._items[0] is not None
             and type(self._items[0]) is not Malformed
         ):
             return self._items.popleft()
@@ -219,16 +269,18 @@ class ItemStream(_Stream[ItemT]):
     async def _item(self) -> ItemT | None:
         while True:
             while not self._items:
-                if (page := await self._window.next_page()) is None:
+                if (page := await self._next_page()) is None:
                     return None
-                self._items.extend(page.items)
+                self._items.extend(self._wanted_of(page.items))
+                self._window.left_out += self._rest
             item = self._items[0]
             if isinstance(item, Malformed):
                 if not self._skips_malformed:
                     raise item.error
                 self._progress.malformed += 1
+            self._window.left_out += item is None
             self._items.popleft()
-            if not isinstance(item, Malformed):
+            if item is not None and not isinstance(item, Malformed):
                 return item
 
 

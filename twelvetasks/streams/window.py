@@ -47,6 +47,8 @@ class Window(Generic[ItemT]):
         self.pages_done: int = 0
         self.unread: Sized = ()
         """Items of the pages returned that the caller has not received yet."""
+        self.left_out: int = 0
+        """Items of the pages returned that the caller will never receive."""
         self.response: Response | None = None
         """The newest answer with a page."""
         self._arrivals: deque[Read] = deque()
@@ -120,9 +122,9 @@ class Window(Generic[ItemT]):
         self._arrived.clear()
         await self._arrived.wait()
 
-    async def close(self, error: Exception | None = None) -> None:
+    async def close(self, error: Exception | None = None, *, complete: bool = False) -> None:
         """End every fetch and wait until it has ended; several may call this at once."""
-        self._end_observation(error=error)
+        self._end_observation(complete=complete, error=error)
         await end(self.fetches.values())
         self.fetches.clear()
 
@@ -140,7 +142,7 @@ class Window(Generic[ItemT]):
         return ListingFacts(
             report=self.report,
             total_results=self.progress.total_results,
-            tasks=self.progress.taken - len(self.unread),
+            tasks=self.progress.taken - len(self.unread) - self.left_out,
         )
 
     def _size(self) -> int:

@@ -10,9 +10,7 @@ from cloup import option_group
 from twelvetasks.cli.command import command
 from twelvetasks.cli.connection import Connection, single_request_options
 from twelvetasks.cli.kinds import kind_option, query_of
-from twelvetasks.cli.option_types import Moment
-from twelvetasks.cli.options import FILTERS, filter_options, in_time, is_recent, since_option
-from twelvetasks.listing import Listing
+from twelvetasks.cli.options import FILTERS, PERIOD, filter_options, in_time, period_options
 from twelvetasks.session import TaskSession
 
 __all__ = ["count_tasks"]
@@ -27,32 +25,18 @@ __all__ = ["count_tasks"]
         ("twelvetasks count --demo --kind embedding-tasks", "The items of another list."),
     ],
 )
-@option_group(FILTERS, kind_option, filter_options, since_option)
+@option_group(FILTERS, kind_option, filter_options, period_options)
 @single_request_options
-def count_tasks(
-    connection: Connection,
-    kind: str,
-    since: Moment | None,
-    **filters: Any,
-) -> None:
+def count_tasks(connection: Connection, kind: str, **filters: Any) -> None:
     """Count tasks, or other items: one small request, one number.
 
-    With --since they are read, and those since then are counted.
+    With --since or --until they are read and counted.
     """
-    query = query_of(kind, in_time(filters))
+    filters = in_time(filters)
+    period = {name: filters.pop(name) for name in PERIOD}
+    query = query_of(kind, filters)
 
     async def count_them(session: TaskSession) -> None:
-        listing = session.list(query)
-        click.echo(await (listing.count() if since is None else _counted(listing, since)))
+        click.echo(await session.list(query, **period).count())
 
     connection.run(count_them)
-
-
-async def _counted(listing: Listing[Any], since: Moment) -> int:
-    count = 0
-    async with listing as items:
-        async for item in items:
-            if not is_recent(item, since):
-                break
-            count += 1
-    return count

@@ -21,7 +21,6 @@ from twelvetasks.cli.connection import (
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.exit_codes import NOTHING_WRITTEN
 from twelvetasks.cli.kinds import kind_option
-from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import (
     FILTERS,
     ORDER,
@@ -29,8 +28,8 @@ from twelvetasks.cli.options import (
     columns_option,
     filter_options,
     order_options,
+    period_options,
     progress_option,
-    since_option,
     wide_option,
 )
 from twelvetasks.cli.output.formats import FORMATS
@@ -71,7 +70,7 @@ __all__ = ["list_tasks"]
     FILTERS,
     kind_option,
     filter_options,
-    since_option,
+    period_options,
 )
 @option_group(
     ORDER,
@@ -131,7 +130,6 @@ def list_tasks(
     connection: Connection,
     *,
     kind: str,
-    since: Moment | None,
     layout: str | None,
     columns: tuple[str, ...] | None,
     wide: bool,
@@ -150,7 +148,6 @@ def list_tasks(
     plan = planned(
         filters,
         kind=kind,
-        since=since,
         account=connection.account,
         layout=layout,
         columns=columns,

@@ -15,8 +15,7 @@ import click
 
 from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, with_times_of
 from twelvetasks.cli.kinds import KINDS, TASKS, query_of
-from twelvetasks.cli.option_types import Moment
-from twelvetasks.cli.options import in_time, is_recent
+from twelvetasks.cli.options import PERIOD, in_time
 from twelvetasks.cli.output.formats import COMPRESSED, RESUMABLE, chosen_format, item_writer
 from twelvetasks.cli.output.output_file import (
     OutputFile,
@@ -29,7 +28,7 @@ from twelvetasks.cli.output.output_file import (
 from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.streams.streams import PageStream
-from twelvetasks.values.models import Page, SortBy, SortOption
+from twelvetasks.values.models import Page, SortBy
 from twelvetasks.values.query import ListQuery
 
 __all__ = ["ListingPlan", "planned"]
@@ -49,7 +48,6 @@ class ListingPlan:
     output: Path | None
     options: Mapping[str, Any]
     """The other arguments of `TaskSession.list`."""
-    since: Moment | None
     asked: Mapping[str, Any]
     """All options that the result depends on, as JSON values by their flags."""
     resumable: bool
@@ -97,9 +95,8 @@ class ListingPlan:
         known = self._known(target)
         with listing_progress(target.console, asked=progress, done=done) as show:
             async for page in pages:
-                new = [item for item in page.items if item.id not in known]
-                recent = tuple(item for item in new if is_recent(item, self.since))
-                wanted = recent if most is None else recent[: most - done]
+                new = tuple(item for item in page.items if item.id not in known)
+                wanted = new if most is None else new[: most - done]
                 writer.write(wanted)
                 done += len(wanted)
                 target.keep(pages.checkpoint, done)
@@ -122,7 +119,7 @@ class ListingPlan:
 
     def _expected(self, pages: PageStream[Page[Any]], done: int) -> int | None:
         """Return how many tasks there will be; None if only reading tells."""
-        if self.since is not None:
+        if any(map(self.options.get, PERIOD)):
             return None
         most = self.options["max_items"]
         total = pages.total_results or 0
@@ -133,7 +130,6 @@ def planned(
     filters: Mapping[str, Any],
     *,
     kind: str,
-    since: Moment | None,
     account: Mapping[str, Any],
     layout: str | None,
     columns: tuple[str, ...] | None,
@@ -144,12 +140,6 @@ def planned(
 ) -> ListingPlan:
     """Make a plan from the options. Raises click.UsageError if they conflict."""
     layout = chosen_format(layout, output)
-    newest_first = filters["sort_option"] == SortOption.DESC
-    if since is not None and not (newest_first and filters["sort_by"] == SortBy.CREATED_AT):
-        raise click.UsageError(
-            "--since reads the newest first, by --sort-by created_at --sort-option desc; in "
-            "another order, see --created-at and --updated-at"
-        )
     if layout == "parquet" and output is None and is_terminal(sys.stdout):
         raise click.UsageError("Parquet is not for a terminal: give --output, or redirect it")
     if spreadsheet and layout != "csv":
@@ -162,17 +152,16 @@ def planned(
         if obstacle is not None:
             raise click.UsageError(obstacle)
         part = kept_part(output)
-    times = {"since": since, **filters}
     if part is not None:
-        times = with_times_of(times, part)
-    asked = as_json({**times, "format": layout, "columns": columns, **account})
+        filters = with_times_of(filters, part)
+    asked = as_json({**filters, "format": layout, "columns": columns, **account})
     for paging in ("page_limit", "exact"):
         del asked[paging]
     asked |= {} if kind == TASKS else {"kind": kind}
     if part is not None and output is not None:
         check_same(asked, part, output)
-    chosen = in_time({name: value for name, value in times.items() if name != "since"})
-    options = {name: chosen.pop(name) for name in ("max_items", "exact")}
+    chosen = in_time(filters)
+    options = {name: chosen.pop(name) for name in (*PERIOD, "max_items", "exact")}
     return ListingPlan(
         kind=kind,
         query=query_of(kind, chosen),
@@ -181,7 +170,6 @@ def planned(
         wide=wide,
         spreadsheet=spreadsheet,
         output=output,
-        since=times["since"],
         options=options,
         asked=asked,
         resumable=obstacle is None,

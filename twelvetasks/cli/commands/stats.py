@@ -15,15 +15,14 @@ from cloup import option_group
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connection_options
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.options import (
     FILTERS,
     OUTPUT,
+    PERIOD,
     filter_options,
     in_time,
-    is_recent,
+    period_options,
     progress_option,
-    since_option,
 )
 from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.own_files import is_device, output_path
@@ -32,10 +31,8 @@ from twelvetasks.cli.output.stats_chart import ASCII, BLOCKS, drawn_stats
 from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.session import TaskSession
 from twelvetasks.stats.summary import TaskStats
-from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.atomic_write import replace_text
 from twelvetasks.values.display import minute_text
-from twelvetasks.values.models import TaskPage
 
 __all__ = ["show_stats"]
 
@@ -54,7 +51,7 @@ __all__ = ["show_stats"]
 @option_group(
     FILTERS,
     filter_options,
-    since_option,
+    period_options,
     option("--exact", is_flag=True, help="Prove that no task is missed while the account changes."),
 )
 @option_group(
@@ -89,7 +86,6 @@ __all__ = ["show_stats"]
 def show_stats(
     connection: Connection,
     *,
-    since: Moment | None,
     layout: str | None,
     page: Path | None,
     top: int,
@@ -109,28 +105,17 @@ def show_stats(
         stats = TaskStats(top=top)
         async with session.tasks(**filters).pages() as pages:
             with listing_progress(out, asked=progress, done=0) as show:
-                await _add(pages, stats, since, show)
+                async for listed in pages:
+                    for task in listed.tasks:
+                        stats.add(task)
+                    total = max(pages.total_results or 0, stats.total)
+                    show(stats.total, None if any(map(filters.get, PERIOD)) else total)
         if write is not None:
-            write(stats, _about(connection, since=since, **filters))
+            write(stats, _about(connection, **filters))
         if layout or write is None:
             _print(out, stats, layout or ("chart" if is_terminal(sys.stdout) else "json"))
 
     connection.run(show_them)
-
-
-async def _add(
-    pages: PageStream[TaskPage],
-    stats: TaskStats,
-    since: Moment | None,
-    show: Callable[[int, int | None], None],
-) -> None:
-    """Add pages until a task is older than --since."""
-    async for page in pages:
-        for task in page.tasks:
-            if not is_recent(task, since):
-                return
-            stats.add(task)
-        show(stats.total, None if since else max(pages.total_results or 0, stats.total))
 
 
 def _print(out: Console, stats: TaskStats, layout: str) -> None:
@@ -172,9 +157,9 @@ def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
     return write
 
 
-def _about(connection: Connection, *, since: Moment | None, **filters: Any) -> str:
+def _about(connection: Connection, **filters: Any) -> str:
     """Return one line with the time, the account and the filters."""
-    chosen = {"since": since and since.at, **filters}
+    chosen = {name: filters[name] for name in PERIOD} | filters
     said = ", ".join(
         f"{name}={_written(value)}"
         for name, value in chosen.items()

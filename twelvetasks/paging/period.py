@@ -1,0 +1,77 @@
+"""The period in which the items of a listing were created: which are in it, and where it is over.
+
+The platform has a filter of this kind, but its meaning is not established, so items are chosen by
+the `created_at` that they show. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from twelvetasks.values.checks import aware_moment, refuse
+from twelvetasks.values.query import ListQuery
+from twelvetasks.values.resources import SortKey
+from twelvetasks.values.timestamps import parse_timestamp
+
+__all__ = ["Period"]
+
+ItemT = TypeVar("ItemT")
+
+
+@attrs.frozen(kw_only=True)
+class Period(Generic[ItemT]):
+    """From `since` on and before `until`; None is open. Raises InvalidArgumentError for no period.
+
+    An item without a time of creation counts as in it: nothing tells that it is not.
+    """
+
+    query: ListQuery[ItemT]
+    since: datetime | None = attrs.field(validator=attrs.validators.optional(aware_moment))
+    until: datetime | None = attrs.field(validator=attrs.validators.optional(aware_moment))
+    _created: SortKey[ItemT] = attrs.field(init=False)
+
+    @_created.default
+    def _time_of_creation(self) -> SortKey[ItemT]:
+        keys = {key.name: key for key in self.query.resource.sort_keys}
+        if "created_at" not in keys:
+            name = "until" if self.since is None else "since"
+            refuse(name, getattr(self, name), "the list does not tell when its items were created")
+        return keys["created_at"]
+
+    def __attrs_post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            refuse("since", self.since, f"must be before `until`, which is {self.until}")
+
+    @property
+    def _is_one_stretch(self) -> bool:
+        """Whether the listing is in the order of creation."""
+        return self.query.sort_key is self._created
+
+    @property
+    def comes_first(self) -> bool:
+        """Whether the listing begins with it, so that its first items are those of the listing."""
+        begins = self.since if self.query.ascending else self.until
+        return self._is_one_stretch and begins is None
+
+    def holds(self, item: ItemT) -> bool:
+        """Whether an item was created in it."""
+        at = self._at(item)
+        if at is None:
+            return True
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+    def is_over(self, item: ItemT) -> bool:
+        """Whether an item, and all that follow it in the order, were created outside of it."""
+        at = self._at(item)
+        if at is None or not self._is_one_stretch:
+            return False
+        if self.query.ascending:
+            return self.until is not None and at >= self.until
+        return self.since is not None and at < self.since
+
+    def _at(self, item: ItemT) -> datetime | None:
+        at: Any = self._created.read(item)
+        return parse_timestamp(at) if isinstance(at, str) else at
