@@ -206,11 +206,14 @@ async def test_a_listing_is_entered_once_at_a_time(session: TaskSession) -> None
         assert isinstance(await anext(stream), Task)
 
 
-async def test_ten_tasks_cost_one_request() -> None:
+@pytest.mark.parametrize("pause", [None, 0, 0.005])
+async def test_ten_tasks_cost_one_request(pause: float | None) -> None:
     async with listing_of(5000) as (platform, session):
         async with session.tasks() as stream:
             for _ in range(10):
                 await anext(stream)
+                if pause is not None:
+                    await asyncio.sleep(pause)
         assert len(platform.requests) == 1
 
 

@@ -443,6 +443,7 @@ class TestClosingDuringRequests:
     async def test_it_ends_a_fetch_that_has_not_begun(
         self, platform: FakePlatform, session: TaskSession
     ) -> None:
+        asyncio.get_running_loop().set_task_factory(None)  # an eager fetch begins at once
         before = asyncio.all_tasks()
         stream = aiter(session.tasks())
         reader = asyncio.create_task(stream.asend(None))

@@ -72,7 +72,8 @@ class Window(Generic[ItemT]):
             if (page := self.progress.take()) is not None:
                 self.pages_done += 1
                 self._warn_if_unproven()
-                self._fill()
+                if self._pages_asked > 1:  # else page 1 may be all that the reader wants
+                    self._fill()
                 return page
             if self.progress.finished:
                 self._warn_if_unproven()
