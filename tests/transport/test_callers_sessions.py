@@ -163,6 +163,22 @@ async def test_what_a_trace_hook_raises_is_typed_and_named(
         assert "why" in caught.value.reason
 
 
+async def test_no_error_shows_the_password_of_a_callers_proxy(platform: FakePlatform) -> None:
+    proxy = "http://anna:s3cr%40t@proxy.example:3128"
+    traces = failing_hook(
+        "on_connection_create_start",
+        lambda: aiohttp.ClientConnectionError(f"cannot connect through {proxy} to the host"),
+    )
+    async with (
+        aiohttp.ClientSession(trace_configs=[traces]) as client,
+        TaskSession(
+            platform.api_key, base_url=platform.base_url, retry=QUICK, client_session=client
+        ) as session,
+    ):
+        with pytest.raises(TransportError, match=r"through http://\*\*\*@proxy.example:3128 to"):
+            await within(session.tasks().count())
+
+
 class BrokenResolver(AbstractResolver):
     def __init__(self, error: Exception) -> None:
         self._error = error

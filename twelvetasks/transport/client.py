@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -49,6 +50,9 @@ T = TypeVar("T")
 
 UNANSWERED = RateReport()
 """What is known of a request before its answer."""
+
+_LOGIN = re.compile(r"(?<=://)[^\s/@]*@")
+"""The user and the password in an address: aiohttp names the proxy of a caller's session so."""
 
 
 class Client:
@@ -115,7 +119,7 @@ class Client:
                     # Beside the caller's own, which a request's would replace.
                     middlewares=(*getattr(session, "_middlewares", ()), send_once),
                     timeout=self._connections.limits(self.options, has_body=has_body),
-                    **self._connections.key(request.url, fresh=fresh),
+                    **self._connections.key(fresh=fresh),
                 ) as response,
             ):
                 self._connections.have_served = True
@@ -277,8 +281,8 @@ class Client:
         )
 
     def _quoted(self, text: str) -> str:
-        """Quote what another machine said, without the key."""
-        return excerpt(self._keys.redact(text))
+        """Quote what another machine or aiohttp said, without the key and a proxy's password."""
+        return excerpt(_LOGIN.sub("***@", self._keys.redact(text)))
 
     def _quoted_if_any(self, text: str | None) -> str | None:
         return None if text is None else self._quoted(text)

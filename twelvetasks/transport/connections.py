@@ -23,8 +23,8 @@ from twelvetasks.values.errors import SessionClosedError
 __all__ = ["Connections"]
 
 
-class _OwnName(str):
-    """A string that equals only itself."""
+class _NoName(str):
+    """An empty string that equals only itself."""
 
     __slots__ = ()
 
@@ -77,15 +77,13 @@ class Connections:
         named = {"User-Agent": user_agent(self._user_agent)} if self._user_agent else {}
         return named | ({"Connection": "close"} if fresh else {})
 
-    def key(self, url: URL, *, fresh: bool) -> dict[str, Any]:
+    def key(self, *, fresh: bool) -> dict[str, Any]:
         """Return what keeps a request in a caller's session off kept-alive connections.
 
-        aiohttp pools connections by their server name, too: this is the host's, as without it, but
-        equal to that of no connection in the pool.
+        aiohttp pools connections by the server name given, too. This one equals that of no
+        connection in the pool; it is empty, so the name is the host's, as without it.
         """
-        if not fresh or self.callers is None or not url.host:
-            return {}
-        return {"server_hostname": _OwnName(url.host)}
+        return {"server_hostname": _NoName()} if fresh and self.callers is not None else {}
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
