@@ -16,10 +16,12 @@ from aiohttp import web
 from tests.paging.histories import Setting, let_it_change
 from tests.paging.model import Account
 from twelvetasks import SortBy, SortOption, TaskQuery, TaskSession, TaskStatus
+from twelvetasks.paging.links import Edge, Link
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, examine_page
 from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
+from twelvetasks.paging.stamps import Stamps
 from twelvetasks.testing import FakePlatform
 
 Served = Callable[[Account, Read], KeyedPage[Any] | None]
@@ -187,6 +189,23 @@ def test_the_seals_that_changes_break_are_no_reason_to_give_up(
         ids = listed(account, query, seed=seed, at_once=32, next_of=next_of, change=mode)
         assert len(set(ids)) == len(ids)
         assert account.throughout <= set(ids)
+
+
+def test_a_page_that_waits_for_its_seal_is_judged_once_for_each_stamp(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judged: list[Link[Any]] = []
+
+    def may_seal(stamps: Stamps, left: Edge, right: Link[Any]) -> bool:
+        judged.append(right)
+        return is_sealable(stamps, left, right)
+
+    is_sealable = Stamps.may_seal
+    monkeypatch.setattr(Stamps, "may_seal", may_seal)
+    query: Any = setting(SortBy.CREATED_AT, SortOption.DESC).query_of(50)
+    account = Account(Random(0), 20_000, ties=1, query=query)
+    assert listed(account, query, seed=0, at_once=8) == account.ids
+    assert 300 < len(judged) < 1_200  # of 400 pages
 
 
 async def test_a_platform_that_sorts_by_nothing_else_is_listed_whole() -> None:

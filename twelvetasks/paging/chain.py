@@ -88,11 +88,12 @@ class Chain(Generic[ItemT]):
                 right.joined = left_has_arrived
                 del self.links[place + 1 :]
                 break
-            if right.page is not None and left_has_arrived and self._is_of_no_use(left, right):
+            judged = right.page is not None and left_has_arrived and not self._waits(left, right)
+            if judged and self._is_of_no_use(left, right):
                 # Even one that was joined: what it was joined to may have been of no use itself.
                 del self.links[place]
                 continue
-            if right.page is not None and left_has_arrived and not right.joined:
+            if judged and not right.joined:
                 right.joined = self._is_joined(left, right)
                 if left is not None and not right.joined and not self._awaits_seal(left, right):
                     if right.seeks is left and not right.is_noted:
@@ -180,6 +181,11 @@ class Chain(Generic[ItemT]):
             and self._stamps.seal(left, right)
         )
 
+    def _waits(self, left: Edge | None, right: Link[Any]) -> bool:
+        """Whether a read was found to wait for a seal, and no stamp has come since."""
+        stamps = self._stamps
+        return stamps is not None and self.awaits_seals and right.waits == (left, stamps.received)
+
     def _awaits_seal(self, left: Edge, right: Link[Any]) -> bool:
         """Whether a stamp that is still to come may seal the seam."""
         awaits = (
@@ -188,6 +194,8 @@ class Chain(Generic[ItemT]):
             and self._are_neighbours(left, right)
             and self._stamps.may_seal(left, right)
         )
+        if awaits and self._stamps is not None:
+            right.waits = (left, self._stamps.received)
         self.is_loud |= self.awaits_seals and not awaits and right.seeks is None
         return awaits
 

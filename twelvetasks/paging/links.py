@@ -141,6 +141,9 @@ class Link(Generic[ItemT]):
     failed: bool = False
     joined: bool = False
     """Whether it is known that nothing is missing between it and what is before it."""
+    waits: tuple[Edge, int] | None = None
+    """The edge before it and the number of stamps received when it was found to wait for a seal:
+    as long as both are the same, it need not be judged again."""
     is_noted: bool = False
     """Whether the edge before it has learned from it that it begins too late: once, when new."""
     page: KeyedPage[ItemT] | None = None

@@ -53,6 +53,8 @@ class Stamps:
         """Whether the listing's own first page is a stamp."""
         self.under_way: Read | None = None
         """The stamp that has been asked for and not been answered."""
+        self.received: int = 0
+        """How many have been received, or given up."""
         self._stamps: list[_Stamp] = []
         self._asked = 0
 
@@ -82,6 +84,7 @@ class Stamps:
     def receive(self, page: KeyedPage[Any], moment: int, *, asked: int | None = None) -> None:
         """Take in a stamp; one that spans too little proves nothing."""
         self.under_way = None
+        self.received += 1
         if self.query is None:
             return
         keys = page.keys
@@ -97,6 +100,7 @@ class Stamps:
     def fail(self) -> None:
         """Do without stamps from here on."""
         self.under_way = None
+        self.received += 1
         self._stamps.clear()
         self.query = None
 
