@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from contextvars import Context
-from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar, get_origin
 from weakref import WeakSet
 
@@ -26,14 +25,7 @@ from twelvetasks.transport.options import Options
 from twelvetasks.transport.retries import Budget
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
 from twelvetasks.transport.transport import Transport
-from twelvetasks.values.errors import (
-    REPORT_IT,
-    ApiError,
-    BadRequestError,
-    EndpointRemovedError,
-    NotFoundError,
-    ResponseError,
-)
+from twelvetasks.values.errors import REPORT_IT, ResponseError
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page
@@ -45,9 +37,6 @@ __all__ = ["Requests", "cancel", "class_of", "end"]
 MAY_LAG = 10.0
 """Seconds for which the platform may not yet know an item that it has just made. Our choice: a
 database whose replicas lag shows a new row after some seconds at most."""
-
-UPGRADE_REQUIRED = "api_upgrade_required"
-"""The platform's code for an endpoint that it serves no more."""
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")
@@ -162,28 +151,15 @@ class Requests:
     ) -> Answer:
         """Fetch one page of a query, as it comes."""
         url = query.url(self.base_url, page=read.page, page_limit=read.page_limit)
-        request = Request(method="GET", url=url, page=read.page, priority=read.start, budget=budget)
-        return await self.send(request, query.resource)
-
-    async def send(self, request: Request, resource: Resource[Any]) -> Answer:
-        """Send a request to a list, or to one of its items.
-
-        Raises EndpointRemovedError if the platform says that it has removed the list.
-        """
-        try:
-            return await self.transport.send(request)
-        except (BadRequestError, NotFoundError) as error:
-            if not _tells_of_removal(error, resource, listing=request.page is not None):
-                raise
-            removal = EndpointRemovedError(
-                error.reason,
-                advice=f"{resource.successor}. If the list should be there, check `base_url`",
-                status=error.status,
-                code=error.code,
-                request_id=error.request_id,
-                page=error.page,
-            )
-        raise removal
+        request = Request(
+            method="GET",
+            url=url,
+            page=read.page,
+            priority=read.start,
+            budget=budget,
+            successor=query.resource.successor,
+        )
+        return await self.transport.send(request)
 
     def structure_page(
         self, query: ListQuery[ItemT], read: Read, answer: Answer, *, strict: bool
@@ -211,8 +187,8 @@ class Requests:
 
     async def retrieve(self, query: ListQuery[ItemT], item_id: str) -> ItemT:
         """Fetch an item of a list with every field that the platform returns."""
-        request = Request(method="GET", url=self.base_url / query.path / item_id)
-        answer = await self.send(request, query.resource)
+        url, successor = self.base_url / query.path / item_id, query.resource.successor
+        answer = await self.transport.send(Request(method="GET", url=url, successor=successor))
         item: ItemT = self.structure_item(query.resource, answer, expected=item_id)
         return item
 
@@ -260,15 +236,6 @@ class Requests:
         if not fetch.cancelled():
             # Marks the error as seen: asyncio warns about a task whose error nobody has read.
             fetch.exception()
-
-
-def _tells_of_removal(error: ApiError, resource: Resource[Any], *, listing: bool) -> bool:
-    """Whether a refusal says that a list which was to be removed is gone."""
-    code = error.code or ""
-    gone = error.status == HTTPStatus.GONE or code == UPGRADE_REQUIRED
-    no_list = listing and error.status == HTTPStatus.NOT_FOUND
-    missing = code.startswith("resource_not_exist")
-    return bool(resource.successor) and (gone or (no_list and not missing))
 
 
 def _refuse_count() -> NoReturn:

@@ -54,7 +54,8 @@ async def delete(requests: Requests, task_id: str) -> None:
     """Delete a task; raises TaskNotDeletableError unless it is ready or failed."""
     try:
         url = requests.base_url / TASKS.path / task_id
-        await requests.send(Request(method="DELETE", url=url, accept=DELETED), TASKS)
+        request = Request(method="DELETE", url=url, accept=DELETED, successor=TASKS.successor)
+        await requests.transport.send(request)
     except BadRequestError as error:
         if error.code != NOT_DELETABLE:
             raise
@@ -74,7 +75,7 @@ async def delete(requests: Requests, task_id: str) -> None:
 async def create(requests: Requests, upload: Upload) -> Task:
     """Upload a video; return the new task, with only its id and its video's id."""
     try:
-        answer = await requests.send(
+        answer = await requests.transport.send(
             Request(
                 method="POST",
                 url=requests.base_url / TASKS.path,
@@ -82,8 +83,8 @@ async def create(requests: Requests, upload: Upload) -> Task:
                 is_upload=upload.has_bytes,
                 repeatable=upload.is_repeatable,
                 accept=CREATED,
-            ),
-            TASKS,
+                successor=TASKS.successor,
+            )
         )
         task = cast("Task", requests.structure_item(TASKS, answer))
     except (TransportError, ServerError, ResponseError) as error:

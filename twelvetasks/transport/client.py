@@ -133,7 +133,7 @@ class Client:
                         result = self._error_in(result, origin) or result
                 elif response.status >= HTTPStatus.BAD_REQUEST:
                     words = await read_words(response)
-                    result = self._refusal(response, words, report, origin)
+                    result = self._refusal(response, words, report, origin, request.successor)
                 else:
                     result = self._diversion(response, origin)
                 return Outcome(result=result, report=report)
@@ -213,7 +213,12 @@ class Client:
         }
 
     def _refusal(
-        self, response: aiohttp.ClientResponse, words: bytes, report: RateReport, origin: Origin
+        self,
+        response: aiohttp.ClientResponse,
+        words: bytes,
+        report: RateReport,
+        origin: Origin,
+        successor: str,
     ) -> TwelveTasksError:
         """Make the error for a status of 400 or more."""
         code, message = code_and_message(words, refused=True)
@@ -223,9 +228,8 @@ class Client:
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             host, proxy = response.url.raw_host or "", self._connections.proxy
             return refused_by_proxy(reason, response.status, host, proxy, origin)
-        kind, advice = kind_of_refusal(
-            response.status, code, listing=origin.get("page") is not None
-        )
+        listing = origin.get("page") is not None
+        kind, advice = kind_of_refusal(response.status, code, listing=listing, successor=successor)
         if response.status == HTTPStatus.UNAUTHORIZED and code is None and forwarded:
             advice = f"{advice}. Or the proxy refuses its user and password"
         wait = None

@@ -59,22 +59,19 @@ class Exchange:
     async def run(self) -> Answer:
         """Send the request until it succeeds, or raise the error of the last attempt."""
         try:
-            return await self._run()
+            outcome = await self._send_once()
+            if isinstance(outcome.result, Answer):
+                return outcome.result
+            if self._wait is None:
+                raise outcome.result
+            import stamina  # noqa: PLC0415 - most programs never retry, and it is slow to import
+
+            self._outcome = outcome
+            # The policy counts attempts, and so knows which one is the last.
+            retry = stamina.retry(on=self.wait_before_retry, attempts=None, timeout=None)
+            return await retry(self.attempt)()
         finally:
             self._note_wait(begins=False)
-
-    async def _run(self) -> Answer:
-        outcome = await self._send_once()
-        if isinstance(outcome.result, Answer):
-            return outcome.result
-        if self._wait is None:
-            raise outcome.result
-        import stamina  # noqa: PLC0415 - most programs never retry, and it is slow to import
-
-        self._outcome = outcome
-        # The policy counts attempts, and so knows which one is the last.
-        retry = stamina.retry(on=self.wait_before_retry, attempts=None, timeout=None)
-        return await retry(self.attempt)()
 
     async def attempt(self) -> Answer:
         """Return the answer, or raise the error, of the pending outcome, or of a new attempt."""

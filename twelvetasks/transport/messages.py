@@ -57,6 +57,8 @@ class Request:
     """Whether `body` can be made once more. Called after an attempt has failed."""
     accept: Container[int] = ONLY_OK
     """The HTTP statuses that are a success."""
+    successor: str = ""
+    """What to use once the platform has removed the list; empty if no removal is announced."""
     is_upload: bool = False
     """Whether it carries a video, and so takes long."""
     priority: float = 0

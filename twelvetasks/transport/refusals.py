@@ -13,6 +13,7 @@ from twelvetasks.transport.body import BodyFault, read_body
 from twelvetasks.values.errors import (
     AuthenticationError,
     BadRequestError,
+    EndpointRemovedError,
     NotFoundError,
     RateLimitedError,
     RequestTimeoutError,
@@ -20,6 +21,9 @@ from twelvetasks.values.errors import (
     TwelveTasksError,
 )
 from twelvetasks.values.words import words_in
+
+UPGRADE_REQUIRED = "api_upgrade_required"
+"""The platform's code for an endpoint that it serves no more."""
 
 LONGEST_REFUSAL = 64 * 1024
 """The most bytes of a body that are searched for a message: parsed JSON takes much memory."""
@@ -45,14 +49,33 @@ async def read_words(response: aiohttp.ClientResponse) -> bytes:
 
 
 def kind_of_refusal(
-    status: int, code: str | None, *, listing: bool
+    status: int, code: str | None, *, listing: bool, successor: str = ""
 ) -> tuple[type[TwelveTasksError], str]:
     """Return the error class for a status of 400 or more, and its advice.
 
+    `listing`: the request was for a page. `successor`: what to use once the list is removed.
     The platform answers 403 with a code such as ``read_not_allowed`` for an id of another account.
     """
+    kind, advice = _usual_kind(status, code, listing=listing)
+    gone = status == HTTPStatus.GONE or code == UPGRADE_REQUIRED
+    no_list = listing and status == HTTPStatus.NOT_FOUND and not _is_of_item(code)
+    if successor and (gone or no_list) and issubclass(kind, (BadRequestError, NotFoundError)):
+        return (
+            EndpointRemovedError,
+            f"{successor}. If the list should be there, check `base_url`",
+        )
+    return kind, advice
+
+
+def _is_of_item(code: str | None) -> bool:
+    """Whether a code says that an item is missing, and not a list."""
+    return (code or "").startswith("resource_not_exist")
+
+
+def _usual_kind(
+    status: int, code: str | None, *, listing: bool
+) -> tuple[type[TwelveTasksError], str]:
     foreign = (code or "").endswith("_not_allowed")
-    missing = (code or "").startswith("resource_not_exist")
     match status:
         case HTTPStatus.FORBIDDEN if foreign:
             return NotFoundError, "Check the id: it belongs to another account than the API key"
@@ -60,7 +83,7 @@ def kind_of_refusal(
             return AuthenticationError, "Check the API key: keys expire unless they are set not to"
         case HTTPStatus.FORBIDDEN:
             return AuthenticationError, "Check the API key and what it gives access to"
-        case HTTPStatus.NOT_FOUND if listing and not missing:
+        case HTTPStatus.NOT_FOUND if listing and not _is_of_item(code):
             return NotFoundError, "Check the session's `base_url`: there is no such list at it"
         case HTTPStatus.NOT_FOUND:
             return NotFoundError, "Check the id, and that it belongs to this account"
