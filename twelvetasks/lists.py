@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from twelvetasks.listing import Listing, TaskListing
 from twelvetasks.paging.options import ListingOptions, OnMalformed
@@ -44,6 +44,7 @@ from twelvetasks.values.indexed_assets import (
 from twelvetasks.values.models import SortBy, SortOption
 from twelvetasks.values.query import ListQuery, SortByName, SortOptionName
 from twelvetasks.values.ranges import RangeFilter
+from twelvetasks.values.suggestions import OF_A_SESSION, missing_attribute, suggesting
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
 
 __all__ = ["Lists"]
@@ -59,6 +60,12 @@ class Lists:
 
     _requests: Requests
 
+    if not TYPE_CHECKING:  # type checkers would take any name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise missing_attribute(self, name, OF_A_SESSION.get(name))
+
+    @suggesting
     def tasks(
         self,
         *,
@@ -148,6 +155,7 @@ class Lists:
             on_malformed=on_malformed,
         )
 
+    @suggesting
     def indexed_assets(
         self,
         index_id: str,
@@ -207,6 +215,7 @@ class Lists:
             on_malformed=on_malformed,
         )
 
+    @suggesting
     def embedding_tasks(
         self,
         *,
@@ -246,6 +255,7 @@ class Lists:
             on_malformed=on_malformed,
         )
 
+    @suggesting
     def analysis_tasks(
         self,
         *,
@@ -287,6 +297,7 @@ class Lists:
             on_malformed=on_malformed,
         )
 
+    @suggesting
     def analysis_batches(
         self,
         *,
@@ -348,7 +359,7 @@ class Lists:
 
     def list(
         self,
-        query: ListQuery[Any],
+        query: ListQuery[Any] | None = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -370,6 +381,8 @@ class Lists:
         Sends no request until the listing is iterated or awaited. Raises InvalidArgumentError for a
         value out of range, and for a checkpoint of another listing.
         """
+        if query is None:
+            raise TypeError("list() needs a query; call session.tasks(...) to list tasks")
         if not isinstance(query, ListQuery):
             refuse("query", query, "must be a TaskQuery, or a query of another list")
         options = ListingOptions[Any](

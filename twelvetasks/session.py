@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from os import PathLike
 from ssl import SSLContext
-from typing import Any, NoReturn, Self, SupportsIndex, TypeVar
+from typing import Any, NoReturn, Self, SupportsIndex
 
 import aiohttp
 import attrs
@@ -47,14 +47,13 @@ from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import check_flag, refuse
 from twelvetasks.values.errors import SessionClosedError
 from twelvetasks.values.models import Task
+from twelvetasks.values.suggestions import suggesting
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
 from twelvetasks.watching.keeping import CheckpointStore
 from twelvetasks.watching.plan import WatchPlan
 from twelvetasks.watching.watch import Announcer, TaskWatch
 
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
-
-ItemT = TypeVar("ItemT")
 
 
 class TaskSession(Lists):
@@ -324,6 +323,7 @@ class TaskSession(Lists):
         )
         return TaskWatch(self._requests, plan, webhooks)
 
+    @suggesting
     async def task(self, task_id: str | Task) -> Task:
         """Fetch one task, given as a `Task` or by its id: with `hls`, which listings leave out.
 

@@ -1,0 +1,139 @@
+"""Names that a session does not have: the error says what to call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import functools
+import inspect
+import io
+import pickle
+import pydoc
+import re
+import sys
+import types
+import weakref
+from typing import Any
+
+import pytest
+import twelvelabs
+
+from twelvetasks import Listing, TaskQuery, TaskSession
+
+SDK = twelvelabs.AsyncTwelveLabs(api_key="tlk_0")
+LISTS = ("indexed_assets", "embedding_tasks", "analysis_tasks", "analysis_batches")
+
+
+def names_in(one: object) -> list[str]:
+    return [name for name in dir(one) if not name.startswith(("_", "with_"))]
+
+
+@pytest.fixture
+def session() -> Any:
+    return TaskSession("tlk_0")
+
+
+def shown(error: Exception) -> str:
+    """Return what Python shows of an error that nobody catches."""
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        sys.__excepthook__(type(error), error, None)
+    return stderr.getvalue()
+
+
+def meant(one: object, name: str) -> str:
+    """Return the call that the error of a missing name mentions, which has to exist."""
+    assert not hasattr(one, name)
+    with pytest.raises(AttributeError, match=f" has no attribute '{name}'; did you mean") as caught:
+        getattr(one, name)
+    assert shown(caught.value).endswith("`?\n"), "Python adds no guess of its own"
+    message = str(caught.value)
+    for called in re.findall(r"session\.(\w+)\(", message):
+        assert callable(getattr(TaskSession, called))
+    for called in re.findall(r"\)\.(\w+)\(", message):
+        assert callable(getattr(Listing, called))
+    assert "session." in message
+    return message.partition("`")[2].removesuffix("`?")
+
+
+def test_each_name_of_the_official_sdks_tasks_names_a_call(session: Any) -> None:
+    assert {name: meant(session.tasks, name) for name in names_in(SDK.tasks)} == {
+        "list": "session.tasks(...)",
+        "retrieve": "await session.task(task_id)",
+        "create": "await session.create(index_id=..., video_url=...)",
+        "create_bulk": "await session.create(index_id=..., video_url=...)",
+        "delete": "await session.delete(task)",
+        "wait_for_done": "await session.wait(task)",
+    }
+    # Before its release 1.0 it was `client.task`.
+    assert meant(session.task, "list") == "session.tasks(...)"
+
+
+@pytest.mark.parametrize("name", ["indexes", "embed", "analyze", "analyze_async", "assets"])
+def test_so_does_each_part_of_the_official_sdk_that_has_a_list_here(
+    session: Any, name: str
+) -> None:
+    assert name in names_in(SDK)
+    meant(session, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("get", "await session.task(task_id)"),
+        ("retrieve", "await session.task(task_id)"),
+        ("list_tasks", "session.tasks(...)"),
+        ("upload", "await session.create(index_id=..., video_url=...)"),
+        ("wait_for_done", "await session.wait(task)"),
+        ("close", "await session.aclose()"),
+        ("count", "session.tasks(...).count(...)"),
+        ("to_pandas", "session.tasks(...).to_pandas(...)"),
+    ],
+)
+def test_so_does_what_comes_to_mind(session: Any, name: str, call: str) -> None:
+    assert meant(session, name) == call
+
+
+@pytest.mark.parametrize("of", LISTS)
+def test_the_other_lists_say_the_same_of_themselves(session: Any, of: str) -> None:
+    assert meant(getattr(session, of), "list") == f"session.{of}(...)"
+    assert meant(getattr(session, of), "retrieve") == f"await session.{of}(...).retrieve(id)"
+    assert meant(getattr(session, of), "wait_for_done") == f"await session.{of}(...).wait(id)"
+
+
+def test_a_list_of_nothing_names_the_list_of_tasks(session: Any) -> None:
+    for call in (session.list, functools.partial(session.list, max_items=3)):
+        with pytest.raises(TypeError, match=r"needs a query; .* session\.tasks\(\.\.\.\)"):
+            call()
+    assert repr(session.list(TaskQuery())) == repr(session.tasks())
+
+
+def test_any_other_name_is_missed_as_usual(session: Any) -> None:
+    for one, kind in ((session, "TaskSession"), (session.tasks, "method")):
+        with pytest.raises(AttributeError, match=f"^'{kind}' object has no attribute 'xyz'$"):
+            _ = one.xyz
+    with pytest.raises(AttributeError) as caught:
+        _ = session.taskss
+    assert shown(caught.value).endswith("Did you mean: 'tasks'?\n")
+
+
+@pytest.mark.parametrize("name", ["tasks", "task", *LISTS])
+def test_the_methods_are_methods_all_the_same(session: Any, name: str) -> None:
+    method, function = getattr(session, name), getattr(TaskSession, name)
+    plain = types.MethodType(function, session)
+    assert inspect.isfunction(function)
+    assert inspect.ismethod(method)
+    assert isinstance(method, types.MethodType)
+    assert asyncio.iscoroutinefunction(method) == inspect.iscoroutinefunction(function)
+    assert inspect.signature(method) == inspect.signature(plain)
+    assert pydoc.render_doc(method) == pydoc.render_doc(plain)
+    assert f" {name}(" in pydoc.plain(pydoc.render_doc(TaskSession))
+    assert (repr(method), dir(method)) == (repr(plain), dir(plain))
+    assert method == plain == getattr(session, name) != getattr(TaskSession("tlk_1"), name)
+    assert {method: 1}[getattr(session, name)] == hash(method) - hash(plain) + 1
+    assert (method.__self__, method.__func__, method.__name__) == (session, function, name)
+    assert copy.copy(method) == method
+    assert weakref.ref(method)() is method
+    assert weakref.WeakMethod(method)() == method
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(method)
