@@ -11,7 +11,8 @@ percent more (`python -m tests.benchmarks structure`). Here three things are dif
   when it is whole.
 
 Who needs no models, as data frames do, asks for a page of `AsRow[Task]`: objects of the usual shape
-then stay rows, in which only the times are read, and all others become models.
+then stay rows, in which only the times are read, and all others become models. Who writes items out
+again asks for `AsSent[Task]`: these rows keep the text of times, and encode as what was sent.
 
 The hooks are registered with cattrs like any other. They refuse nothing: what is not usual goes to
 the general hook of the model, and what they take they read as that does.
@@ -20,6 +21,7 @@ the general hook of the model, and what they take they read as that does.
 from __future__ import annotations
 
 import functools
+import itertools
 import types
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -42,6 +44,7 @@ from twelvetasks.values.timestamps import parse_timestamp
 
 __all__ = [
     "AsRow",
+    "AsSent",
     "FastHooks",
     "Hook",
     "field_types",
@@ -57,6 +60,10 @@ ModelT = TypeVar("ModelT")
 AsRow = Annotated[ModelT, "as a row"]
 """A model, or a msgspec struct with attributes of the same names. A status in a struct is a plain
 string, and a list of values a list."""
+
+AsSent = Annotated[ModelT, "as sent"]
+"""A model, or a msgspec struct that msgspec encodes as the JSON that `to_json` gives. In a struct a
+time is the text that was sent, and what was not sent is `msgspec.UNSET`."""
 
 LARGEST = 2**63 - 1
 """The largest whole number that msgspec compares with a bound; a larger one is not usual."""
@@ -86,6 +93,8 @@ class _Kind:
     """The statement that checks and reads a value of a row that is kept; empty if none does."""
     wire_kept: Any = None
     """The type that msgspec checks in a row that is kept, if it is another."""
+    sent: str = ""
+    """The condition under which a value of a row is not written as it was sent; empty for none."""
 
 
 _KINDS: dict[Any, _Kind] = {
@@ -102,14 +111,22 @@ _KINDS: dict[Any, _Kind] = {
     float: _Kind(
         wire=Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)] | float,
         check=f"type(value) is not float and (type(value) is not int or abs(value) > {LARGEST})",
+        # Beyond these, Python and msgspec write exponents in different ways.
+        sent="value and not 1e-4 <= abs(value) < 1e16",
     ),
     datetime: _Kind(
         wire=str,
         check="type(value) is not str",
         read=_READ_TIME,
         keep=f"sent.{{field}} = {_READ_TIME}",
+        sent=f"not ({_READ_TIME})",  # It only refuses what is no time.
     ),
-    AnyData: _Kind(wire=Any, read="any_data(value, None)", keep="any_data(value, None)"),
+    AnyData: _Kind(
+        wire=Any,
+        read="any_data(value, None)",
+        keep="any_data(value, None)",
+        sent="type(value) is not str",
+    ),
     tuple[str, ...]: _Kind(
         wire=list[str],
         check="type(value) is not list or not strings.issuperset(map(type, value))",
@@ -126,6 +143,8 @@ class _Functions:
     kept_row: type[msgspec.Struct]
     """A row that is not made a model: what was not sent is None in it."""
     keep_row: Callable[[Any], Any]
+    as_sent: Callable[[Any], Any]
+    """Return a row if it encodes as what was sent, else a model."""
     from_row: Callable[[Any], Any]
     from_dict: Callable[[Any], Any]
 
@@ -177,6 +196,7 @@ class FastHooks:
             "known": known,
             "model": get_origin(model) or model,
             "new": object.__new__,
+            "plain": (msgspec.UnsetType, str, types.NoneType),
             "older": frozenset(older_names(get_origin(model) or model).values()),
             "parse_timestamp": parse_timestamp,
             "read_usual_time": datetime.fromisoformat,
@@ -187,7 +207,7 @@ class FastHooks:
         beside: tuple[str, ...] = getattr(scope["model"], "_often_beside", ())
         scope["keep_beside"] = _beside_keeper(beside, self._any_data)
         wires, kept_wires = [], []
-        keep_row = ["def keep_row(sent):"]
+        keep_row, as_sent = ["def keep_row(sent):"], ["def as_sent(sent):"]
         from_row = ["def from_row(sent):", " draft, nulls = new(Draft), False"]
         from_dict = [
             "def from_dict(sent):",
@@ -205,6 +225,11 @@ class FastHooks:
             if kind.keep:
                 keep_row.append(f" value = sent.{field}")
                 keep_row.append(f" if value is not None: {kind.keep.format(field=field)}")
+            if optional:
+                as_sent.append(f" if sent.{field} is None: return from_row(sent)")
+            if kind.sent:
+                as_sent.append(f" value = sent.{field}")
+                as_sent.append(f" if value is not UNSET and ({kind.sent}): return from_row(sent)")
             read_row = kind.read if kind.read_row is None else kind.read_row
             from_row += [
                 f" value = sent.{field}",
@@ -231,8 +256,11 @@ class FastHooks:
             *end,
         ]
         keep_row += [f" if {has_beside}: keep_beside(sent)", " return sent"]
+        as_sent += [f" if type(sent.{one}) not in plain: return from_row(sent)" for one in beside]
+        as_sent.append(" return sent")
         extra = ["def extra(sent):", f" return keep_beside(sent) if {has_beside} else NO_EXTRA"]
-        exec("\n".join(from_row + from_dict + keep_row + extra), scope)  # noqa: S102 - made of the models' own names only
+        generated = (from_row, from_dict, keep_row, as_sent, extra)
+        exec("\n".join(itertools.chain(*generated)), scope)  # noqa: S102 - made of the models' own names only
 
         def struct(kind: str, fields: list[Any]) -> type[msgspec.Struct]:
             return msgspec.defstruct(
@@ -249,6 +277,7 @@ class FastHooks:
             row=struct("Row", wires),
             kept_row=struct("KeptRow", kept_wires),
             keep_row=scope["keep_row"],
+            as_sent=scope["as_sent"],
             from_row=scope["from_row"],
             from_dict=scope["from_dict"],
         )
@@ -262,12 +291,13 @@ class FastHooks:
             return attrs.evolve(_KINDS[str], read=f"{field}_names.get(value, value)")
         is_list = get_origin(type_) is tuple
         member = get_args(type_)[0] if is_list else type_
-        stays_row = get_origin(member) is Annotated
-        inner = self._of(get_args(member)[0] if stays_row else member)
-        scope[f"{field}_row"] = inner.keep_row if stays_row else inner.from_row
-        scope[f"{field}_dict"], scope[f"{field}_keep"] = inner.from_dict, inner.keep_row
+        (form,) = getattr(member, "__metadata__", ("a model",))
+        inner = self._of(member if form == "a model" else get_args(member)[0])
+        in_form = {"a model": inner.from_row, "as a row": inner.keep_row, "as sent": inner.as_sent}
+        scope[f"{field}_row"], scope[f"{field}_dict"] = in_form[form], inner.from_dict
+        scope[f"{field}_keep"], scope[f"{field}_sent"] = inner.keep_row, inner.as_sent
         if is_list:
-            row: Any = inner.kept_row if stays_row else inner.row
+            row: Any = inner.kept_row if form == "as a row" else inner.row
             return _Kind(
                 wire=list[row],
                 check="type(value) is not list",
@@ -275,6 +305,7 @@ class FastHooks:
                 read_row=f"tuple([{field}_row(one) for one in value])",
                 keep=f"[{field}_keep(one) for one in value]",
                 wire_kept=list[inner.kept_row],  # type: ignore[name-defined]
+                sent=f"any({field}_sent(one) is not one for one in value)",
             )
         return _Kind(
             wire=inner.row,
@@ -282,6 +313,7 @@ class FastHooks:
             read_row=f"{field}_row(value)",
             keep=f"{field}_keep(value)",
             wire_kept=inner.kept_row,
+            sent=f"{field}_sent(value) is not value",
         )
 
 

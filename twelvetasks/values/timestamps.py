@@ -11,7 +11,13 @@ import re
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import SupportsIndex
 
-__all__ = ["format_timestamp", "parse_timestamp", "uniform_timestamp", "utc_timestamp"]
+__all__ = [
+    "format_timestamp",
+    "is_uniform",
+    "parse_timestamp",
+    "uniform_timestamp",
+    "utc_timestamp",
+]
 
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):\d\d:(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)",
@@ -55,6 +61,14 @@ def parse_timestamp(text: str) -> datetime:
     if value.year in (MINYEAR, MAXYEAR):
         _check_year(value, text)
     return value
+
+
+def is_uniform(text: str) -> bool:
+    """Whether an RFC 3339 date-time, no leap second, has milliseconds and is in UTC, as most are.
+
+    Then it is what `uniform_timestamp` writes, and Python reads it without `parse_timestamp`.
+    """
+    return len(text) == 24 and text[10] == "T" and text[23] == "Z"
 
 
 def _is_usual(fraction: str, offset: str) -> bool:

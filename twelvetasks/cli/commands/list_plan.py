@@ -16,7 +16,13 @@ import click
 from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, with_times_of
 from twelvetasks.cli.kinds import KINDS, TASKS, query_of
 from twelvetasks.cli.options import PERIOD, in_time
-from twelvetasks.cli.output.formats import COMPRESSED, RESUMABLE, chosen_format, item_writer
+from twelvetasks.cli.output.formats import (
+    AS_SENT,
+    COMPRESSED,
+    RESUMABLE,
+    chosen_format,
+    item_writer,
+)
 from twelvetasks.cli.output.output_file import (
     OutputFile,
     Part,
@@ -27,6 +33,7 @@ from twelvetasks.cli.output.output_file import (
 )
 from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.terminal import is_terminal
+from twelvetasks.conversion.as_sent import as_sent
 from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.models import Page, SortBy
 from twelvetasks.values.query import ListQuery
@@ -162,9 +169,10 @@ def planned(
         check_same(asked, part, output)
     chosen = in_time(filters)
     options = {name: chosen.pop(name) for name in (*PERIOD, "max_items", "exact")}
+    query = query_of(kind, chosen)
     return ListingPlan(
         kind=kind,
-        query=query_of(kind, chosen),
+        query=as_sent(query) if layout in AS_SENT else query,
         layout=layout,
         columns=columns,
         wide=wide,

@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from operator import attrgetter
 from typing import Any
 
 import attrs
 import click
+import msgspec
+from msgspec import UNSET
 
 from twelvetasks.cli.kinds import kind_of
+from twelvetasks.conversion.as_sent import present
 from twelvetasks.conversion.convert import to_dict
 from twelvetasks.conversion.fast_hooks import field_types, is_model, status_of, without_none
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.models import Task
-from twelvetasks.values.timestamps import format_timestamp, uniform_timestamp
+from twelvetasks.values.timestamps import (
+    format_timestamp,
+    is_uniform,
+    parse_timestamp,
+    uniform_timestamp,
+)
 
 __all__ = [
     "Columns",
@@ -30,6 +39,7 @@ __all__ = [
     "complete_columns",
     "subset",
     "text_of",
+    "texts_of",
 ]
 
 PARTED = ("system_metadata", "video_source", "error")
@@ -78,24 +88,72 @@ def columns_of(model: Any) -> Columns:
 def _field(item: Any, name: str) -> Any:
     for part in name.split("."):
         item = getattr(item, part, None)
-    return item
+    return present(item)
 
 
-def value_of(item: Any, name: str) -> Any:
+def value_of(model: Any, item: Any, name: str) -> Any:
     """Return the value of a column; None if the platform did not send one."""
-    value = _field(item, name)
+    made_of_others = getattr(model, name, None)
+    if isinstance(made_of_others, property) and made_of_others.fget is not None:
+        value = made_of_others.fget(item)
+    else:
+        value = _field(item, name)
     if isinstance(value, datetime):
         return format_timestamp(value)
-    if isinstance(value, tuple):
-        return [to_dict(one) if is_model(type(one)) else one for one in value]
+    if isinstance(value, (tuple, list)):
+        return [_as_json(one) for one in value]
+    return _as_json(value)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
     return to_dict(value) if is_model(type(value)) else value
 
 
 def text_of(item: Any, name: str) -> str:
-    """Return the value of a column as text, times in one spelling; empty if there is none."""
-    if isinstance(moment := _field(item, name), datetime):
-        return uniform_timestamp(moment)
-    value = value_of(item, name)
+    """Return the value of a column of a model as text, times in one spelling; empty without one."""
+    return str(texts_of(type(item), [item], name)[0])
+
+
+def texts_of(model: Any, items: Sequence[Any], name: str) -> list[Any]:
+    """Return the values of a column as text, times in one spelling, or as what becomes that text.
+
+    Items that stay as they were sent have the text of what the model of them would have.
+    """
+    kind = _kind_of(model, name)
+    if kind is None:
+        return [_text(value_of(model, item, name)) for item in items]
+    if "." in name:
+        values = [_field(item, name) for item in items]
+    else:
+        values = list(map(attrgetter(name), items))
+    if kind is datetime:
+        return list(map(_time_text, values))
+    return ["" if value is None or value is UNSET else value for value in values]
+
+
+@functools.cache
+def _kind_of(model: Any, name: str) -> Any:
+    """Return the type of a column of one value; None for any other."""
+    if name not in columns_of(model).flat:
+        return None
+    for part in name.split("."):
+        if part not in (types := field_types(model)):
+            return None
+        model, _ = without_none(types[part])
+    return model
+
+
+def _time_text(value: Any) -> str:
+    if value is None or value is UNSET:
+        return ""
+    if type(value) is str:
+        return value if is_uniform(value) else uniform_timestamp(parse_timestamp(value))
+    return uniform_timestamp(value)
+
+
+def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, (Mapping, list)):
@@ -103,16 +161,16 @@ def text_of(item: Any, name: str) -> str:
     return str(value)
 
 
-def subset(item: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return these fields at their places in the API's JSON, so that parsers of items accept it."""
-    in_json = json_names(type(item))
+def subset(model: Any, item: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return these fields at their places in the API's JSON, so that readers of items accept it."""
+    in_json = json_names(model)
     chosen: dict[str, Any] = {}
     for name in names:
         outer, _, inner = name.partition(".")
         if inner:
-            chosen.setdefault(outer, {})[inner] = value_of(item, name)
+            chosen.setdefault(outer, {})[inner] = value_of(model, item, name)
         else:
-            chosen[in_json.get(name, name)] = value_of(item, name)
+            chosen[in_json.get(name, name)] = value_of(model, item, name)
     return chosen
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from twelvetasks.cli.output.columns import text_of
+from twelvetasks.cli.output.columns import texts_of
 from twelvetasks.cli.terminal import Console, is_terminal, printable
 
 __all__ = ["CsvWriter"]
@@ -34,6 +34,7 @@ class CsvWriter:
     """Rows of chosen columns. A part that was written earlier has the heading already."""
 
     out: Console
+    model: Any
     columns: tuple[str, ...]
     begun: bool = False
     spreadsheet: bool = False
@@ -42,12 +43,16 @@ class CsvWriter:
     def write(self, items: tuple[Any, ...]) -> None:
         """Write a row for each."""
         names = self.columns
-        rows = [[text_of(item, name) for name in names] for item in items]
+        cells = [texts_of(self.model, items, name) for name in names]
         if self.spreadsheet:
-            rows = [[_as_text(cell, n) for cell, n in zip(row, names, strict=True)] for row in rows]
+            cells = [
+                [_as_text(str(cell), name) for cell in column]
+                for name, column in zip(names, cells, strict=True)
+            ]
             if not self.begun:
                 self.out.file.write(_BYTE_ORDER_MARK)
-        self._put(rows if self.begun else [list(names), *rows])
+        rows = list(zip(*cells, strict=True))
+        self._put(rows if self.begun else [names, *rows])
         self.begun = True
 
     def finish(self) -> None:
@@ -55,18 +60,25 @@ class CsvWriter:
         if not self.begun:
             self.write(())
 
-    def _put(self, rows: Iterable[Iterable[str]]) -> None:
-        in_terminal = is_terminal(self.out.file)
-        text = io.StringIO()
-        plain = csv.writer(text, lineterminator="\n")
-        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for row in rows:
-            cells = [printable(cell) for cell in row] if in_terminal else list(row)
-            # Before Python 3.13 csv does not quote a lone carriage return, which ends a row.
-            lines = quoted if any("\r" in cell for cell in cells) else plain
-            lines.writerow(cells)
-        if in_terminal:
-            self.out.out(text.getvalue(), end="", highlight=False)
+    def _put(self, rows: Sequence[Sequence[Any]]) -> None:
+        if is_terminal(self.out.file):
+            shown = [[printable(str(cell)) for cell in row] for row in rows]
+            self.out.out(_lines(shown), end="", highlight=False)
         else:
-            self.out.file.write(text.getvalue())
+            self.out.file.write(_lines(rows))
             self.out.file.flush()
+
+
+def _lines(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    plain = csv.writer(text, lineterminator="\n")
+    plain.writerows(rows)
+    if "\r" not in (written := text.getvalue()):
+        return written
+    # Before Python 3.13 csv does not quote a lone carriage return, which ends a row.
+    text = io.StringIO()
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
+    return text.getvalue()

@@ -24,7 +24,15 @@ from twelvetasks.cli.terminal import Console, is_terminal, printable
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.models import SortBy, Task
 
-__all__ = ["COMPRESSED", "FORMATS", "RESUMABLE", "Writer", "chosen_format", "item_writer"]
+__all__ = [
+    "AS_SENT",
+    "COMPRESSED",
+    "FORMATS",
+    "RESUMABLE",
+    "Writer",
+    "chosen_format",
+    "item_writer",
+]
 
 FORMATS = ("table", "jsonl", "json", "csv", "parquet", "ids")
 
@@ -41,6 +49,9 @@ ENDINGS = {
     ".ids": "ids",
 }
 """The format that the ending of a file name stands for."""
+
+AS_SENT = ("jsonl", "json", "csv", "ids")
+"""The formats whose writers take items that stay as they were sent."""
 
 COMPRESSED = ".gz"
 
@@ -125,12 +136,12 @@ def item_writer(
     out = target.console
     match layout:
         case "jsonl":
-            return JsonLinesWriter(out, columns)
+            return JsonLinesWriter(out, model, columns)
         case "json":
-            return JsonArrayWriter(out, columns)
+            return JsonArrayWriter(out, model, columns)
         case "csv":
             flat = columns or columns_of(model).flat
-            return CsvWriter(out, flat, begun=begun, spreadsheet=spreadsheet)
+            return CsvWriter(out, model, flat, begun=begun, spreadsheet=spreadsheet)
         case "parquet":
             return ParquetWriter(target.binary, model, columns)
         case "ids":

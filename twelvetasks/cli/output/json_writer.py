@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 
 from twelvetasks.cli.output.columns import subset
 from twelvetasks.cli.terminal import Console, is_terminal
+from twelvetasks.conversion.as_sent import json_lines
 from twelvetasks.conversion.convert import to_dict, to_json
 from twelvetasks.values.display import terminal_json
 
 __all__ = ["JsonArrayWriter", "JsonLinesWriter", "write_item", "write_json"]
 
 
-def _object(item: Any, columns: tuple[str, ...] | None) -> str:
-    """Write an item as the API sent it, or the chosen columns of it."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _lines(items: Iterable[Any], model: Any, columns: tuple[str, ...] | None) -> str:
+    """Write items as the API sent them, or the chosen columns of them: an object a line."""
     if columns is None:
-        return to_json(item)
-    chosen = subset(item, columns)
-    return json.dumps(chosen, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return json_lines(items)
+    return "".join(f"{_ENCODER.encode(subset(model, item, columns))}\n" for item in items)
 
 
 @attrs.frozen
@@ -28,11 +32,12 @@ class JsonLinesWriter:
     """A line for every item."""
 
     out: Console
+    model: Any
     columns: tuple[str, ...] | None = None
 
     def write(self, items: tuple[Any, ...]) -> None:
         """Write a line for each."""
-        write_json(self.out, "".join(f"{_object(item, self.columns)}\n" for item in items))
+        write_json(self.out, _lines(items, self.model, self.columns))
 
     def finish(self) -> None:
         """Write nothing: lines need no end."""
@@ -43,16 +48,17 @@ class JsonArrayWriter:
     """An array with an element a line; without its end it is not JSON."""
 
     out: Console
+    model: Any
     columns: tuple[str, ...] | None = None
     _before: str = attrs.field(default="[\n", init=False)
 
     def write(self, items: tuple[Any, ...]) -> None:
         """Write an element for each."""
-        written = []
-        for item in items:
-            written.append(f"{self._before}{_object(item, self.columns)}")
-            self._before = ",\n"
-        write_json(self.out, "".join(written))
+        lines = _lines(items, self.model, self.columns)
+        # An element has no line break: in JSON strings they are escaped.
+        elements = lines.removesuffix("\n").replace("\n", ",\n")
+        write_json(self.out, f"{self._before}{elements}" if items else "")
+        self._before = ",\n" if items else self._before
 
     def finish(self) -> None:
         """Close the array."""

@@ -1,0 +1,72 @@
+"""Items that are only written out again: read, checked, and otherwise left as they were sent.
+
+A query made by `as_sent` lists the very same items as the one that it is made of, in the same order
+and with the same errors. Those of the usual shape stay rows (see `fast_hooks`); others are models.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import attrs
+import msgspec
+
+from twelvetasks.conversion.convert import to_json
+from twelvetasks.conversion.fast_hooks import AsSent
+from twelvetasks.values.models import Page
+from twelvetasks.values.query import ListQuery
+from twelvetasks.values.resources import SortKey
+from twelvetasks.values.timestamps import is_uniform, parse_timestamp
+
+__all__ = ["as_sent", "json_lines", "present"]
+
+ItemT = TypeVar("ItemT")
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+def as_sent(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
+    """Return the same query, of items that stay as they were sent where they can."""
+    given = {field.name: getattr(query, field.name) for field in attrs.fields(type(query))}
+    return _query_of_rows(type(query))(**given)  # type: ignore[arg-type]
+
+
+@functools.cache
+def _query_of_rows(query: type[ListQuery[Any]]) -> type[ListQuery[Any]]:
+    resource = query.resource
+    of_rows = attrs.evolve(
+        resource,
+        page=Page[AsSent[resource.item]],  # type: ignore[name-defined]
+        sort_keys=tuple(attrs.evolve(key, read=_time_of(key)) for key in resource.sort_keys),
+    )
+    class_ = type(query.__name__, (query,), {"resource": of_rows, "__module__": __name__})
+    return attrs.frozen(kw_only=True, repr=False)(class_)
+
+
+def _time_of(key: SortKey[Any]) -> Callable[[Any], datetime | None]:
+    def read(item: Any) -> datetime | None:
+        moment: Any = present(key.read(item))
+        if type(moment) is str:
+            usual = is_uniform(moment)
+            moment = datetime.fromisoformat(moment) if usual else parse_timestamp(moment)
+        found: datetime | None = moment
+        return found
+
+    return read
+
+
+def present(value: Any) -> Any:
+    """Return the value of an item's field; None for what was not sent."""
+    return None if value is msgspec.UNSET else value
+
+
+def json_lines(items: Iterable[Any]) -> str:
+    """Write each item, a model or a row, on a line of its own as `to_json` writes the model."""
+    written = [
+        item if isinstance(item, msgspec.Struct) else msgspec.Raw(to_json(item).encode())
+        for item in items
+    ]
+    return _encode_lines(written).decode()
