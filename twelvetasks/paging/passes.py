@@ -46,16 +46,26 @@ class Pass:
     follows_barren: bool = False
     """Whether the pass before brought nothing new. It may have been of one key: then what has moved
     since then, to another key, stands at the head."""
+    newest: datetime | None = None
+    """The newest key that the read before held."""
+    is_outdated: bool = False
+    """Whether this shows an older state than the read before, as a replica that lags behind does:
+    its newest key is older, or ranks are higher. If items were deleted, one more read tells."""
     head_is_the_same: bool = False
     """Whether the pass before began with the very same page, so that nothing has moved there."""
 
     @property
     def is_atomic(self) -> bool:
-        """Whether the pass is of one instant."""
-        return self.taken == 1 and not self.is_resumed
+        """Whether the pass is of one instant, and that no older than what was read before."""
+        return self.taken == 1 and not self.is_resumed and not self.is_outdated
 
-    def take(self, link: Link[Any]) -> None:
+    def take(self, link: Link[Any], *, ascending: bool) -> None:
         """Go on by one read."""
+        if link.content.keys and (ascending or not self.taken):
+            newest = link.content.keys[-1 if ascending else 0]
+            self.is_outdated = self.newest is not None and newest < self.newest
+            self.is_outdated |= ascending and self._stand_further_back(link)
+            self.newest = newest
         if not self.taken:
             self.began = link.answered
             page = link.content
@@ -71,6 +81,16 @@ class Pass:
                 self.seen |= {one for one, key in head if key >= self.next_floor}
         self.taken += 1
         self.last = link
+
+    def _stand_further_back(self, link: Link[Any]) -> bool:
+        """Return whether items that ended the read before have a higher rank in this one.
+
+        Oldest first, what is updated or enters does so at the end, so ranks never grow.
+        """
+        before = None if self.last is None else self.last.edge
+        return before is not None and any(
+            one in before.ids for one in link.content.ids[max(before.rank - link.read.start, 0) :]
+        )
 
     def reaches_its_end(
         self,
@@ -92,7 +112,7 @@ class Pass:
             return False
         if not query.ascending:
             return True
-        if total > edge.total:
+        if total > edge.total or (self.is_outdated and query.sort_key.changes):
             return False
         # An updated item moves to the tail: unless the tail was read last of all, look once more.
         return not query.sort_key.changes or self.last is None or is_newest(self.last)
@@ -104,6 +124,7 @@ class Pass:
             floor=self.next_floor,
             seen=self.seen,
             head=self.head,
+            newest=self.newest,
             follows_barren=is_barren,
         )
 

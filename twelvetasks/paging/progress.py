@@ -341,7 +341,7 @@ class ListingProgress(Generic[ItemT]):
     def _new_in(self, link: Link[ItemT]) -> Page[ItemT] | None:
         """Return what is new in a read that was taken; None if nothing is, except for page 1."""
         taken = link.content
-        self._pass.take(link)
+        self._pass.take(link, ascending=self._query.ascending)
         self._last_answer = max(self._last_answer, link.answered)
         ids, keys = taken.ids, taken.keys
         if (floor := self._pass.floor) is not None:
