@@ -128,8 +128,14 @@ class TestSnippets:
 
     @snippets("fragment")
     async def test_a_fragment_does_what_it_says(
-        self, account: FakePlatform, snippet: Snippet, capsys: pytest.CaptureFixture[str]
+        self,
+        account: FakePlatform,
+        snippet: Snippet,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
+        monkeypatch.chdir(tmp_path)
         # Where the waits are the point, they take place.
         stamina.set_testing("RateLimit(" not in snippet.source, attempts=5)
         async with asyncio.timeout(60), TaskSession() as session:
