@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
+import inspect
+import pickle
+import pydoc
 import subprocess
 import sys
 import types
 
+import attrs
 import pytest
 
 import twelvetasks
@@ -49,6 +54,35 @@ def test_every_public_name_is_a_name_of_ours_with_a_docstring() -> None:
         assert value.__module__.startswith("twelvetasks.")
         assert not isinstance(value, types.ModuleType)
         assert value.__doc__
+
+
+ATTRS_CLASSES = [
+    value
+    for module in (twelvetasks, twelvetasks.stats, twelvetasks.webhooks)
+    for name in module.__all__
+    if attrs.has(value := getattr(module, name))
+]
+
+
+@pytest.mark.parametrize("of", ATTRS_CLASSES)
+def test_help_explains_every_field(of: type) -> None:
+    shown = pydoc.plain(pydoc.render_doc(of))
+    for field in attrs.fields(of):
+        if not field.name.startswith("_"):
+            told = inspect.getdoc(getattr(of, field.name))
+            assert told, field.name
+            assert told.splitlines()[0] in shown
+
+
+def test_a_value_whose_class_has_field_docs_is_copied_pickled_and_subclassed() -> None:
+    @attrs.frozen(kw_only=True)
+    class Mine(twelvetasks.Task):
+        mine: int = 0
+
+    task = twelvetasks.Task(id="one")
+    assert pickle.loads(pickle.dumps(task)) == copy.copy(task) == task
+    assert Mine(id="one", mine=2).mine == 2
+    assert not hasattr(task, "__dict__")
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

@@ -291,8 +291,10 @@ else:  # Type checkers would take any name for one that `__getattr__` knows.
             return importlib.import_module(f"{__name__}.{name}")
         for home, names in _HOMES.items():
             if name in names:
+                from twelvetasks.values.field_docs import with_field_docs  # noqa: PLC0415 - as they
+
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-                return globals().setdefault(name, value)
+                return globals().setdefault(name, with_field_docs(value))
         if name == "__version__":
             from importlib.metadata import version  # noqa: PLC0415 - slow to import
 

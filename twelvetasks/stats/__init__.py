@@ -8,5 +8,9 @@ from twelvetasks.stats.summary import (
     TimeBin,
     indexing_time,
 )
+from twelvetasks.values.field_docs import with_field_docs
 
 __all__ = ["IndexingTimes", "ItemStats", "Period", "TaskStats", "TimeBin", "indexing_time"]
+
+for _name in __all__:
+    with_field_docs(globals()[_name])

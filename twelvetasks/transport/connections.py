@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from ssl import SSLContext
 from typing import Any
 
@@ -85,11 +85,9 @@ class Connections:
         """
         return {"server_hostname": _NoName()} if fresh and self.callers is not None else {}
 
-    @contextlib.asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    def place(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Wait until a caller's pool has room, so that our requests do not queue in it."""
-        async with self._places or contextlib.nullcontext():
-            yield
+        return self._places or contextlib.nullcontext()
 
     def session(self, *, fresh: bool, page: int | None) -> aiohttp.ClientSession:
         """Return a session; each connection of a `fresh` one serves one request.

@@ -86,7 +86,9 @@ class Told(Known, total=False):
 class TwelveTasksError(Exception):
     """The root of the tree: catch it to catch everything that twelvetasks raises.
 
-    ``str(error)`` joins `page`, `reason`, `request_id` and `advice` as far as they are known::
+    Each has, as far as it is known and else None: `status` (HTTP), `code` (the platform's own),
+    `request_id`, `page` (from 1), `retry_after` (seconds) and `checkpoint`. ``str(error)`` joins
+    `page`, `reason`, `request_id` and `advice`::
 
         try:
             tasks = await session.tasks()
@@ -164,7 +166,10 @@ def _brief(value: object) -> str:
 
 
 class InvalidArgumentError(TwelveTasksError, ValueError):
-    """An argument was refused before any request was sent; the message names it and its value."""
+    """An argument was refused before any request was sent.
+
+    The message, and `parameter`, `value` and `demand`, say which, what it was and must be.
+    """
 
     parameter: str
     """The parameter's name, as the function or class spells it."""
@@ -192,7 +197,11 @@ class SessionClosedError(TwelveTasksError):
 
 
 class TransportError(TwelveTasksError):
-    """The connection failed: refused, reset, cut, or its TLS or name lookup failed."""
+    """The connection failed: refused, reset, cut, or its TLS or name lookup failed.
+
+    `reached`: whether the platform may have received the request; `lasting`: whether a retry would
+    fail, too.
+    """
 
     reached: bool
     """Whether the platform may have received the request; False if no connection was made."""
@@ -218,7 +227,10 @@ class RequestTimeoutError(TransportError, TimeoutError):
 
 
 class ResponseError(TwelveTasksError):
-    """An answer arrived that breaks the API's promises, so nothing of it was used."""
+    """An answer arrived that breaks the API's promises, so nothing of it was used.
+
+    `json_path` is the place of the fault, and `raw` the JSON of a single item that is malformed.
+    """
 
     json_path: str | None
     """The exact place of the fault, such as ``$.data[3].created_at``; None if it was not JSON."""
@@ -304,7 +316,7 @@ class UploadError(TwelveTasksError):
 class TaskFailedError(TwelveTasksError):
     """A task that was waited for has ended as ``failed``.
 
-    The message quotes `Task.error_reason`, if the platform gave one.
+    The message quotes `Task.error_reason`, if the platform gave one; `task` is the task.
     """
 
     task: Any
@@ -316,7 +328,7 @@ class TaskFailedError(TwelveTasksError):
 
 
 class WaitTimeoutError(TwelveTasksError, TimeoutError):
-    """Some tasks had not ended when the `timeout` of the wait was over."""
+    """Some tasks, `task_ids`, had not ended when the `timeout` of the wait was over."""
 
     task_ids: tuple[str, ...]
     """The ids of the tasks that had not ended."""
@@ -358,7 +370,7 @@ class Refusal(StrEnum):
 
 
 class WebhookError(TwelveTasksError):
-    """A request that claims to be a webhook of the platform was refused; nothing of it was used."""
+    """A request that claims to be a webhook of the platform was refused; `refusal` says why."""
 
     refusal: Refusal
     """Why, as data."""

@@ -18,6 +18,7 @@ from twelvetasks.values.events import (
     TaskReady,
     UnknownEvent,
 )
+from twelvetasks.values.field_docs import with_field_docs
 from twelvetasks.webhooks.aiohttp_web import aiohttp_handler
 from twelvetasks.webhooks.asgi import asgi_handler
 from twelvetasks.webhooks.reading import read_event
@@ -44,3 +45,6 @@ __all__ = [
     "read_event",
     "verify",
 ]
+
+for _name in __all__:
+    with_field_docs(globals()[_name])
