@@ -11,8 +11,8 @@ percent more (`python -m tests.benchmarks structure`). Here three things are dif
   when it is whole.
 
 Who needs no models, as data frames do, asks for a page of `AsRow[Task]`: objects of the usual shape
-then stay rows, in which only the times are read, and all others become models. Who writes items out
-again asks for `AsSent[Task]`: these rows keep the text of times, and encode as what was sent.
+then stay rows, which are checked a page at a time (see `row_checks`), and all others become models.
+Who writes items out again asks for `AsSent[Task]`: these rows encode as what was sent.
 
 The hooks are registered with cattrs like any other. They refuse nothing: what is not usual goes to
 the general hook of the model, and what they take they read as that does.
@@ -31,6 +31,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import attrs
 import msgspec
 
+from twelvetasks.conversion.row_checks import Check, RowChecks, check_times
 from twelvetasks.values.fields import (
     NO_EXTRA,
     AnyData,
@@ -58,8 +59,8 @@ Hook = Callable[[Any, Any], Any]
 ModelT = TypeVar("ModelT")
 
 AsRow = Annotated[ModelT, "as a row"]
-"""A model, or a msgspec struct with attributes of the same names. A status in a struct is a plain
-string, and a list of values a list."""
+"""A model, or a msgspec struct with attributes of the same names. In a struct a status is a plain
+string, a time the RFC 3339 text that was sent, and a list of values a list."""
 
 AsSent = Annotated[ModelT, "as sent"]
 """A model, or a msgspec struct that msgspec encodes as the JSON that `to_json` gives. In a struct a
@@ -89,10 +90,10 @@ class _Kind:
     """The expression that makes of a value what the model holds; empty if it is that already."""
     read_row: str | None = None
     """The same for a value of a row, if it is another."""
-    keep: str = ""
-    """The statement that checks and reads a value of a row that is kept; empty if none does."""
     wire_kept: Any = None
     """The type that msgspec checks in a row that is kept, if it is another."""
+    check_kept: Check | None = None
+    """What checks the values of this field in rows that are kept; None if nothing is to be."""
     sent: str = ""
     """The condition under which a value of a row is not written as it was sent; empty for none."""
 
@@ -118,15 +119,10 @@ _KINDS: dict[Any, _Kind] = {
         wire=str,
         check="type(value) is not str",
         read=_READ_TIME,
-        keep=f"sent.{{field}} = {_READ_TIME}",
+        check_kept=check_times,
         sent=f"not ({_READ_TIME})",  # It only refuses what is no time.
     ),
-    AnyData: _Kind(
-        wire=Any,
-        read="any_data(value, None)",
-        keep="any_data(value, None)",
-        sent="type(value) is not str",
-    ),
+    AnyData: _Kind(wire=Any, read="any_data(value, None)", sent="type(value) is not str"),
     tuple[str, ...]: _Kind(
         wire=list[str],
         check="type(value) is not list or not strings.issuperset(map(type, value))",
@@ -142,7 +138,8 @@ class _Functions:
     row: type[msgspec.Struct]
     kept_row: type[msgspec.Struct]
     """A row that is not made a model: what was not sent is None in it."""
-    keep_row: Callable[[Any], Any]
+    checks: RowChecks
+    """What is to be true of such rows beyond their types."""
     as_sent: Callable[[Any], Any]
     """Return a row if it encodes as what was sent, else a model."""
     from_row: Callable[[Any], Any]
@@ -207,7 +204,9 @@ class FastHooks:
         beside: tuple[str, ...] = getattr(scope["model"], "_often_beside", ())
         scope["keep_beside"] = _beside_keeper(beside, self._any_data)
         wires, kept_wires = [], []
-        keep_row, as_sent = ["def keep_row(sent):"], ["def as_sent(sent):"]
+        checks, as_sent = RowChecks(), ["def as_sent(sent):"]
+        for name in beside:
+            checks.add(name, self._check_data)
         from_row = ["def from_row(sent):", " draft, nulls = new(Draft), False"]
         from_dict = [
             "def from_dict(sent):",
@@ -222,9 +221,8 @@ class FastHooks:
             wires.append((field, wire, msgspec.UNSET) if optional else (field, wire))
             kept = kind.wire if kind.wire_kept is None else kind.wire_kept
             kept_wires.append((field, kept | None, None) if optional else (field, kept))
-            if kind.keep:
-                keep_row.append(f" value = sent.{field}")
-                keep_row.append(f" if value is not None: {kind.keep.format(field=field)}")
+            if kind.check_kept is not None:
+                checks.add(field, kind.check_kept)
             if optional:
                 as_sent.append(f" if sent.{field} is None: return from_row(sent)")
             if kind.sent:
@@ -255,11 +253,10 @@ class FastHooks:
             " else: draft.extra, draft._spelling = NO_EXTRA, None",
             *end,
         ]
-        keep_row += [f" if {has_beside}: keep_beside(sent)", " return sent"]
         as_sent += [f" if type(sent.{one}) not in plain: return from_row(sent)" for one in beside]
         as_sent.append(" return sent")
         extra = ["def extra(sent):", f" return keep_beside(sent) if {has_beside} else NO_EXTRA"]
-        generated = (from_row, from_dict, keep_row, as_sent, extra)
+        generated = (from_row, from_dict, as_sent, extra)
         exec("\n".join(itertools.chain(*generated)), scope)  # noqa: S102 - made of the models' own names only
 
         def struct(kind: str, fields: list[Any]) -> type[msgspec.Struct]:
@@ -276,7 +273,7 @@ class FastHooks:
         return _Functions(
             row=struct("Row", wires),
             kept_row=struct("KeptRow", kept_wires),
-            keep_row=scope["keep_row"],
+            checks=checks,
             as_sent=scope["as_sent"],
             from_row=scope["from_row"],
             from_dict=scope["from_dict"],
@@ -284,6 +281,8 @@ class FastHooks:
 
     def _kind_of(self, type_: Any, field: str, scope: dict[str, Any]) -> _Kind:
         """Return how a field is read: as one of the kinds above, a status, a model, or models."""
+        if type_ == AnyData:
+            return attrs.evolve(_KINDS[AnyData], check_kept=self._check_data)
         if type_ in _KINDS:
             return _KINDS[type_]
         if (status := status_of(type_)) is not None:
@@ -293,28 +292,34 @@ class FastHooks:
         member = get_args(type_)[0] if is_list else type_
         (form,) = getattr(member, "__metadata__", ("a model",))
         inner = self._of(member if form == "a model" else get_args(member)[0])
-        in_form = {"a model": inner.from_row, "as a row": inner.keep_row, "as sent": inner.as_sent}
-        scope[f"{field}_row"], scope[f"{field}_dict"] = in_form[form], inner.from_dict
-        scope[f"{field}_keep"], scope[f"{field}_sent"] = inner.keep_row, inner.as_sent
+        one_row = inner.as_sent if form == "as sent" else inner.from_row
+        scope[f"{field}_row"], scope[f"{field}_dict"] = one_row, inner.from_dict
+        scope[f"{field}_checked"], scope[f"{field}_sent"] = inner.checks.checked, inner.as_sent
         if is_list:
-            row: Any = inner.kept_row if form == "as a row" else inner.row
+            is_kept = form == "as a row"
+            one_by_one = f"tuple([{field}_row(one) for one in value])"
+            row: Any = inner.kept_row if is_kept else inner.row
             return _Kind(
                 wire=list[row],
                 check="type(value) is not list",
                 read=f"tuple([{field}_dict(one) for one in value])",
-                read_row=f"tuple([{field}_row(one) for one in value])",
-                keep=f"[{field}_keep(one) for one in value]",
+                read_row=f"{field}_checked(value)" if is_kept else one_by_one,
                 wire_kept=list[inner.kept_row],  # type: ignore[name-defined]
+                check_kept=inner.checks.check_lists,
                 sent=f"any({field}_sent(one) is not one for one in value)",
             )
         return _Kind(
             wire=inner.row,
             read=f"{field}_dict(value)",
             read_row=f"{field}_row(value)",
-            keep=f"{field}_keep(value)",
             wire_kept=inner.kept_row,
+            check_kept=inner.checks.check,
             sent=f"{field}_sent(value) is not value",
         )
+
+    def _check_data(self, values: list[Any]) -> None:
+        for value in values:
+            self._any_data(value, None)
 
 
 def is_model(kind: Any) -> bool:

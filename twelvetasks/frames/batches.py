@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -53,7 +54,7 @@ class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
         if not is_model(self._model):
             raise not_a_model(self._model)
         require("pyarrow")
-        self._stream = ItemStream(requests, attrs.evolve(options, query=_of_rows(options.query)))
+        self._stream = ItemStream(requests, attrs.evolve(options, query=of_rows(options.query)))
         self._items: list[ItemT] = []
         self._checkpoint = self._stream.checkpoint
 
@@ -128,7 +129,14 @@ def _query_of_rows(query: type[ListQuery[Any]]) -> type[ListQuery[Any]]:
     return attrs.frozen(kw_only=True, repr=False)(class_)
 
 
-def _of_rows(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
+def of_rows(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
+    """Return the same query, of items that stay rows where they can.
+
+    Ids and sort keys that are not simply attributes may need an item that is whole.
+    """
+    reads = (query.resource.id_of, *(key.read for key in query.resource.sort_keys))
+    if any(type(read) is not attrgetter for read in reads):
+        return query
     given = {field.name: getattr(query, field.name) for field in attrs.fields(type(query))}
     return _query_of_rows(type(query))(**given)  # type: ignore[arg-type]
 

@@ -151,6 +151,8 @@ def _column(kind: Any) -> _Column:
         inner = _column(item)
         lists = pa.list_(inner.type)
         return _Column(type=lists, make=functools.partial(_lists, lists, inner))
+    if kind is datetime:
+        return _Column(type=_MOMENT, make=_moments)
     type_ = _PLAIN[kind]
     return _Column(type=type_, make=lambda values: pa.array(values, type_))
 
@@ -158,7 +160,6 @@ def _column(kind: Any) -> _Column:
 _PLAIN: dict[Any, pa.DataType] = {
     str: pa.string(),
     bool: pa.bool_(),
-    datetime: _MOMENT,
     tuple[str, ...]: pa.list_(pa.string()),
 }
 
@@ -217,6 +218,16 @@ def _lists(kind: pa.ListType[Any], inner: _Column, values: Values) -> pa.Array[A
     return pa.array(rows, kind)
 
 
+def _moments(values: Values) -> pa.Array[Any]:
+    """Read the times of rows, which are text that has been checked, and of models."""
+    try:
+        texts = pa.array(values, pa.string())
+    except pa.ArrowTypeError:
+        moments = [datetime.fromisoformat(one) if type(one) is str else one for one in values]
+        return pa.array(moments, _MOMENT)
+    return texts.cast(_MOMENT)
+
+
 def _numbers(values: Values) -> pa.Array[Any]:
     try:
         return pa.array(values, pa.float64())
@@ -244,10 +255,9 @@ def _texts(values: Values) -> pa.Array[Any]:
     return pa.array([None if one is None else _json_text(one) for one in values], pa.string())
 
 
-def _json_text(value: Any) -> str:
-    return json.dumps(
-        value, default=dict, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
+_json_text = json.JSONEncoder(
+    default=dict, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
 
 
 SCHEMA: pa.Schema = schema_of(Task)

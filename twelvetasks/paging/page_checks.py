@@ -52,13 +52,15 @@ class KeyedPage(Generic[ItemT]):
         """Read the ids and the keys.
 
         An item without its time counts as if it shared its neighbour's: no field but the id is
-        declared as required.
+        declared as required. The key of a row is text, which has been checked.
         """
         items = page.items
         read_key, id_of = query.sort_key.read, query.resource.id_of
         if Malformed in set(map(type, items)):
             read_key, id_of = _without_malformed(read_key), _by_content(id_of)
         given: list[Any] = list(map(read_key, items))
+        if str in set(map(type, given)):
+            given = [datetime.fromisoformat(key) if type(key) is str else key for key in given]
         if None in given:
             key = next((key for key in given if key is not None), NO_TIME)
             given = [key := key if own is None else own for own in given]
