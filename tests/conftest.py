@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -55,6 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if (number := _histories(config)) > 1000:
         settings.register_profile("nightly", max_examples=number)
         settings.load_profile("nightly")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what `-n auto` means: one worker more than cores, since many tests wait."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture
