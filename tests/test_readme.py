@@ -235,7 +235,7 @@ class TestTheComparison:
 
     def test_each_row_of_the_readme_is_one_of_the_guide(self) -> None:
         """The guide gives details after a colon, which the README leaves out."""
-        section = TEXT.partition("## Beside the official SDK\n")[2].partition("\n## ")[0]
+        section = TEXT.partition("## Compared with the official SDK\n")[2].partition("\n## ")[0]
         rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", section, re.MULTILINE)[1:]
         assert len(rows) == 10
         there = {(feature, sdk.partition(":")[0], ours) for feature, sdk, ours, _ in self.ROWS}

@@ -83,6 +83,7 @@ class TestMisuse:
             ("stats -o x.html", "Did you mean --html?"),
             ("stats --limit 3", "Did you mean --top?"),
             ("watch --since 2d", "Did you mean --updated-since?"),
+            ("list --before 2d", "Did you mean --until?"),
             ("delete --force x", "Did you mean --yes?"),
             ("--demo list", "It goes after a command: twelvetasks list --demo"),
             ("ls", "Did you mean list?"),

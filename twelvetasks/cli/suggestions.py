@@ -27,6 +27,7 @@ MEANT_OPTIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("--index", "--index_id"), ("--index-id",)),
     **dict.fromkeys(("--force", "--confirm", "-y"), ("--yes",)),
     **dict.fromkeys(("--since", "--after", "--newer-than"), ("--since", "--updated-since")),
+    **dict.fromkeys(("--before", "--older-than"), ("--until",)),
     "--interval": ("--min-interval",),
 }
 """Options of other commands that users try, and their names here, the likeliest first."""

@@ -26,6 +26,12 @@ def _known_choice(_: object, field: attrs.Attribute[Any], value: object) -> None
         refuse(field.name, value, "must be 'raise' or 'skip'")
 
 
+def _period(options: ListingOptions[ItemT]) -> Period[ItemT] | None:
+    if options.since is None and options.until is None:
+        return None
+    return Period(query=options.query, since=options.since, until=options.until)
+
+
 @attrs.frozen(kw_only=True)
 class ListingOptions(Generic[ItemT]):
     """What a listing yields. Raises InvalidArgumentError for a value out of range."""
@@ -39,13 +45,9 @@ class ListingOptions(Generic[ItemT]):
     on_malformed: OnMalformed = attrs.field(default="raise", validator=_known_choice)
     since: datetime | None = None
     until: datetime | None = None
-    period: Period[ItemT] | None = attrs.field(init=False, eq=False)
-
-    @period.default
-    def _when_created(self) -> Period[ItemT] | None:
-        if self.since is None and self.until is None:
-            return None
-        return Period(query=self.query, since=self.since, until=self.until)
+    period: Period[ItemT] | None = attrs.field(
+        default=attrs.Factory(_period, takes_self=True), init=False, eq=False
+    )
 
     def __attrs_post_init__(self) -> None:
         check_resume(self.resume, self.query)

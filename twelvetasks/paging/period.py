@@ -21,6 +21,14 @@ __all__ = ["Period"]
 ItemT = TypeVar("ItemT")
 
 
+def _time_of_creation(period: Period[ItemT]) -> SortKey[ItemT]:
+    keys = {key.name: key for key in period.query.resource.sort_keys}
+    if "created_at" not in keys:
+        name = "until" if period.since is None else "since"
+        refuse(name, getattr(period, name), "the list does not tell when its items were created")
+    return keys["created_at"]
+
+
 @attrs.frozen(kw_only=True)
 class Period(Generic[ItemT]):
     """From `since` on and before `until`; None is open. Raises InvalidArgumentError for no period.
@@ -31,15 +39,9 @@ class Period(Generic[ItemT]):
     query: ListQuery[ItemT]
     since: datetime | None = attrs.field(validator=attrs.validators.optional(aware_moment))
     until: datetime | None = attrs.field(validator=attrs.validators.optional(aware_moment))
-    _created: SortKey[ItemT] = attrs.field(init=False)
-
-    @_created.default
-    def _time_of_creation(self) -> SortKey[ItemT]:
-        keys = {key.name: key for key in self.query.resource.sort_keys}
-        if "created_at" not in keys:
-            name = "until" if self.since is None else "since"
-            refuse(name, getattr(self, name), "the list does not tell when its items were created")
-        return keys["created_at"]
+    _created: SortKey[ItemT] = attrs.field(
+        default=attrs.Factory(_time_of_creation, takes_self=True), init=False
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.since is not None and self.until is not None and self.since >= self.until:
