@@ -132,6 +132,39 @@ def test_what_is_committed_late_is_met_newest_first(histories: int) -> None:
         assert sum(verdict.lost for verdict in verdicts) + errors == 0
 
 
+@pytest.mark.parametrize("ties", ["stable", "limit", "read"])
+@pytest.mark.parametrize("listed", [EXACT, BY_UPDATE], ids=["exact", "updated_at"])
+def test_more_equal_times_than_a_page_straddles_are_listed_whole_or_refused(
+    listed: tuple[SortBy, bool], ties: str
+) -> None:
+    sort_by, exact = listed
+    refused = 0
+    for seed in range(24):
+        mode = modes(sort_by)[seed % 2 * 4]
+        setting = attrs.evolve(mode, rate=0.0)
+        account = CrowdedAccount(World(ties=ties), Random(seed), 160 + seed, setting)
+        account.watch()
+        try:
+            items, _ = by_paging(exact=exact)(account, Random(seed), setting)
+        except TwelveTasksError:
+            refused += 1
+        else:
+            assert account.throughout == {item.id for item in items}
+    assert (refused == 0) == (ties == "stable")
+
+
+@pytest.mark.parametrize("listed", [EXACT, BY_UPDATE], ids=["exact", "updated_at"])
+def test_a_time_that_is_edited_may_hide_a_task(listed: tuple[SortBy, bool]) -> None:
+    """What no listing can notice: the guide says so."""
+    sort_by, exact = listed
+    mode = next(mode for mode in modes(sort_by) if mode.sort_option == "asc")
+    setting = attrs.evolve(mode, rate=0.0, concurrency=1)
+    account = EditedAccount(World(), Random(0), 120, setting)
+    account.watch()
+    items, _ = by_paging(exact=exact)(account, Random(0), setting)
+    assert account.throughout - {item.id for item in items} == {account.edited.id}
+
+
 def test_exact_loses_nothing_in_all_these_worlds_at_once(histories: int) -> None:
     histories = a_fifth_by_day(histories)
     row: Row = (World(torn=0.3, ties="read", late=3), "everything", (0.1, 0.3))
@@ -209,6 +242,26 @@ class LaggingAccount(WorldAccount):
         self._view = current
         if self._reads < 6:
             self.change_status()
+        return page
+
+
+class CrowdedAccount(WorldAccount):
+    """An account in which many tasks have one time, and the others a time each."""
+
+    def tick(self) -> int:
+        number = len(self.items)
+        return 2000 if 50 <= number < 110 else number + (3000 if number >= 110 else 0)
+
+
+class EditedAccount(WorldAccount):
+    """An account in which the last task gets the times of the first, after one read."""
+
+    def read(self, read: Read) -> KeyedPage[Any]:
+        page = super().read(read)
+        self.edited = self.items["t000120"]
+        self._leave(self.edited, for_good=False)
+        self.edited.created = self.edited.updated = self.edited.born = 0
+        self._enter(self.edited)
         return page
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -107,6 +108,38 @@ async def test_exact_holds_over_the_wire(
         assert len(ids) == len(set(ids))
         assert is_sorted(tasks, sort_by, sort_option)
         assert stream.report.consistency == "exact"
+
+
+@pytest.mark.parametrize("sort_by", SortBy)
+@pytest.mark.parametrize("sort_option", SortOption)
+async def test_it_holds_where_a_database_is_less_than_ideal(
+    sort_by: SortBy, sort_option: SortOption
+) -> None:
+    """A count and a page of two instants, ties in any order and, for `exact`, late commits."""
+    by_creation = sort_by == SortBy.CREATED_AT
+    for seed in range(2):
+        second = datetime(2025, 1, 1, tzinfo=UTC)
+        tied = [
+            {"created_at": time, "updated_at": time}
+            for time in (second + timedelta(seconds=number // 6) for number in range(400))
+        ]
+        async with FakePlatform(
+            tied,
+            reads="torn",
+            ties="unstable",
+            commits="late" if by_creation else "ordered",
+            seed=seed,
+        ) as platform:
+            changes = Restless(platform, random.Random(seed))
+            changes.rate = (0.1, 0.3)[seed]
+            async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
+                tasks = await session.tasks(
+                    sort_by=sort_by, sort_option=sort_option, exact=by_creation
+                )
+        ids = [task.id for task in tasks]
+        assert changes.throughout <= set(ids)
+        assert len(ids) == len(set(ids))
+        assert is_sorted(tasks, sort_by, sort_option)
 
 
 async def test_a_listing_goes_on_from_a_stored_checkpoint_in_another_session() -> None:

@@ -59,10 +59,8 @@ class Contradictions:
 
     def of_count(self, count: int, total: int, *, relied_on_ties: bool) -> ResponseError | None:
         """Return the error of a listing that ends further short than unseen changes explain."""
-        unseen = UNSEEN * self._totals.answers
-        if relied_on_ties and not self._totals.changed:
-            # Nothing seems to have changed, and items that share a key may hide each other.
-            unseen = UNSEEN
+        # Items that share a key may hide each other: then only what totals tell of explains it.
+        unseen = 0 if relied_on_ties else UNSEEN * self._totals.answers
         if total - count <= self._totals.movement + unseen:
             return None
         held = f"{count} different {self._query.resource.noun}"
