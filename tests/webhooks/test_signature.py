@@ -239,6 +239,8 @@ class TestSecrets:
         [
             ("body", ("text", "t=1,v1=1", SECRET)),
             ("body", (bytearray(b"{}"), "t=1,v1=1", SECRET)),
+            ("signature_header", (b"{}", b"t=1,v1=1", SECRET)),
+            ("signature_header", (b"{}", ["t=1,v1=1"], SECRET)),
             ("tolerance", (b"{}", "t=1,v1=1", SECRET, -1)),
             ("tolerance", (b"{}", "t=1,v1=1", SECRET, math.inf)),
             ("tolerance", (b"{}", "t=1,v1=1", SECRET, "5")),

@@ -22,7 +22,7 @@ OnMalformed = Literal["raise", "skip"]
 
 
 def _known_choice(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if value not in get_args(OnMalformed):
+    if not isinstance(value, str) or value not in get_args(OnMalformed):
         refuse(field.name, value, "must be 'raise' or 'skip'")
 
 

@@ -296,7 +296,7 @@ async def _checked_video(video_file: object, filename: object, size: object) -> 
     if isinstance(video_file, (str, os.PathLike)):
         if size is not None:
             refuse("size", size, "must be left out: the size of a file is known")
-        path = Path(os.fsdecode(video_file))
+        path = Path(content(os.fsdecode(video_file)))
         found = await asyncio.to_thread(_checked_size_of, path)
         name = _checked_filename(path.name if filename is None else filename)
         return _OnDisk(path=path, filename=name, size=found)

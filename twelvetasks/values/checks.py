@@ -25,6 +25,7 @@ __all__ = [
     "content",
     "flag",
     "identifier",
+    "is_finite",
     "is_identifier",
     "member_of",
     "members_of",
@@ -97,13 +98,21 @@ def whole(*, least: int, most: int | None = None) -> Callable[[Any, Any, Any], N
     return check
 
 
+def is_finite(number: float) -> bool:
+    """Whether a float can hold a number: not infinite, not NaN, and no larger integer."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
 def check_seconds(parameter: str, value: object, *, positive: bool = False) -> None:
     """Refuse anything but a finite number of seconds, at least 0, or above 0 if `positive`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         refuse(parameter, value, "must be a number of seconds")
-    if positive and not (math.isfinite(value) and value > 0):
+    if positive and not (is_finite(value) and value > 0):
         refuse(parameter, value, "must be a positive, finite number of seconds")
-    if not math.isfinite(value) or value < 0:
+    if not is_finite(value) or value < 0:
         refuse(parameter, value, "must be a finite number of seconds that is not negative")
 
 

@@ -134,7 +134,7 @@ class ListQuery(Generic[ItemT]):
     def params(self, *, page: int = 1, page_limit: int | None = None) -> list[tuple[str, str]]:
         """Return the query parameters for one page."""
         size = self.page_limit if page_limit is None else page_limit
-        paging = [("page", str(page)), ("page_limit", str(size))]
+        paging = [("page", _text(page)), ("page_limit", _text(size))]
         return [*paging, *self.order, *self.filters]
 
     @property

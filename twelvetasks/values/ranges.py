@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from twelvetasks.values.checks import refuse
+from twelvetasks.values.checks import is_finite, refuse
 from twelvetasks.values.display import brief_repr
 from twelvetasks.values.errors import InvalidArgumentError
 
@@ -80,5 +79,5 @@ def _as_range(parameter: str, value: Any) -> Range | None:
 
 def _check_bound(name: str, value: Any) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0:
+    if not number or not is_finite(value) or value < 0:
         refuse(name, value, "must be a finite number that is not negative")

@@ -19,7 +19,7 @@ import attrs
 
 from twelvetasks.values.atomic_write import mode_of, replace_text
 from twelvetasks.values.checkpoint import Checkpoint, Identified
-from twelvetasks.values.checks import refuse
+from twelvetasks.values.checks import content, refuse
 from twelvetasks.values.errors import InvalidArgumentError
 
 __all__ = ["CheckpointFile", "CheckpointStore", "Keeping", "as_store"]
@@ -87,7 +87,7 @@ def as_store(value: Any) -> Any:
     """Return the store that the parameter `checkpoint_file` names; None for none."""
     path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if isinstance(path, str) and path and "\0" not in path:
-        return CheckpointFile(Path(path))
+        return CheckpointFile(Path(content(path)))
     is_store = all(callable(getattr(value, name, None)) for name in ("load", "save"))
     if value is not None and not is_store:
         refuse("checkpoint_file", value, "must be a path, or a store with `load` and `save`")

@@ -113,6 +113,8 @@ def _forged() -> WebhookError:
 def _read(header: str | None) -> tuple[str, list[str]]:
     if header is None:
         raise refused(Refusal.UNSIGNED, "it has no header TL-Signature")
+    if not isinstance(header, str):
+        refuse("signature_header", type(header), "must be a string, or None")
     times: list[str] = []
     signatures: list[str] = []
     for item in header.split(","):
