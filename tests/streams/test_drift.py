@@ -276,7 +276,7 @@ async def test_an_account_that_outruns_the_listing_is_an_error_and_never_a_short
         platform.respond(elsewhere)
         listed: list[str] = []
         async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
-            with pytest.raises(ListingDriftError, match="go on with resume") as caught:
+            with pytest.raises(ListingDriftError, match="continue with resume") as caught:
                 await _read_into(listed, session.tasks())
         assert len(listed) == 50
         assert caught.value.checkpoint is not None
