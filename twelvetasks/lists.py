@@ -107,9 +107,10 @@ class Lists:
         - `created_at`, `updated_at`: only tasks created, or updated, on this date at or after this
           time, as the platform reads it: an aware datetime.
         - `since`, `until`: only tasks created at or after `since`, and before `until`: aware
-          datetimes, compared here with each task's `created_at`. In the default order the listing
-          ends at the first task older than `since`; the newer ones than `until`, and in another
-          order all tasks, are read and left out. A task without `created_at` is listed.
+          datetimes, compared here with each task's `created_at`. Sorted by that, the listing reads
+          little else: a search of about 40 requests at most skips what comes before the period, and
+          the listing ends after it. Sorted by `updated_at` it reads all tasks. A task without
+          `created_at` is listed.
 
         Order and amount:
 

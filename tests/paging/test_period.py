@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +25,7 @@ from twelvetasks import (
     SortBy,
     SortKey,
     SortOption,
+    Task,
     TaskQuery,
     TaskSession,
 )
@@ -189,6 +192,105 @@ async def test_what_was_there_throughout_comes_once_while_the_account_changes(
             assert len(found) == len(set(found))
             assert throughout <= set(found)
             assert set(found) <= set(at_first)
+
+
+FAR = [(2_500, 2_450), (2_999, 2_990), (500, 450), (2_999, 2_999)]
+
+
+@pytest.mark.parametrize("exact", [False, True], ids=["default", "exact"])
+@pytest.mark.parametrize("order", ["desc", "asc"])
+async def test_a_period_far_from_the_beginning_is_found_in_few_requests(
+    order: Any, exact: bool
+) -> None:
+    async with account_of(3_000) as (platform, session):
+        for oldest, newest in FAR:
+            period = period_of(platform, oldest, newest)
+            expected, before = within(platform, period, sort_option=order), len(platform.requests)
+            listing = session.tasks(**period, sort_option=order, exact=exact, page_limit=10)
+            assert [task.id for task in await listing] == expected
+            assert len(platform.requests) - before < 60
+            async with listing as stream:
+                begun = [(await anext(stream)).id for _ in range(min(7, len(expected)))]
+                rest = session.tasks(**period, sort_option=order, resume=stream.checkpoint)
+            assert begun + [task.id for task in await rest] == expected
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+async def test_nothing_of_it_is_lost_while_the_account_changes(order: Any) -> None:
+    for seed in range(3):
+        chance = random.Random(seed)
+        async with account_of(1_500) as (platform, session):
+            period = period_of(platform, 1_200, 800)
+            at_first, ids = within(platform, period), [task["_id"] for task in platform.tasks()]
+            throughout = set(at_first)
+            chance.shuffle(ids)
+
+            def change(platform: FakePlatform, _: web.Request) -> None:
+                for _once in range(chance.choice((0, 0, 3, 30))):  # noqa: B023 - called at once
+                    platform.add()
+                    platform.delete(gone := ids.pop())  # noqa: B023
+                    throughout.discard(gone)  # noqa: B023
+
+            platform.before_each(change)
+            listing = session.tasks(**period, sort_option=order, exact=True, page_limit=20)
+            found = [task.id for task in await listing]
+            assert len(found) == len(set(found))
+            assert throughout <= set(found) <= set(at_first)
+
+
+async def test_a_search_goes_on_after_a_timeout_and_ends_with_its_stream() -> None:
+    async with account_of(3_000) as (platform, session):
+        period = period_of(platform, 2_500, 2_450)
+        platform.latency = 0.02
+        stream = aiter(session.tasks(**period, page_limit=10))
+        found: list[Task] = []
+        while len(found) < 51:
+            try:
+                found.append(await asyncio.wait_for(anext(stream), 0.005))
+            except TimeoutError:
+                continue
+        assert [task.id for task in found] == within(platform, period)
+
+        stream = aiter(session.tasks(**period, page_limit=10))
+        while not stream._searched:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(anext(stream), 0.005)
+        assert stream._window.fetches
+        await stream.aclose()
+        assert not stream._window.fetches
+
+
+@pytest.mark.parametrize("order", ["desc", "asc"])
+async def test_many_tasks_of_the_moment_where_it_begins_are_crossed(order: Any) -> None:
+    async with FakePlatform() as platform:
+        for number in range(900):
+            platform.add(created_at=DAY + timedelta(hours=max(number - 300, 0) and number))
+            platform.add(created_at=DAY - timedelta(hours=number + 1))
+        async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
+            periods: list[dict[str, Any]] = [
+                {"since": DAY, "until": None},
+                {"since": None, "until": DAY},
+            ]
+            for period in periods:
+                listing = session.tasks(**period, sort_option=order, page_limit=10)
+                assert [task.id for task in await listing] == within(
+                    platform, period, sort_option=order
+                )
+
+
+@pytest.mark.parametrize("past_end", ["empty", "error"])
+async def test_a_search_survives_that_the_account_shrinks(past_end: Any) -> None:
+    async with FakePlatform.demo(3_000, past_end=past_end) as platform:
+        period, ids = period_of(platform, 2_999, 2_450), [task["_id"] for task in platform.tasks()]
+
+        def shrink(platform: FakePlatform, request: web.Request) -> None:
+            if request.query["page_limit"] == "1":
+                while len(ids) > 400:
+                    platform.delete(ids.pop())
+
+        platform.before_each(shrink)
+        async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
+            assert await session.tasks(**period, page_limit=10) == []
 
 
 async def test_what_has_no_time_of_creation_is_listed() -> None:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import aware_moment, refuse
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import SortKey
@@ -53,10 +54,30 @@ class Period(Generic[ItemT]):
         return self.query.sort_key is self._created
 
     @property
+    def _begins(self) -> datetime | None:
+        return self.since if self.query.ascending else self.until
+
+    @property
     def comes_first(self) -> bool:
         """Whether the listing begins with it, so that its first items are those of the listing."""
-        begins = self.since if self.query.ascending else self.until
-        return self._is_one_stretch and begins is None
+        return self._is_one_stretch and self._begins is None
+
+    @property
+    def can_be_found(self) -> bool:
+        """Whether items come before it in the listing that need not be read."""
+        return self._is_one_stretch and self._begins is not None
+
+    def is_to_come(self, item: ItemT) -> bool:
+        """Whether an item, and all before it in the order, come before the place where it begins.
+
+        An item of the very moment does not: to cross all of one moment, a listing begins before.
+        """
+        at, begins = self._at(item), self._begins
+        return at is not None and begins is not None and self.query.precedes(at, begins)
+
+    def place(self, rank: int) -> Checkpoint:
+        """Return the place where it begins, which was last seen at a rank."""
+        return attrs.evolve(Checkpoint.start(self.query), key=self._begins, rank=rank)
 
     def holds(self, item: ItemT) -> bool:
         """Whether an item was created in it."""

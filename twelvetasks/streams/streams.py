@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from twelvetasks.paging.options import ListingOptions
+from twelvetasks.paging.period import Period
 from twelvetasks.streams.requests import Requests
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.streams.window import Window
@@ -33,6 +34,9 @@ __all__ = ["BATCH_SIZE", "ItemStream", "PageStream", "TaskStream"]
 BATCH_SIZE = 10_000
 """Items in a record batch, unless another number is asked for."""
 
+SKIPPED = 16
+"""Pages left out before the beginning of a period is looked for: a search takes about as many."""
+
 T_co = TypeVar("T_co", covariant=True)
 ItemT = TypeVar("ItemT")
 PageT_co = TypeVar("PageT_co", bound=Page[Any], covariant=True)
@@ -48,12 +52,13 @@ class _Stream(ResumableGenerator[T_co]):
         """The most items that are yielded; None for all."""
         self._requests = requests
         self._window: Window[Any] = Window(requests, options)
-        self._progress = self._window.progress
         self._skips_malformed = options.on_malformed == "skip"
         self._period = options.period
         self._is_past_period = False
         self._wanted = None if options.most_to_read == options.max_items else options.max_items
         self._rest = 0
+        self._skipped = 0
+        self._searched: tuple[int, int] | None = None
         self._failure: Exception | None = None
         self._traceback: TracebackType | None = None
         backstop = weakref.finalize(self, self._window.abandon)
@@ -72,12 +77,12 @@ class _Stream(ResumableGenerator[T_co]):
 
         With `since` or `until`, how many match all else: the platform does not know these.
         """
-        return self._progress.total_results
+        return self._window.progress.total_results
 
     @property
     def total_page(self) -> int | None:
         """How many pages there are, by the newest page received; None before the first."""
-        return self._progress.total_page
+        return self._window.progress.total_page
 
     @property
     def pages_done(self) -> int:
@@ -97,7 +102,7 @@ class _Stream(ResumableGenerator[T_co]):
     @property
     def checkpoint(self) -> Checkpoint:
         """The place after the last item yielded: pass it as `resume` to continue from there."""
-        return self._progress.checkpoint(self._unread())
+        return self._window.progress.checkpoint(self._unread())
 
     @property
     def exhausted(self) -> bool:
@@ -108,7 +113,7 @@ class _Stream(ResumableGenerator[T_co]):
         """
         if self._is_past_period:
             return self._unread() == self._rest
-        return self._progress.exhausted and not self._unread()
+        return self._window.progress.exhausted and not self._unread()
 
     def _unread(self) -> int:
         """Return how many items of the page taken last have not been yielded yet."""
@@ -123,7 +128,25 @@ class _Stream(ResumableGenerator[T_co]):
         if self._is_past_period or self._wanted == 0:
             await self._window.close(complete=True)
             return None
+        if self._skipped == SKIPPED and self._period is not None:
+            await self._find(self._period)
         return await self._window.next_page()
+
+    async def _find(self, period: Period[Any]) -> None:
+        """Find by bisection where a period begins, and continue there."""
+        if self._searched is None:
+            self._searched = (self._window.progress.taken, self.total_results or 0)
+        low, high = self._searched
+        while high - low > self.query.page_limit:
+            rank = (low + high) // 2
+            item = await self._window.item_at(rank)
+            if item is not None and period.is_to_come(item):
+                low = rank + 1
+            else:
+                high = rank
+            self._searched = (low, high)
+        await self._window.go_on_from(period.place(low))
+        self._skipped += 1
 
     def _wanted_of(self, items: Sequence[Any]) -> Sequence[Any]:
         """Return the items of a page up to the last that is wanted, None in the place of others."""
@@ -143,10 +166,13 @@ class _Stream(ResumableGenerator[T_co]):
             else:
                 wanted.append(None)
         self._rest = len(items) - len(wanted)
+        if self._period.can_be_found and self._skipped < SKIPPED and self._is_in_order():
+            is_to_come = all(one is None for one in wanted) and not self._is_past_period
+            self._skipped = self._skipped + 1 if is_to_come else SKIPPED + 1
         return wanted
 
     def _is_in_order(self) -> bool:
-        return self._progress.report.consistency is not Consistency.UNPROVEN
+        return self._window.progress.report.consistency is not Consistency.UNPROVEN
 
     async def _next(self) -> T_co | None:
         if self._failure is not None:
@@ -210,7 +236,7 @@ class PageStream(_Stream[PageT_co]):
             self._rest += len(items) - at
             items = items[:at]
         else:
-            self._progress.malformed += malformed
+            self._window.progress.malformed += malformed
         items = tuple(one for one in items if one is not None and type(one) is not Malformed)
         if self._malformed is not None and not items:
             raise self._malformed
@@ -277,7 +303,7 @@ class ItemStream(_Stream[ItemT]):
             if isinstance(item, Malformed):
                 if not self._skips_malformed:
                     raise item.error
-                self._progress.malformed += 1
+                self._window.progress.malformed += 1
             self._window.left_out += item is None
             self._items.popleft()
             if item is not None and not isinstance(item, Malformed):

@@ -18,6 +18,7 @@ from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests, cancel, end
 from twelvetasks.transport.messages import Answer
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
+from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import BadRequestError, SessionClosedError
 from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
@@ -61,6 +62,7 @@ class Window(Generic[ItemT]):
         self._structured = 0
         self._failed: dict[Read, Exception] = {}
         self._has_warned = False
+        self._probe: Read | None = None
 
     async def next_page(self) -> Page[ItemT] | None:
         """Return the next page, or None after the last. Cancelled, it can be called again."""
@@ -123,6 +125,36 @@ class Window(Generic[ItemT]):
         self._arrived.clear()
         await self._arrived.wait()
 
+    async def item_at(self, rank: int) -> ItemT | None:
+        """Fetch one item, by its rank; None past the end. Cancelled, it can be called again."""
+        query = self._options.query
+        if self._probe is None:
+            await self._drop()
+            self._probe = read = Read(rank + 1, 1)
+            self.fetches[read] = self._fetch(query, read)
+        read = self._probe
+        await asyncio.wait([self.fetches[read]])
+        self._probe = None
+        try:
+            answer = self.fetches.pop(read).result()
+        except BadRequestError:
+            return None
+        page = self._requests.structure_page(query, read, answer, strict=False).page
+        return page.items[0] if page.items else None
+
+    async def go_on_from(self, place: Checkpoint) -> None:
+        """Leave out all items before a place that have not been read."""
+        await self._drop()
+        self.progress = ListingProgress(attrs.evolve(self._options, resume=place))
+        self.left_out = 0
+
+    async def _drop(self) -> None:
+        await end(self.fetches.values())
+        self.fetches.clear()
+        self._failed.clear()
+        # Another one: the fetches that have just ended still announce themselves.
+        self._arrivals = deque()
+
     async def close(self, error: Exception | None = None, *, complete: bool = False) -> None:
         """End every fetch and wait until it has ended; several may call this at once."""
         self._end_observation(complete=complete, error=error)
@@ -153,12 +185,13 @@ class Window(Generic[ItemT]):
     def _fill(self) -> None:
         size = self._size()
         while len(self.fetches) < size and (read := self.progress.next_read(size)) is not None:
-            fetch = self._requests.spawn(
-                self._requests.fetch_page(self._query_of(read), read, self._budget),
-                None if self._observation is None else self._observation.context.copy(),
-            )
+            fetch = self._fetch(self._query_of(read), read)
             fetch.add_done_callback(partial(_announce, read, self._arrivals, self._arrived))
             self.fetches[read] = fetch
+
+    def _fetch(self, query: ListQuery[Any], read: Read) -> asyncio.Task[Answer]:
+        context = None if self._observation is None else self._observation.context.copy()
+        return self._requests.spawn(self._requests.fetch_page(query, read, self._budget), context)
 
     def _query_of(self, read: Read) -> ListQuery[Any]:
         """Return the query of a read: of a page of the listing, or of a stamp of it."""
