@@ -31,7 +31,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import attrs
 import msgspec
 
-from twelvetasks.conversion.row_checks import Check, RowChecks, check_times
+from twelvetasks.conversion.row_checks import RowChecks
 from twelvetasks.values.fields import (
     NO_EXTRA,
     AnyData,
@@ -92,8 +92,8 @@ class _Kind:
     """The same for a value of a row, if it is another."""
     wire_kept: Any = None
     """The type that msgspec checks in a row that is kept, if it is another."""
-    check_kept: Check | None = None
-    """What checks the values of this field in rows that are kept; None if nothing is to be."""
+    check_kept: Callable[[list[Any]], None] | None = None
+    """What checks the rows that this field holds, if rows are kept; None if nothing is to be."""
     sent: str = ""
     """The condition under which a value of a row is not written as it was sent; empty for none."""
 
@@ -119,7 +119,6 @@ _KINDS: dict[Any, _Kind] = {
         wire=str,
         check="type(value) is not str",
         read=_READ_TIME,
-        check_kept=check_times,
         sent=f"not ({_READ_TIME})",  # It only refuses what is no time.
     ),
     AnyData: _Kind(wire=Any, read="any_data(value, None)", sent="type(value) is not str"),
@@ -204,9 +203,7 @@ class FastHooks:
         beside: tuple[str, ...] = getattr(scope["model"], "_often_beside", ())
         scope["keep_beside"] = _beside_keeper(beside, self._any_data)
         wires, kept_wires = [], []
-        checks, as_sent = RowChecks(), ["def as_sent(sent):"]
-        for name in beside:
-            checks.add(name, self._check_data)
+        checks, as_sent = RowChecks(self._any_data, data=[*beside]), ["def as_sent(sent):"]
         from_row = ["def from_row(sent):", " draft, nulls = new(Draft), False"]
         from_dict = [
             "def from_dict(sent):",
@@ -221,8 +218,12 @@ class FastHooks:
             wires.append((field, wire, msgspec.UNSET) if optional else (field, wire))
             kept = kind.wire if kind.wire_kept is None else kind.wire_kept
             kept_wires.append((field, kept | None, None) if optional else (field, kept))
-            if kind.check_kept is not None:
-                checks.add(field, kind.check_kept)
+            if bare is datetime:
+                checks.times.append(field)
+            elif bare == AnyData:
+                checks.data.append(field)
+            elif kind.check_kept is not None:
+                checks.inner.append((field, kind.check_kept))
             if optional:
                 as_sent.append(f" if sent.{field} is None: return from_row(sent)")
             if kind.sent:
@@ -281,8 +282,6 @@ class FastHooks:
 
     def _kind_of(self, type_: Any, field: str, scope: dict[str, Any]) -> _Kind:
         """Return how a field is read: as one of the kinds above, a status, a model, or models."""
-        if type_ == AnyData:
-            return attrs.evolve(_KINDS[AnyData], check_kept=self._check_data)
         if type_ in _KINDS:
             return _KINDS[type_]
         if (status := status_of(type_)) is not None:
@@ -305,7 +304,7 @@ class FastHooks:
                 read=f"tuple([{field}_dict(one) for one in value])",
                 read_row=f"{field}_checked(value)" if is_kept else one_by_one,
                 wire_kept=list[inner.kept_row],  # type: ignore[name-defined]
-                check_kept=inner.checks.check_lists,
+                check_kept=inner.checks.check_lists if inner.checks else None,
                 sent=f"any({field}_sent(one) is not one for one in value)",
             )
         return _Kind(
@@ -313,13 +312,9 @@ class FastHooks:
             read=f"{field}_dict(value)",
             read_row=f"{field}_row(value)",
             wire_kept=inner.kept_row,
-            check_kept=inner.checks.check,
+            check_kept=inner.checks.check if inner.checks else None,
             sent=f"{field}_sent(value) is not value",
         )
-
-    def _check_data(self, values: list[Any]) -> None:
-        for value in values:
-            self._any_data(value, None)
 
 
 def is_model(kind: Any) -> bool:

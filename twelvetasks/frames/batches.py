@@ -36,7 +36,7 @@ __all__ = ["BatchStream", "to_arrow", "to_pandas", "to_polars"]
 
 ItemT = TypeVar("ItemT")
 
-ROWS_A_TURN = 2_500
+ROWS_A_TURN = 500
 """Items of a table that become columns at a time."""
 
 

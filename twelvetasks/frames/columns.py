@@ -7,9 +7,11 @@ never become models: the rows that the JSON is read into become columns.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 import json
+import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +19,7 @@ from operator import attrgetter
 from typing import Any, get_args, get_origin
 
 import attrs
+import msgspec
 import pyarrow as pa
 
 from twelvetasks.conversion.fast_hooks import field_types, is_model, status_of, without_none
@@ -78,10 +81,7 @@ def batch_of(model: type[Any], items: Iterable[Any]) -> pa.RecordBatch:
     """
     layout, rows = _layout_of(model), list(items)
     try:
-        arrays = [
-            _named(name, column, list(map(attrgetter(name), rows)))
-            for name, column in layout.columns.items()
-        ]
+        arrays = _arrays(layout.columns, rows)
     except _TooLargeError as error:
         odd = error
     else:
@@ -164,6 +164,31 @@ _PLAIN: dict[Any, pa.DataType] = {
 }
 
 
+def _arrays(columns: Mapping[str, _Column], items: Sequence[Any]) -> list[pa.Array[Any]]:
+    """Make an array of each column of items, which are models, rows, or some of both."""
+    kinds = set(map(type, items))
+    values: Iterable[Values]
+    if len(kinds) == 1 and issubclass(kinds.pop(), msgspec.Struct):
+        values = _values_of(items, len(columns) - 1)
+    else:
+        values = (list(map(attrgetter(name), items)) for name in columns)
+    return [_named(*column, one) for column, one in zip(columns.items(), values, strict=True)]
+
+
+def _values_of(rows: Sequence[Any], fields: int) -> list[Values]:
+    """Return the values of rows, column by column: of each field of the model, and their `extra`.
+
+    After its fields a row has those that make its `extra`.
+    """
+    values: list[Values] = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+    extras: list[Any] = [None] * len(rows)
+    for beside in values[fields:]:
+        for place, value in enumerate(beside):
+            if value is not msgspec.UNSET:
+                extras[place] = rows[place].extra
+    return [*values[:fields], extras]
+
+
 def _named(name: str, column: _Column, values: Values) -> pa.Array[Any]:
     """Make an array; a number that is too large is told with the field's name."""
     try:
@@ -187,35 +212,36 @@ def _statuses(known: type[StrEnum], values: Values) -> pa.Array[Any]:
 
 
 def _struct(kind: pa.StructType, columns: Mapping[str, _Column], values: Values) -> pa.Array[Any]:
-    present = [value for value in values if value is not None]
-    if not present:
+    absent = [value is None for value in values]
+    if all(absent):
         return pa.nulls(len(values), kind)
-    try:
-        arrays = [
-            _named(name, column, list(map(attrgetter(name), present)))
-            for name, column in columns.items()
-        ]
-    except _TooLargeError as error:
-        places = [place for place, value in enumerate(values) if value is not None]
-        raise _TooLargeError(places[error.place], error.number, *error.names) from None
-    struct = pa.StructArray.from_arrays(arrays, fields=list(kind))
-    if len(present) == len(values):
-        return struct
-    counted = itertools.count()
-    rows = [None if value is None else next(counted) for value in values]
-    return struct.take(pa.array(rows, pa.int64()))
+    mask = None
+    if any(absent):
+        some = next(value for value in values if value is not None)
+        kind_of_some: Any = type(some)
+        blank = _blank_like(kind_of_some, tuple(columns))
+        values, mask = [blank if value is None else value for value in values], pa.array(absent)
+    return pa.StructArray.from_arrays(_arrays(columns, values), fields=list(kind), mask=mask)
+
+
+@functools.cache
+def _blank_like(kind: Any, names: tuple[str, ...]) -> Any:
+    """Make an item without any value, a row if the others are rows."""
+    fields = dict.fromkeys(name for name in names if name != "extra")
+    is_row = issubclass(kind, msgspec.Struct)
+    return kind(**fields) if is_row else types.SimpleNamespace(**fields, extra=NO_EXTRA)
 
 
 def _lists(kind: pa.ListType[Any], inner: _Column, values: Values) -> pa.Array[Any]:
-    if not any(values):
-        return pa.array(values, kind)
-    rows = []
-    for place, value in enumerate(values):
-        try:
-            rows.append(None if value is None else inner.make(value).to_pylist())
-        except _TooLargeError as error:
-            raise _TooLargeError(place, error.number, *error.names) from None
-    return pa.array(rows, kind)
+    ends = list(itertools.accumulate((len(value or ()) for value in values), initial=0))
+    begins = [None if value is None else begin for value, begin in zip(values, ends, strict=False)]
+    try:
+        items = inner.make([item for value in values for item in value or ()])
+    except _TooLargeError as error:
+        place = bisect.bisect_right(ends, error.place) - 1
+        raise _TooLargeError(place, error.number, *error.names) from None
+    offsets = pa.array([*begins, ends[-1]], pa.int32())
+    return pa.ListArray.from_arrays(offsets, items, type=kind)
 
 
 def _moments(values: Values) -> pa.Array[Any]:
@@ -245,9 +271,7 @@ def _whole_numbers(values: Values) -> pa.Array[Any]:
 
 
 def _extras(values: Values) -> pa.Array[Any]:
-    if values.count(NO_EXTRA) == len(values):
-        return pa.nulls(len(values), pa.string())
-    texts = [None if one is NO_EXTRA or not one else _json_text(dict(one)) for one in values]
+    texts = [_json_text(dict(one)) if one else None for one in values]
     return pa.array(texts, pa.string())
 
 

@@ -59,11 +59,11 @@ class KeyedPage(Generic[ItemT]):
         if Malformed in set(map(type, items)):
             read_key, id_of = _without_malformed(read_key), _by_content(id_of)
         given: list[Any] = list(map(read_key, items))
-        if str in set(map(type, given)):
-            given = [datetime.fromisoformat(key) if type(key) is str else key for key in given]
         if None in given:
             key = next((key for key in given if key is not None), NO_TIME)
             given = [key := key if own is None else own for own in given]
+        if given and type(given[-1]) is str:
+            given = list(map(datetime.fromisoformat, given))
         return cls(page, list(map(id_of, items)), given)
 
     @classmethod
