@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
 
-from twelvetasks.frames import batches
-from twelvetasks.frames.batches import BatchStream
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests
 from twelvetasks.streams.streams import BATCH_SIZE, ItemStream, PageStream, TaskStream
-from twelvetasks.tasks.polling import Polling
 from twelvetasks.tasks.requests import checked_item_id
-from twelvetasks.tasks.wait_plan import OnItemChange, WaitPlan
-from twelvetasks.tasks.waiting import ItemWaiting, wait_for
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse, whole_number
 from twelvetasks.values.models import Page, Task, TaskPage
 from twelvetasks.values.query import ListQuery
-from twelvetasks.watching.keeping import CheckpointStore
-from twelvetasks.watching.plan import ItemChange, WatchPlan
-from twelvetasks.watching.watch import Announcer, ItemWatch
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+    from twelvetasks.frames.batches import BatchStream
+    from twelvetasks.tasks.polling import Polling
+    from twelvetasks.tasks.wait_plan import OnItemChange
+    from twelvetasks.tasks.waiting import ItemWaiting
+    from twelvetasks.watching.keeping import CheckpointStore
+    from twelvetasks.watching.plan import ItemChange
+    from twelvetasks.watching.watch import Announcer, ItemWatch
 
 __all__ = ["Listing", "TaskListing"]
 
@@ -150,6 +150,9 @@ class Listing(Generic[ItemT]):
             newest = await session.embedding_tasks(status="ready").first()
             task = await session.embedding_tasks().wait(newest, timeout=600)
         """
+        from twelvetasks.tasks.wait_plan import WaitPlan  # noqa: PLC0415
+        from twelvetasks.tasks.waiting import wait_for  # noqa: PLC0415
+
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=self.query)
         return await wait_for(self._requests, item, plan, raise_on_failure=raise_on_failure)
 
@@ -174,6 +177,9 @@ class Listing(Generic[ItemT]):
             async for batch in session.analysis_batches().wait_all(batches, timeout=600):
                 print(batch.id, batch.status, batch.failed_items)
         """
+        from twelvetasks.tasks.wait_plan import WaitPlan  # noqa: PLC0415
+        from twelvetasks.tasks.waiting import ItemWaiting  # noqa: PLC0415
+
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=self.query)
         return ItemWaiting(self._requests, items, plan)
 
@@ -205,6 +211,9 @@ class Listing(Generic[ItemT]):
                     break
         """
         self._refuse_period("a watch reports changes; its own `since` says from when on")
+        from twelvetasks.watching.plan import WatchPlan  # noqa: PLC0415
+        from twelvetasks.watching.watch import ItemWatch  # noqa: PLC0415
+
         plan = WatchPlan(
             query=self.query,
             since=since,
@@ -246,6 +255,8 @@ class Listing(Generic[ItemT]):
 
             table = await session.indexed_assets("62a0906d47f5678267ec10a6").to_arrow()
         """
+        from twelvetasks.frames import batches  # noqa: PLC0415
+
         return await batches.to_arrow(self._requests, self._options)
 
     async def to_pandas(self) -> pd.DataFrame:
@@ -256,6 +267,8 @@ class Listing(Generic[ItemT]):
 
             frame = await session.analysis_tasks(status="failed").to_pandas()
         """
+        from twelvetasks.frames import batches  # noqa: PLC0415
+
         return await batches.to_pandas(self._requests, self._options)
 
     async def to_polars(self) -> pl.DataFrame:
@@ -265,6 +278,8 @@ class Listing(Generic[ItemT]):
 
             frame = await session.embedding_tasks().to_polars()
         """
+        from twelvetasks.frames import batches  # noqa: PLC0415
+
         return await batches.to_polars(self._requests, self._options)
 
     def arrow_batches(self, *, size: int = BATCH_SIZE) -> BatchStream[ItemT]:
@@ -277,6 +292,8 @@ class Listing(Generic[ItemT]):
                 async for batch in batches:
                     print(batch.num_rows)
         """
+        from twelvetasks.frames.batches import BatchStream  # noqa: PLC0415
+
         return BatchStream(self._requests, self._options, size)
 
     def _refuse_period(self, reason: str) -> None:

@@ -13,39 +13,36 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 from twelvetasks.listing import Listing, TaskListing
 from twelvetasks.paging.options import ListingOptions, OnMalformed
 from twelvetasks.streams.requests import Requests
-from twelvetasks.values.analysis_batches import (
-    AnalysisBatch,
-    AnalysisBatchQuery,
-    AnalysisModeFilter,
-    BatchStatusFilter,
-)
-from twelvetasks.values.analysis_tasks import (
-    AnalysisMode,
-    AnalysisModeName,
-    AnalysisStatus,
-    AnalysisStatusName,
-    AnalysisTask,
-    AnalysisTaskQuery,
-)
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse
-from twelvetasks.values.embedding_tasks import (
-    EmbeddingStatus,
-    EmbeddingStatusName,
-    EmbeddingTask,
-    EmbeddingTaskQuery,
-    OlderEmbeddingTaskQuery,
-)
-from twelvetasks.values.indexed_assets import (
-    IndexedAsset,
-    IndexedAssetQuery,
-    IndexedAssetStatusFilter,
-)
 from twelvetasks.values.models import SortBy, SortOption
 from twelvetasks.values.query import ListQuery, SortByName, SortOptionName
 from twelvetasks.values.ranges import RangeFilter
 from twelvetasks.values.suggestions import OF_A_SESSION, missing_attribute, suggesting
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
+
+if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
+    from twelvetasks.values.analysis_batches import (
+        AnalysisBatch,
+        AnalysisModeFilter,
+        BatchStatusFilter,
+    )
+    from twelvetasks.values.analysis_tasks import (
+        AnalysisMode,
+        AnalysisModeName,
+        AnalysisStatus,
+        AnalysisStatusName,
+        AnalysisTask,
+    )
+    from twelvetasks.values.embedding_tasks import (
+        EmbeddingStatus,
+        EmbeddingStatusName,
+        EmbeddingTask,
+    )
+    from twelvetasks.values.indexed_assets import (
+        IndexedAsset,
+        IndexedAssetStatusFilter,
+    )
 
 __all__ = ["Lists"]
 
@@ -190,6 +187,8 @@ class Lists:
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
+        from twelvetasks.values.indexed_assets import IndexedAssetQuery  # noqa: PLC0415
+
         query = IndexedAssetQuery(
             index_id=index_id,
             status=status,
@@ -242,6 +241,11 @@ class Lists:
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
+        from twelvetasks.values.embedding_tasks import (  # noqa: PLC0415
+            EmbeddingTaskQuery,
+            OlderEmbeddingTaskQuery,
+        )
+
         if version not in (1, 2) or isinstance(version, bool):
             refuse("version", version, "must be 2, or 1 for the older list")
         kind = EmbeddingTaskQuery if version == 2 else OlderEmbeddingTaskQuery
@@ -280,6 +284,8 @@ class Lists:
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
+        from twelvetasks.values.analysis_tasks import AnalysisTaskQuery  # noqa: PLC0415
+
         query = AnalysisTaskQuery(
             status=status,
             analysis_mode=analysis_mode,
@@ -319,6 +325,8 @@ class Lists:
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
+        from twelvetasks.values.analysis_batches import AnalysisBatchQuery  # noqa: PLC0415
+
         query = AnalysisBatchQuery(
             status=status, analysis_mode=analysis_mode, page_limit=page_limit
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from os import PathLike
 from ssl import SSLContext
-from typing import Any, NoReturn, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex
 
 import aiohttp
 import attrs
@@ -19,20 +19,9 @@ from twelvetasks.conversion.convert import converters
 from twelvetasks.lists import Lists
 from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks import requests as single
-from twelvetasks.tasks.polling import Polling
-from twelvetasks.tasks.uploads import OnProgress, VideoFile, checked_upload
-from twelvetasks.tasks.wait_plan import OnChange, WaitPlan
-from twelvetasks.tasks.waiting import TaskWaiting, wait_for
+from twelvetasks.transport import arguments
 from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url, read_base_url
 from twelvetasks.transport.api_key import API_KEY_VARIABLE, KeyCallable, KeySource, read_api_key
-from twelvetasks.transport.arguments import (
-    checked_client_session,
-    checked_gate,
-    checked_proxy,
-    checked_ssl,
-    checked_telemetry,
-    checked_trace_configs,
-)
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.connections import Connections
 from twelvetasks.transport.gate import Gatekeeper
@@ -49,9 +38,14 @@ from twelvetasks.values.errors import SessionClosedError
 from twelvetasks.values.models import Task
 from twelvetasks.values.suggestions import suggesting
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
-from twelvetasks.watching.keeping import CheckpointStore
-from twelvetasks.watching.plan import WatchPlan
-from twelvetasks.watching.watch import Announcer, TaskWatch
+
+if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
+    from twelvetasks.tasks.polling import Polling
+    from twelvetasks.tasks.uploads import OnProgress, VideoFile
+    from twelvetasks.tasks.wait_plan import OnChange
+    from twelvetasks.tasks.waiting import TaskWaiting
+    from twelvetasks.watching.keeping import CheckpointStore
+    from twelvetasks.watching.watch import Announcer, TaskWatch
 
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
 
@@ -73,9 +67,8 @@ class TaskSession(Lists):
     - `base_url`: the API's address with its version, https except on this machine itself. Default:
       the environment variable ``TWELVETASKS_BASE_URL``, or else ``TWELVELABS_BASE_URL``, or else
       ``https://api.twelvelabs.io/v1.3``.
-    - `insecure_http`: allow an http address of another machine, such as a sidecar. The API key and
-      the tasks then travel in the clear: anyone on the way can read and change them. Default:
-      False.
+    - `insecure_http`: allow an http address of another machine, such as a sidecar. Anyone on the
+      way can then read the API key, and read and change the tasks. Default: False.
     - `concurrency`: how many requests may be in flight at once, and how many pages a listing may
       fetch or hold ahead of the caller. At least 1. Default: 8.
     - `timeout`: seconds for one request, from connecting to the last byte, at most 10 of them for
@@ -138,20 +131,20 @@ class TaskSession(Lists):
             refuse(name, address, fault)
         if headers_fault is not None:
             refuse("headers", *headers_fault)
-        self._base_url = URL(address)
+        base = self._base_url = URL(address)
         options = Options(concurrency=concurrency, timeout=timeout, retry=retry, headers=headers)
         connections = Connections(
             user_agent=checked_user_agent(user_agent),
-            client_session=checked_client_session(client_session),
-            proxy=checked_proxy(proxy, client_session, self._base_url, insecure_http=insecure_http),
-            ssl=checked_ssl(ssl, client_session),
-            trace_configs=checked_trace_configs(trace_configs, client_session),
+            client_session=arguments.checked_client_session(client_session),
+            proxy=arguments.checked_proxy(proxy, client_session, base, insecure_http=insecure_http),
+            ssl=arguments.checked_ssl(ssl, client_session),
+            trace_configs=arguments.checked_trace_configs(trace_configs, client_session),
         )
         client = Client(keys=KeySource(key), options=options, connections=connections)
         transport = Transport(
             client,
-            gate=checked_gate(gate, concurrency),
-            telemetry=checked_telemetry(telemetry),
+            gate=arguments.checked_gate(gate, concurrency),
+            telemetry=arguments.checked_telemetry(telemetry),
         )
         self._requests = Requests(transport, self._base_url)
         follow_log_variable()
@@ -302,6 +295,8 @@ class TaskSession(Lists):
         It assumes that each change sets a new `updated_at`, or another status; tasks without
         `updated_at` are not watched. Raises InvalidArgumentError for what the list does not accept.
         """
+        from twelvetasks.watching import plan, watch  # noqa: PLC0415
+
         query = TaskQuery(
             index_id=index_id,
             status=status,
@@ -311,7 +306,7 @@ class TaskSession(Lists):
             height=height,
             created_at=created_at,
         )
-        plan = WatchPlan(
+        asked = plan.WatchPlan(
             query=query,
             since=since,
             resume=resume,
@@ -321,7 +316,7 @@ class TaskSession(Lists):
             max_interval=max_interval,
             lateness=lateness,
         )
-        return TaskWatch(self._requests, plan, webhooks)
+        return watch.TaskWatch(self._requests, asked, webhooks)
 
     @suggesting
     async def task(self, task_id: str | Task) -> Task:
@@ -381,6 +376,8 @@ class TaskSession(Lists):
         way, BadRequestError, with the platform's `code`, if the video is refused. What the caller's
         own iterable or `on_progress` raises is raised unchanged; no task is made then.
         """
+        from twelvetasks.tasks.uploads import checked_upload  # noqa: PLC0415
+
         upload = await checked_upload(
             index_id=index_id,
             video_url=video_url,
@@ -405,12 +402,9 @@ class TaskSession(Lists):
     ) -> Task:
         """Wait until a task is ``ready`` or ``failed``, and return it.
 
-        - `timeout`: seconds for the whole wait, after at least one poll, which has 5 more. Default:
-          one hour.
-        - `on_change`: called, or awaited, with the task when it is first seen and whenever its
-          status changes.
-        - `raise_on_failure`: raise TaskFailedError for a failed task instead of returning it.
-          Default: True.
+        - `timeout`: seconds for the whole wait, after one poll, which has 5 more. Default: an hour.
+        - `on_change`: called, or awaited, with the task when it is first seen or has a new status.
+        - `raise_on_failure`: raise TaskFailedError for a failed task, or return it. Default: True.
         - `polling`: how often to poll. Default: `Polling()`.
 
         Transient failures (no connection, no answer in time, status 429 and 5xx) are retried. A
@@ -421,6 +415,9 @@ class TaskSession(Lists):
 
             task = await session.wait(task, timeout=600, on_change=print)
         """
+        from twelvetasks.tasks.wait_plan import WaitPlan  # noqa: PLC0415
+        from twelvetasks.tasks.waiting import wait_for  # noqa: PLC0415
+
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=TaskQuery())
         return await wait_for(self._requests, task, plan, raise_on_failure=raise_on_failure)
 
@@ -444,6 +441,10 @@ class TaskSession(Lists):
             async for task in session.wait_all(tasks, timeout=600):
                 print(task.id, task.status)
         """
+        from twelvetasks.tasks import wait_plan, waiting  # noqa: PLC0415
+
         query = TaskQuery(index_id=index_id)
-        plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=query)
-        return TaskWaiting(self._requests, tasks, plan)
+        plan = wait_plan.WaitPlan(
+            timeout=timeout, on_change=on_change, polling=polling, query=query
+        )
+        return waiting.TaskWaiting(self._requests, tasks, plan)

@@ -6,10 +6,9 @@ This module knows which answers each accepts, and which errors it raises.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twelvetasks.streams.requests import Requests, class_of
-from twelvetasks.tasks.uploads import Upload
 from twelvetasks.transport.messages import Request
 from twelvetasks.values.checks import content, is_identifier, refuse
 from twelvetasks.values.errors import (
@@ -23,6 +22,9 @@ from twelvetasks.values.errors import (
 from twelvetasks.values.models import Task
 from twelvetasks.values.resources import Resource
 from twelvetasks.values.tasks import TASKS
+
+if TYPE_CHECKING:
+    from twelvetasks.tasks.uploads import Upload
 
 __all__ = ["checked_id", "checked_item_id", "create", "delete"]
 
