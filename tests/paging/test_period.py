@@ -7,7 +7,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from operator import itemgetter
 from typing import Any
@@ -347,12 +347,25 @@ async def test_a_malformed_task_is_raised_or_skipped_at_its_place() -> None:
 
 @pytest.mark.parametrize("name", ["since", "until"])
 @pytest.mark.parametrize(
-    "value", [DAY.replace(tzinfo=None), date(2025, 3, 1), timedelta(days=7), "2025-03-01", 7]
+    ("value", "hint"),
+    [
+        (DAY.replace(tzinfo=None), "value.astimezone()"),
+        (date(2025, 3, 1), "datetime.combine(value, time(), UTC)"),
+        (timedelta(days=7), "datetime.now(UTC) - value"),
+        ("2025-03-01", "datetime.fromisoformat(value)"),
+        (7, "time zone"),
+    ],
 )
-async def test_what_is_no_aware_datetime_is_refused(name: str, value: Any) -> None:
+async def test_what_is_no_aware_datetime_is_refused_and_says_how_to_make_one(
+    name: str, value: Any, hint: str
+) -> None:
     async with account_of(1) as (platform, session):
-        with pytest.raises(InvalidArgumentError, match=rf"^{name}=.*time zone"):
+        with pytest.raises(InvalidArgumentError, match=rf"^{name}=.*time zone") as caught:
             session.tasks(**{name: value})
+        assert hint in str(caught.value)
+        if value != 7:
+            names = {"value": value, "datetime": datetime, "UTC": UTC, "time": time}
+            assert eval(hint, names) is not None
         assert platform.requests == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, NoReturn, TypeGuard, TypeVar
@@ -187,10 +187,18 @@ def text(_: object, field: attrs.Attribute[Any], value: object) -> None:
         refuse(field.name, value, "must be text: it has half a character that UTF-8 cannot write")
 
 
+_TO_DATETIME: dict[type, str] = {
+    timedelta: "; for a time ago try datetime.now(UTC) - value",
+    date: "; for its beginning try datetime.combine(value, time(), UTC)",
+    str: "; try datetime.fromisoformat(value)",
+}
+
+
 def aware_moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Validate an attrs field that holds a datetime with a time zone."""
     if not isinstance(value, datetime):
-        refuse(field.name, value, "must be a datetime with a time zone")
+        hint = next((hint for kind, hint in _TO_DATETIME.items() if isinstance(value, kind)), "")
+        refuse(field.name, value, f"must be a datetime with a time zone{hint}")
     if value != value:  # pandas.NaT is an instance of datetime, too
         refuse(field.name, value, "must be a moment, not NaT")
     if value.utcoffset() is None:
