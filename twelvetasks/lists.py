@@ -59,10 +59,13 @@ class Lists:
 
     if not TYPE_CHECKING:  # type checkers would take any name
 
+        def __getattribute__(self, name: str) -> Any:
+            # In the class the methods stay functions, as mocks and documentation expect.
+            return suggesting(name, super().__getattribute__(name))
+
         def __getattr__(self, name: str) -> NoReturn:
             raise missing_attribute(self, name, OF_A_SESSION.get(name))
 
-    @suggesting
     def tasks(
         self,
         *,
@@ -153,7 +156,6 @@ class Lists:
             on_malformed=on_malformed,
         )
 
-    @suggesting
     def indexed_assets(
         self,
         index_id: str,
@@ -215,7 +217,6 @@ class Lists:
             on_malformed=on_malformed,
         )
 
-    @suggesting
     def embedding_tasks(
         self,
         *,
@@ -260,7 +261,6 @@ class Lists:
             on_malformed=on_malformed,
         )
 
-    @suggesting
     def analysis_tasks(
         self,
         *,
@@ -304,7 +304,6 @@ class Lists:
             on_malformed=on_malformed,
         )
 
-    @suggesting
     def analysis_batches(
         self,
         *,

@@ -36,7 +36,6 @@ from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import check_flag, refuse
 from twelvetasks.values.errors import SessionClosedError
 from twelvetasks.values.models import Task
-from twelvetasks.values.suggestions import suggesting
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
 
 if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
@@ -318,7 +317,6 @@ class TaskSession(Lists):
         )
         return watch.TaskWatch(self._requests, asked, webhooks)
 
-    @suggesting
     async def task(self, task_id: str | Task) -> Task:
         """Fetch one task, given as a `Task` or by its id: with `hls`, which listings leave out.
 

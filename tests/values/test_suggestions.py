@@ -15,6 +15,7 @@ import sys
 import types
 import weakref
 from typing import Any
+from unittest import mock
 
 import pytest
 import twelvelabs
@@ -137,3 +138,26 @@ def test_the_methods_are_methods_all_the_same(session: Any, name: str) -> None:
     assert weakref.WeakMethod(method)() == method
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(method)
+
+
+def test_mocks_and_subclasses_find_the_methods_as_they_are(session: Any) -> None:
+    for mocked in (
+        mock.create_autospec(session),
+        mock.create_autospec(TaskSession, instance=True),
+    ):
+        mocked.tasks(status="failed")
+        mocked.tasks.assert_called_once_with(status="failed")
+        with pytest.raises(TypeError, match="nope"):
+            mocked.tasks(nope=1)
+    with mock.patch.object(session, "tasks") as patched:
+        assert session.tasks is patched
+    with mock.patch.object(TaskSession, "tasks", autospec=True) as patched:
+        session.tasks(status="failed")
+        patched.assert_called_once_with(session, status="failed")
+
+    class Few(TaskSession):
+        def tasks(self, **filters: Any) -> Any:
+            return super().tasks(max_items=3, **filters)
+
+    assert repr(Few("tlk_0").tasks()) == repr(session.tasks(max_items=3))
+    assert repr(functools.partial(session.tasks, max_items=3)()) == repr(Few("tlk_0").tasks())

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, SupportsIndex, TypeVar, cast
+from typing import Any, SupportsIndex
 
 __all__ = ["OF_A_SESSION", "missing_attribute", "suggesting"]
-
-MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 _TASK = "await session.task(task_id)"
 _CREATE = "await session.create(index_id=..., video_url=...)"
@@ -37,6 +35,12 @@ OF_A_SESSION: dict[str, str] = {
 }
 """What to call for a name that a session does not have."""
 
+METHODS = {
+    *("tasks", "task", "indexed_assets"),
+    *("embedding_tasks", "analysis_tasks", "analysis_batches"),
+}
+"""The methods of a session that may be asked for what the official SDK has under that name."""
+
 OF_TASKS: dict[str, str] = {
     **dict.fromkeys(("list", "all", "iter"), "session.tasks(...)"),
     **dict.fromkeys(("retrieve", "get", "status"), _TASK),
@@ -56,20 +60,14 @@ def missing_attribute(owner: object, name: str, meant: str | None) -> AttributeE
     return AttributeError(f"{words}; did you mean `{meant}`?", name=name)
 
 
-def suggesting(method: MethodT) -> MethodT:
-    """Make a method whose missing attributes name the call that is meant, as `_Bound` does."""
-    return cast("MethodT", _Suggesting(method))
+def suggesting(name: str, value: Any) -> Any:
+    """Return an attribute of a session, which suggests a call if it is one of its `METHODS`."""
+    if name in METHODS and type(value) is MethodType:
+        return _SuggestingMethod(value.__func__, value.__self__)
+    return value
 
 
-class _Suggesting:
-    def __init__(self, method: Callable[..., Any]) -> None:
-        self.__wrapped__ = method
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self.__wrapped__ if instance is None else _Bound(self.__wrapped__, instance)
-
-
-class _Bound:
+class _SuggestingMethod:
     """A bound method in all but the error for an attribute that it does not have.
 
     A method cannot be subclassed, and its own error is about "a function".
@@ -110,7 +108,7 @@ class _Bound:
 
 
 def _method_of(one: Any) -> Any:
-    return object.__getattribute__(one, "_method") if type(one) is _Bound else one
+    return object.__getattribute__(one, "_method") if type(one) is _SuggestingMethod else one
 
 
 def _call_of(method: str, name: str) -> str | None:
