@@ -17,6 +17,10 @@ from pathlib import Path
 
 import attrs
 
+PRIMARY = 5432
+REPLICA = 5433
+"""Ports only name the sockets: no server listens on the network."""
+
 _END = "no more rows"
 _SETTINGS = "-c listen_addresses= -c fsync=off -c synchronous_commit=off -c max_connections=60"
 
@@ -26,7 +30,7 @@ def programs() -> Path | None:
     installed = shutil.which("initdb")
     folders = [] if installed is None else [Path(installed).resolve().parent]
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    names = ("initdb", "pg_ctl", "psql", "pgbench")
+    names = ("initdb", "pg_basebackup", "pg_ctl", "psql", "pgbench")
     return next((one for one in folders if all((one / name).exists() for name in names)), None)
 
 
@@ -59,10 +63,10 @@ class Cluster:
     _user: str | None
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[Connection]:
+    async def connected(self, port: int = PRIMARY) -> AsyncIterator[Connection]:
         """Open a session of the database."""
         process = await asyncio.create_subprocess_exec(
-            *self._command("psql", "-XqAt", "-v", "ON_ERROR_STOP=1"),
+            *self._command("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-p", str(port)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -110,12 +114,45 @@ class Cluster:
         database = ("-d", "postgres") if program == "psql" else ("postgres",)
         return [str(self._programs / program), *where, *arguments, *database]
 
-    def run(self, program: str, *arguments: str) -> None:
+    @contextmanager
+    def replicated(self, lag: str) -> Iterator[None]:
+        """Run a second server, at the port `REPLICA`, that shows each change so much later."""
+        folder = self.folder / "replica"
+        self._finish("pg_basebackup", "-h", self.folder, "-U", "tests", "-R", "-D", folder)
+        settings = f"port={REPLICA}\nrecovery_min_apply_delay='{lag}'\n"
+        with (folder / "postgresql.auto.conf").open("a") as file:
+            file.write(settings)
+        try:
+            with self._started(folder):
+                yield
+        finally:
+            shutil.rmtree(folder)
+
+    @contextmanager
+    def _started(self, folder: Path) -> Iterator[None]:
+        options = f"-k {self.folder} {_SETTINGS}"
+        log = folder.with_suffix(".log")
+        self._finish("pg_ctl", "start", "-w", "-D", folder, "-l", log, "-o", options)
+        try:
+            yield
+        finally:
+            self._finish("pg_ctl", "stop", "-m", "immediate", "-D", folder)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run the server with an empty database."""
+        folder = self.folder / "data"
+        options = ("--auth=trust", "--username=tests", "--no-sync", "--encoding=UTF8")
+        self._finish("initdb", *options, "-D", folder)
+        with self._started(folder):
+            yield
+
+    def _finish(self, program: str, *arguments: str | Path) -> None:
         """Run one of the server's own programs to its end."""
         with tempfile.TemporaryFile() as output:
             # The server keeps what it inherits: a pipe would never be seen to end.
             done = subprocess.run(
-                [str(self._programs / program), "-D", str(self.folder / "data"), *arguments],
+                [self._programs / program, *arguments],
                 check=False,
                 cwd=self.folder,
                 stdout=output,
@@ -135,10 +172,5 @@ def running(programs: Path) -> Iterator[Cluster]:
         if user is not None:
             shutil.chown(folder, user)
         cluster = Cluster(folder, programs, user)
-        cluster.run("initdb", "--auth=trust", "--username=tests", "--no-sync", "--encoding=UTF8")
-        options = f"-k {folder} {_SETTINGS}"
-        cluster.run("pg_ctl", "start", "-w", "-l", str(folder / "log"), "-o", options)
-        try:
+        with cluster.running():
             yield cluster
-        finally:
-            cluster.run("pg_ctl", "stop", "-m", "immediate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Literal
@@ -11,7 +12,7 @@ from typing import Literal
 import attrs
 from aiohttp import web
 
-from tests.databases.cluster import Cluster, Connection
+from tests.databases.cluster import PRIMARY, REPLICA, Cluster, Connection
 
 SESSIONS = 8
 
@@ -26,6 +27,8 @@ class Plan:
     """Whether it counts and finds in one statement, so at one instant, or in two."""
     index: bool = True
     """Whether each time has an index; else every page is sorted anew."""
+    lag: str | None = None
+    """By how much a replica is behind that answers half of the reads; None for no replica."""
     precision: Literal["second", "milliseconds"] = "milliseconds"
     """How exact the times are."""
 
@@ -35,21 +38,20 @@ class Endpoint:
     """The tasks of one database, in pages."""
 
     plan: Plan
-    _connections: asyncio.Queue[Connection]
+    _primary: asyncio.Queue[Connection]
+    _readers: list[asyncio.Queue[Connection]]
+    """The primary's sessions and, if there is one, those of the replica."""
     url: str = ""
     requests: int = 0
 
     async def ask(self, statements: str) -> list[str]:
-        """Ask the database in a session that is free."""
-        connection = await self._connections.get()
-        try:
-            return await connection.ask(statements)
-        finally:
-            self._connections.put_nowait(connection)
+        """Ask the primary."""
+        return await _ask(self._primary, statements)
 
     async def ids(self) -> set[str]:
-        """Return the ids of all tasks."""
-        return set(await self.ask("SELECT id FROM tasks;"))
+        """Return the ids that every reader sees."""
+        seen = [set(await _ask(reader, "SELECT id FROM tasks;")) for reader in self._readers]
+        return set.intersection(*seen)
 
     async def fill(self, count: int) -> None:
         """Begin anew with so many tasks; six are created, and six updated, in a second."""
@@ -63,6 +65,11 @@ class Endpoint:
             COMMIT;
             ANALYZE tasks;"""
         )
+        (end,) = await self.ask("SELECT pg_current_wal_lsn();")
+        seen = f"SELECT coalesce(pg_last_wal_replay_lsn() >= '{end}', true);"
+        for sessions in self._readers:
+            while await _ask(sessions, seen) == ["f"]:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.01)
 
     def plan_time(self, time: str) -> str:
         """Write an expression for a time as exact as the plan has it."""
@@ -76,6 +83,7 @@ class Endpoint:
             request.query.get("sort_by", "created_at")
         ]
         order = {"asc": "ASC", "desc": "DESC"}[request.query.get("sort_option", "desc")]
+        reader = random.choice(self._readers)
         count = "SELECT count(*) FROM tasks"
         found = f"""SELECT coalesce(json_agg(found), '[]')::text FROM (
             SELECT id AS _id, status, to_char(created_at, {_SHOWN}) AS created_at,
@@ -84,9 +92,9 @@ class Endpoint:
         ) AS found"""
         if self.plan.statements == 1:
             statements = f"SELECT ({count}), translate(({found}), E'\\n', ' ');"
-            ((total, data),) = (row.split("|", 1) for row in await self.ask(statements))
+            ((total, data),) = (row.split("|", 1) for row in await _ask(reader, statements))
         else:
-            total, data = await self.ask(f"{count}; SELECT translate(({found}), E'\\n', ' ');")
+            total, data = await _ask(reader, f"{count}; SELECT translate(({found}), E'\\n', ' ');")
         info = {
             "page": page,
             "limit_per_page": limit,
@@ -96,16 +104,32 @@ class Endpoint:
         return web.json_response({"data": json.loads(data), "page_info": info})
 
 
+async def _ask(sessions: asyncio.Queue[Connection], statements: str) -> list[str]:
+    """Ask in a session that is free."""
+    connection = await sessions.get()
+    try:
+        return await connection.ask(statements)
+    finally:
+        sessions.put_nowait(connection)
+
+
 @asynccontextmanager
 async def serving(cluster: Cluster, plan: Plan) -> AsyncIterator[Endpoint]:
     """Serve the tasks of a database that is made for it."""
     async with AsyncExitStack() as opened:
-        connections: asyncio.Queue[Connection] = asyncio.Queue()
-        for _ in range(SESSIONS):
-            connection = await opened.enter_async_context(cluster.connected())
-            await connection.ask("SET timezone = 'UTC';")
-            connections.put_nowait(connection)
-        endpoint = Endpoint(plan, connections)
+        ports = [PRIMARY]
+        if plan.lag is not None:
+            opened.enter_context(cluster.replicated(plan.lag))
+            ports.append(REPLICA)
+        readers: list[asyncio.Queue[Connection]] = []
+        for port in ports:
+            sessions: asyncio.Queue[Connection] = asyncio.Queue()
+            for _ in range(SESSIONS):
+                connection = await opened.enter_async_context(cluster.connected(port))
+                await connection.ask("SET timezone = 'UTC';")
+                sessions.put_nowait(connection)
+            readers.append(sessions)
+        endpoint = Endpoint(plan, readers[0], readers)
         await endpoint.ask(
             """DROP TABLE IF EXISTS tasks;
             CREATE TABLE tasks (

@@ -71,7 +71,11 @@ ROWS: dict[str, Row] = {
     "late-commits": Row(
         plan=Plan(), writes=tuple(map(slowly, (INSERT, DELETE, UPDATE))), clients=16
     ),
+    "replica": Row(plan=Plan(lag="40ms"), writes=EVERYTHING),
 }
+
+MAY_BE_SHORT = {("updated_at", "replica")}
+"""What the table of assumptions says may be lost."""
 
 LISTINGS: dict[str, Mapping[str, Any]] = {
     "exact": {"exact": True},
@@ -166,5 +170,5 @@ async def test_nothing_is_lost_in_silence(
         print(f"\n{row}, {listing}: {outcome}")
     assert outcome.disordered == 0
     if listing != "default":
-        assert outcome.lost == 0
+        assert outcome.lost == 0 or (listing, row) in MAY_BE_SHORT
         assert outcome.refused * 500 <= outcome.listings, outcome.errors
