@@ -120,7 +120,7 @@ async def list_once(endpoint: Endpoint, parameters: Mapping[str, Any], outcome: 
             tasks = await session.tasks(**parameters)
     except TwelveTasksError as error:
         outcome.refused += 1
-        outcome.errors.append(str(error))
+        outcome.errors.append(f"{parameters['sort_option']}, {error}")
         return
     finally:
         outcome.requests += endpoint.requests - asked
@@ -168,6 +168,8 @@ async def test_nothing_is_lost_in_silence(
     outcome = await play(cluster, ROWS[row], LISTINGS[listing], max(histories // 20, 2))
     with capsys.disabled():
         print(f"\n{row}, {listing}: {outcome}")
+        for error in outcome.errors[:3]:
+            print(f"  refused: {error}")
     assert outcome.disordered == 0
     if listing != "default":
         assert outcome.lost == 0 or (listing, row) in MAY_BE_SHORT

@@ -58,7 +58,6 @@ class ListingProgress(Generic[ItemT]):
         self._cut = max_items == 0
         self._query = query
         self._exact = options.exact
-        self._precedes = query.precedes
         self._keys_change = query.sort_key.changes
         self._totals = Totals()
         stamps = Stamps(query)
@@ -70,8 +69,7 @@ class ListingProgress(Generic[ItemT]):
         self._planner = Planner(query, self._page_limit, self._chain, self._totals, self._sealing)
         self._emitted = Emitted(query)
         self._under_way: dict[Read, Link[ItemT]] = {}
-        self._window = self._fruitless = self._barren = 0
-        self._moment = self._last_answer = 0
+        self._window = self._fruitless = self._barren = self._moment = self._last_answer = 0
         self._refused_after: float = math.inf
         self._requests = self._pages = self._bridges = 0
         self._contradictions = Contradictions(query, self._totals)
@@ -262,8 +260,7 @@ class ListingProgress(Generic[ItemT]):
         self._moment += 1
         self._totals.note(page.total, self._moment)
         if self._totals.answers == 1:
-            is_short = not (self._exact or self._keys_change or self._is_long)
-            self._totals.trusted = is_short
+            self._totals.trusted = not (self._exact or self._keys_change or self._is_long)
         link.arrive(page, self._moment, self._totals.answers)
         if link.edge is not None:
             link.edge.at_end |= self._totals.trusted and link.edge.rank == page.total
@@ -345,8 +342,11 @@ class ListingProgress(Generic[ItemT]):
         self._last_answer = max(self._last_answer, link.answered)
         ids, keys = taken.ids, taken.keys
         if (floor := self._pass.floor) is not None:
-            keys = [key for key in keys if not self._precedes(floor, key)]
+            keys = [key for key in keys if not self._query.precedes(floor, key)]
             ids = ids[: len(keys)]
+        if self._keys_change and self._query.ascending and self._lone is link:
+            # What was committed after a later stamp had been read comes now, out of order.
+            keys = self._emitted.ordered(keys, resumed=self._resumed)
         return self._emit(taken, ids, keys)
 
     def _begin_walk(self) -> Walk[ItemT]:
