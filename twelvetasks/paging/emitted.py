@@ -120,7 +120,8 @@ class Emitted:
             elif in_order:
                 kept.append(at)
             else:
-                self.late += 1
+                # Before the first of this run, it is of the run before.
+                self.late += self.count > 0
         return [*kept, *range(doubtful, len(ids))]
 
     def _once(self, ids: list[str], kept: Sequence[int]) -> Sequence[int]:
