@@ -46,6 +46,7 @@ LISTING = [
     not in {
         *(_peers.FLOOR, _peers.FLOOR_OF_JSON, _peers.SINGLE),
         *(_peers.BACKING_OFF, _peers.TWO_SESSIONS),  # in the order of arrival, or twice
+        *(_peers.PARQUET, _peers.PARQUET_BY_HAND),  # in a file
     }
 ]
 

@@ -55,6 +55,8 @@ class Measured:
     """The most memory that was resident before, in KiB."""
     peak: int
     """The most memory that was resident, in KiB."""
+    held: int = 0
+    """Bytes of the data frame that came last, if that was one."""
     failure: str | None = None
     """What ended it before its time."""
     ids: list[str] = attrs.field(factory=list)
@@ -108,7 +110,8 @@ class _Heart:
 
 async def _measured(order: Order) -> Measured:
     peer = PEERS[order.peer]
-    throw_away: Callable[[Any], None] = deque[Any](maxlen=1).append
+    last = deque[Any](maxlen=1)
+    throw_away: Callable[[Any], None] = last.append
     async with peer(attrs.evolve(order.reading, base_url=order.warm_url)) as listing:
         await listing(throw_away)
         await listing(throw_away)
@@ -117,7 +120,8 @@ async def _measured(order: Order) -> Measured:
             return await _ids(listing)
         if order.want == "first":
             return await _times_to_first(listing, order.repeats)
-        return await _costs(listing, order, throw_away)
+        measured = await _costs(listing, order, throw_away)
+        return attrs.evolve(measured, held=getattr(last[0], "nbytes", 0) if last else 0)
 
 
 async def _costs(listing: Listing, order: Order, take: Callable[[Any], None]) -> Measured:
@@ -174,6 +178,8 @@ def _tasks_of(one: Any) -> list[Any]:
     for rows_of in ("to_pylist", "to_dicts"):
         if hasattr(one, rows_of):
             return list(getattr(one, rows_of)())
+    if hasattr(one, "itertuples"):
+        return list(one.to_dict("records"))
     return one if isinstance(one, list) else [one]
 
 

@@ -9,6 +9,7 @@ than the one peer it runs.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -81,6 +82,40 @@ def _framed(method: str) -> Peer:
             yield listing
 
     return opened
+
+
+@asynccontextmanager
+async def arrow_batches(reading: Reading) -> AsyncIterator[Listing]:
+    """Our record batches, one after the other."""
+    async with _our_session(reading) as session:
+
+        async def listing(take: Take) -> None:
+            listed = session.tasks(page_limit=reading.page_limit)
+            async with listed.arrow_batches() as batches:
+                async for batch in batches:
+                    take(batch)
+
+        yield listing
+
+
+@asynccontextmanager
+async def parquet(reading: Reading) -> AsyncIterator[Listing]:
+    """Our record batches, written to a Parquet file in memory as they come."""
+    import pyarrow.parquet as pq
+
+    from twelvetasks.frames import SCHEMA
+
+    async with _our_session(reading) as session:
+
+        async def listing(take: Take) -> None:
+            listed = session.tasks(page_limit=reading.page_limit)
+            with pq.ParquetWriter(file := io.BytesIO(), SCHEMA) as writer:
+                async with listed.arrow_batches() as batches:
+                    async for batch in batches:
+                        writer.write_batch(batch)
+            take(file)
+
+        yield listing
 
 
 @asynccontextmanager
@@ -167,6 +202,14 @@ def _arrow_by_hand(rows: list[dict[str, Any]]) -> object:
     import pyarrow as pa
 
     return pa.Table.from_pylist(rows)
+
+
+def _parquet_by_hand(rows: list[dict[str, Any]]) -> object:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(rows), file := io.BytesIO())
+    return file
 
 
 def _polars_by_hand(rows: list[dict[str, Any]]) -> object:
@@ -327,8 +370,12 @@ ITERATED = "twelvetasks, async for"
 AWAITED = "twelvetasks, await"
 EXACT = "twelvetasks, exact=True"
 TO_ARROW = "twelvetasks, to_arrow"
+TO_PANDAS = "twelvetasks, to_pandas"
 TO_POLARS = "twelvetasks, to_polars"
+ARROW_BATCHES = "twelvetasks, arrow_batches"
+PARQUET = "twelvetasks, arrow_batches to Parquet"
 ARROW_BY_HAND = "gather, orjson, Table.from_pylist"
+PARQUET_BY_HAND = "gather, orjson, Table.from_pylist, Parquet"
 POLARS_BY_HAND = "gather, orjson, polars.DataFrame"
 SDK = "official SDK"
 GATHERED = "gather, json.loads"
@@ -344,8 +391,12 @@ PEERS: dict[str, Peer] = {
     AWAITED: twelvetasks_awaited,
     EXACT: _iterated(exact=True),
     TO_ARROW: _framed("to_arrow"),
+    TO_PANDAS: _framed("to_pandas"),
     TO_POLARS: _framed("to_polars"),
+    ARROW_BATCHES: arrow_batches,
+    PARQUET: parquet,
     ARROW_BY_HAND: _framed_by_hand(_arrow_by_hand),
+    PARQUET_BY_HAND: _framed_by_hand(_parquet_by_hand),
     POLARS_BY_HAND: _framed_by_hand(_polars_by_hand),
     SDK: official_sdk,
     GATHERED: gathered,
@@ -357,5 +408,13 @@ PEERS: dict[str, Peer] = {
     TWO_SESSIONS: two_sessions,
 }
 
-COMPARED = tuple(peer for peer in PEERS if peer not in {SINGLE, BACKING_OFF, TWO_SESSIONS})
-"""Those that list a whole account."""
+COMPARED = tuple(
+    peer
+    for peer in PEERS
+    if peer
+    not in {
+        *(SINGLE, BACKING_OFF, TWO_SESSIONS),
+        *(ARROW_BATCHES, PARQUET, PARQUET_BY_HAND),
+    }
+)
+"""Those that list a whole account; of the data frames, those that are most used."""

@@ -17,6 +17,9 @@ LONGEST = 5.0
 """Milliseconds."""
 
 
+JUDGED = (_peers.ITERATED, _peers.AWAITED, _peers.TO_ARROW, _peers.TO_PANDAS)
+
+
 def main(report: Report) -> None:
     """Print each client's longest pauses."""
     tasks, rounds = report.either((50_000, 3), (500, 1))
@@ -32,7 +35,7 @@ def main(report: Report) -> None:
             often = late[int(len(late) * 0.999)]
             shown = (late[-1], max(busy), often, collecting)
             rows.append((peer, *(f"{pause:.2f}" for pause in shown), len(late)))
-            if peer in {_peers.ITERATED, _peers.AWAITED}:
+            if peer in JUDGED:
                 figure = f"longest pause of the event loop: {peer}"
                 report.judge(figure, late[-1], at_most=LONGEST, unit="ms")
     report.table(

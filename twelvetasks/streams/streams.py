@@ -37,6 +37,8 @@ BATCH_SIZE = 10_000
 SKIPPED = 16
 """Pages left out before the beginning of a period is looked for: a search takes about as many."""
 
+_NOT_YIELDED = frozenset((Malformed, type(None)))
+
 T_co = TypeVar("T_co", covariant=True)
 ItemT = TypeVar("ItemT")
 PageT_co = TypeVar("PageT_co", bound=Page[Any], covariant=True)
@@ -288,6 +290,9 @@ class ItemStream(_Stream[ItemT]):
                 print(len(tasks), tasks[-1].id)
         """
         items = [item] if (item := await anext(self, None)) is not None else []
+        at_hand = min(most - 1, len(self._items))
+        if items and not self._requests.closed and _NOT_YIELDED.isdisjoint(map(type, self._items)):
+            items += [cast("ItemT", self._items.popleft()) for _ in range(at_hand)]
         while len(items) < most and (item := self._at_hand()) is not None:
             items.append(item)
         return items
