@@ -36,7 +36,7 @@ def main() -> None:
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[list[int]]:
-    """Let SIGTERM end the command as Ctrl-C does; give a list that is empty until it comes.
+    """Let SIGTERM end the command as Ctrl-C does; yield a list that is empty until it comes.
 
     The kernel gives process 1 of a container no signal that it has no handler for.
     """
@@ -56,7 +56,7 @@ def _sigterm_as_ctrl_c() -> Iterator[list[int]]:
 
 
 def _writes_a_listing(arguments: list[str]) -> bool:
-    """Whether it is a `list` with an output file, as far as that can be told without a parser."""
+    """Whether it seems, without parsing, to be a `list` with an output file."""
     return "list" in arguments and any(each.startswith(("-o", "--output")) for each in arguments)
 
 

@@ -247,7 +247,7 @@ class Listing(Generic[ItemT]):
             return await anext(stream, None)
 
     async def to_arrow(self) -> pa.Table:
-        """Read all items into an Arrow table, which is of one schema whatever the data.
+        """Read all items into an Arrow table, whose schema does not depend on the data.
 
         The items become columns as they come, so they are never all held as Python objects. They
         must be models, not dicts: TypeError says so. Needs ``pip install 'twelvetasks[arrow]'``;

@@ -1,6 +1,6 @@
 """Every list of the platform, as a method that returns its listing.
 
-Making a listing sends no request. What a list takes is checked by its query, which stands in one
+Making a listing sends no request. What a list takes is checked by its query, which is in one
 file of `twelvetasks.values` for each list.
 """
 

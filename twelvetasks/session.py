@@ -147,7 +147,7 @@ class TaskSession(Lists):
         )
         self._requests = Requests(transport, self._base_url)
         follow_log_variable()
-        # Made here, so that the first page does not hold up whatever else runs in the loop.
+        # Made here, so that the first page does not hold up other tasks of the loop.
         converters()
 
     @property

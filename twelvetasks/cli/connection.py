@@ -48,7 +48,7 @@ _DEMO_INDEXING = 10.0
 """Seconds until a video of the demo account is ready."""
 
 _LARGE_DEMO = 50_000
-"""Making so many tasks takes more than a second."""
+"""Making this many tasks takes more than a second."""
 
 DEMO_SIZE = 1000
 """Tasks in the made-up account, unless `--demo-size` says otherwise."""

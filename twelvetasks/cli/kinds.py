@@ -79,7 +79,7 @@ def kind_of(context: click.Context | None) -> Kind:
 
 
 def query_of(kind: str, options: Mapping[str, Any]) -> ListQuery[Any]:
-    """Make the query of a kind from options; None stands for one that was not given.
+    """Make the query of a kind from options; None means that one was not given.
 
     Raises click.UsageError for an option that the list does not take, or that it needs.
     """

@@ -39,7 +39,7 @@ def read_json(body: bytes, kind: type[T], **known: Unpack[Known]) -> T:
 def read_page(body: bytes, kind: type[T], **known: Unpack[Known]) -> T:
     """Structure a page as `kind`; an item that cannot be read becomes a `Malformed` in its place.
 
-    Raises ResponseError as `read_json` does for whatever else is wrong.
+    Raises ResponseError as `read_json` does for anything else that is wrong.
     """
     return converters().read_page(body, kind, **known)
 

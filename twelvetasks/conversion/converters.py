@@ -1,7 +1,7 @@
 """The cattrs converters: how each kind of value that the API sends is read, and written again.
 
 There are two, set up alike: `fast` has the fast hooks for what is usual and no bookkeeping, `exact`
-has cattrs' detailed validation, which tells where a fault is. Both take the same and read it alike.
+has cattrs' detailed validation, which says where a fault is. Both take the same and read it alike.
 Any attrs class with the fields of `twelvetasks.values.fields` is a model and needs no entry here.
 """
 
@@ -156,7 +156,7 @@ def make_converters() -> Converters:
 
 
 def make_general_converter(*, detailed: bool) -> Converter:
-    """Set up a converter whose hooks are cattrs' own, wrapped; a detailed one tells of faults."""
+    """Set up a converter whose hooks wrap cattrs' own; a detailed one says where a fault is."""
     converter = Converter(detailed_validation=detailed, omit_if_default=True)
     for kind, read in _VALUES.items():
         if isinstance(kind, type):

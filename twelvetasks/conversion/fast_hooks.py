@@ -334,7 +334,7 @@ def status_of(kind: Any) -> type[StrEnum] | None:
 
 
 def field_types(model: Any) -> dict[str, Any]:
-    """Map each field of a model that stands in the JSON to its type, without type variables."""
+    """Map each field of a model that is in the JSON to its type, without type variables."""
     class_ = get_origin(model) or model
     attrs.resolve_types(class_, include_extras=True)
     names = json_names(class_)

@@ -66,7 +66,7 @@ class _Word:
     pause: float = 0.0
     """Seconds until the pause of the fleet is over."""
     wait: float = 0.0
-    """Seconds until the limit has room for one more; asking earlier is of no use."""
+    """Seconds until the limit has room for one more; asking earlier is useless."""
 
 
 GO = _Word()
@@ -234,8 +234,8 @@ class RedisGate:
         The lowest `priority` of this process goes first; between processes there is no order.
         Entering raises RateLimitedError instead of waiting for a pause of more than `patience`
         seconds, or for room in the limit that comes no sooner; TransportError if Redis does not
-        answer and `on_outage` is ``"fail"``. Leaving raises neither: a pause that Redis could not
-        be told of is told by the next request, if it is still in force.
+        answer and `on_outage` is ``"fail"``. Leaving raises neither: a pause that could not be
+        reported to Redis is reported by the next request, if it is still in force.
         """
         return self._passage(priority, patience)
 
@@ -310,7 +310,7 @@ class RedisGate:
         return _Word(wait=said.state.retry_after) if said.limited else GO
 
     async def _tell(self) -> None:
-        """Tell Redis of this process's pause, unless it has been told or is not asked now."""
+        """Report this process's pause to Redis, unless that is done or Redis is not asked now."""
         if not self._untold or self._goes_on_alone():
             return
         # Before the call, as another pause may begin during it.

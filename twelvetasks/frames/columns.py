@@ -1,6 +1,6 @@
 """Models as Arrow columns: the schema of a model, and record batches of its items.
 
-The schema is one and the same whatever the data: a field that no item has is a column of nulls. It
+The schema does not depend on the data: a field that no item has is a column of nulls. It
 is made of the types of the model's fields, so any model of a list has one. Items of the usual shape
 never become models: the rows that the JSON is read into become columns.
 """
@@ -190,7 +190,7 @@ def _values_of(rows: Sequence[Any], fields: int) -> list[Values]:
 
 
 def _named(name: str, column: _Column, values: Values) -> pa.Array[Any]:
-    """Make an array; a number that is too large is told with the field's name."""
+    """Make an array; the error for a number that is too large names the field."""
     try:
         return column.make(values)
     except _TooLargeError as error:

@@ -18,7 +18,7 @@ from twelvetasks.values.query import ListQuery
 __all__ = ["Emitted"]
 
 REMEMBERED = 4
-"""Pages whose ids are kept to tell, for the report, an item that was emitted from a late one."""
+"""Pages whose ids are kept to distinguish, for the report, an emitted item from a late one."""
 
 Place = tuple[datetime | None, frozenset[str]]
 """The sort key of the last item, None before the first, and the items up to it that share it."""

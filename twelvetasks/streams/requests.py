@@ -149,7 +149,7 @@ class Requests:
     async def fetch_page(
         self, query: ListQuery[Any], read: Read, budget: Budget | None = None
     ) -> Answer:
-        """Fetch one page of a query, as it comes."""
+        """Fetch one page of a query, without reading it."""
         url = query.url(self.base_url, page=read.page, page_limit=read.page_limit)
         request = Request(
             method="GET",
@@ -166,7 +166,7 @@ class Requests:
     ) -> KeyedPage[ItemT]:
         """Structure one page that was fetched, and check it.
 
-        If it is `strict`, an odd page is refused, and not only told to be odd.
+        If it is `strict`, an odd page is refused, and not only marked as odd.
         """
         client = self.transport.client
 

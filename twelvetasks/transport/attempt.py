@@ -113,7 +113,7 @@ def _traces() -> aiohttp.TraceConfig:
 
 
 TRACES = _traces()
-"""The hooks that tell how far attempts have come. They are the same for all sessions."""
+"""The hooks that note the progress of attempts. They are the same for all sessions."""
 
 
 async def send_once(

@@ -42,7 +42,7 @@ class BodyFault:
 async def read_body(response: aiohttp.ClientResponse, *, cap: int = MAX_BODY) -> bytes | BodyFault:
     """Read a whole body and decode it; return a fault as soon as it exceeds `cap` bytes.
 
-    Holds at most the cap and one piece in memory, whatever the ratio of compression. Raises
+    Holds at most the cap and one piece in memory, at any ratio of compression. Raises
     `aiohttp.ClientPayloadError`, as aiohttp does, for a body that is cut short or garbled.
     """
     encoding = ", ".join(response.headers.getall("Content-Encoding", ())).strip().lower()

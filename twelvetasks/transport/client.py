@@ -124,11 +124,11 @@ class Client:
             ):
                 self._connections.have_served = True
                 report = read_report(response.status, response.headers, wall=time.time())
-                told = self._told(request, response)
-                collect(told)
-                origin["status"], origin["request_id"] = told.status, told.request_id
+                facts = self._response(request, response)
+                collect(facts)
+                origin["status"], origin["request_id"] = facts.status, facts.request_id
                 if response.status in request.accept:
-                    result = _answer(await read_body(response), told, origin)
+                    result = _answer(await read_body(response), facts, origin)
                     if isinstance(result, Answer) and (request.method == "DELETE" or request.page):
                         result = self._error_in(result, origin) or result
                 elif response.status >= HTTPStatus.BAD_REQUEST:
@@ -187,7 +187,7 @@ class Client:
             raw=json.loads(self._keys.redact(raw)),
         )
 
-    def _told(self, request: Request, response: aiohttp.ClientResponse) -> Response:
+    def _response(self, request: Request, response: aiohttp.ClientResponse) -> Response:
         redact = self._keys.redact
         headers = response.headers.items()
         # All at once: a search in each of a dozen values takes three times as long.
@@ -297,8 +297,8 @@ def _is_lost(error: Exception) -> bool:
     return isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError)
 
 
-def _answer(body: bytes | BodyFault, told: Response, origin: Origin) -> Answer | ResponseError:
+def _answer(body: bytes | BodyFault, facts: Response, origin: Origin) -> Answer | ResponseError:
     if isinstance(body, BodyFault):
         advice = "The answer was not used; check the session's `base_url`"
         return ResponseError(body.reason, advice=advice, **origin)
-    return Answer(response=told, body=body)
+    return Answer(response=facts, body=body)

@@ -40,10 +40,10 @@ class Gatekeeper(Protocol):
     def passage(
         self, *, priority: float = 0, patience: float = math.inf
     ) -> AbstractAsyncContextManager[Passage]:
-        """Wait for a place, hold it, and give it back on leaving, in whatever way that happens.
+        """Wait for a place, hold it, and free it on leaving, however that happens.
 
         Entering waits. Of the requests that wait the lowest `priority` goes first, and among equals
-        the first that arrived. Leaving tells the gate what was reported, and may await.
+        the first that arrived. Leaving passes the report to the gate, and may await.
 
         Entering raises RateLimitedError instead of waiting for a pause that lasts longer than
         `patience` seconds; its `retry_after` is None if the gate has guessed how long to pause. If
@@ -135,7 +135,7 @@ class Gate:
         return self._pacer.pause_left(self._clock())
 
     def pause(self, seconds: float) -> None:
-        """Start no request for so many seconds, as after a 429; a longer pause stays.
+        """Start no request for this many seconds, as after a 429; a longer pause stays.
 
         Raises InvalidArgumentError unless they are a positive, finite number.
         """

@@ -1,4 +1,4 @@
-"""A rate limit that the caller knows: so many requests in any stretch of time, never more. Pure.
+"""A rate limit that the caller knows: at most a number of requests in any period. Pure.
 
 The generic cell rate algorithm: each request moves a theoretical arrival time on by one interval,
 and may start while that time is less than a burst ahead. A twentieth of the limit stays unused, as

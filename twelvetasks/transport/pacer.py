@@ -182,11 +182,11 @@ class Pacer:
         self._grow(place, report.status)
 
     def pause(self, seconds: float, now: float) -> None:
-        """Start nothing for so many seconds; a longer pause in force stays."""
+        """Start nothing for this many seconds; a longer pause in force stays."""
         self._pause(seconds, now, at_most=math.inf, guessed=False)
 
     def _pause(self, seconds: float, now: float, *, at_most: float, guessed: bool) -> None:
-        """Announce a pause of so many seconds, and keep it for `at_most` seconds."""
+        """Announce a pause of this many seconds, and keep it for `at_most` seconds."""
         resume_at = now + min(seconds, at_most, self._policy.longest_pause)
         paused = now < self._resume_at
         if not paused or now + seconds > self._asked_until:

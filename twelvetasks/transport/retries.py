@@ -61,7 +61,7 @@ class RetryPolicy:
     wait_max: float = attrs.field(default=30.0, validator=any_seconds)
     """The longest wait in seconds before a retry, unless the platform asks for more."""
     wait_jitter: float = attrs.field(default=1.0, validator=any_seconds)
-    """Up to so many random seconds are added to a wait, so that clients spread out in time."""
+    """The most random seconds that are added to a wait, so that clients spread out in time."""
     longest_wait: float = attrs.field(default=90.0, validator=any_seconds)
     """The longest wait in seconds that the platform may ask for. If it asks for more, the error is
     raised at once, with its `retry_after`. The default covers limits per minute, even if the

@@ -19,10 +19,10 @@ __all__ = ["UploadsLane"]
 
 class _UploadPassage:
     def __init__(self) -> None:
-        self.told = RateReport()
+        self.reported = RateReport()
 
     def report(self, report: RateReport, /) -> None:
-        self.told = report
+        self.reported = report
 
 
 class UploadsLane:
@@ -42,7 +42,7 @@ class UploadsLane:
                 place.report(RateReport(reached=False))
             passage = _UploadPassage()
             yield passage
-            if passage.told.throttled:
+            if passage.reported.throttled:
                 with contextlib.suppress(RateLimitedError):
                     async with self._gate.passage(patience=patience) as place:
-                        place.report(passage.told)
+                        place.report(passage.reported)

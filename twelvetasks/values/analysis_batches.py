@@ -1,6 +1,6 @@
 """The list of analysis batches: many analysis tasks that were created together.
 
-All that is bound to ``GET /analyze/batches`` stands here. Source: the API reference, "List
+All that depends on ``GET /analyze/batches`` is here. Source: the API reference, "List
 batches", and the official SDK 1.3.6. The list takes no sort parameters: newest first.
 """
 

@@ -1,6 +1,6 @@
 """The list of analysis tasks.
 
-All that is bound to ``GET /analyze/tasks`` stands here. Source: the API reference, "List async
+All that depends on ``GET /analyze/tasks`` is here. Source: the API reference, "List async
 analysis tasks", and the official SDK 1.3.6; the filter `video_id` is in the OpenAPI specification
 of 2026-07-30 only. The list takes no sort parameters: newest first.
 """

@@ -1,6 +1,6 @@
 """The lists of embedding tasks: that of version 2 of the endpoint, and the older one.
 
-All that is bound to ``GET /embed-v2/tasks`` and ``GET /embed/tasks`` stands here. Source: the API
+All that depends on ``GET /embed-v2/tasks`` and ``GET /embed/tasks`` is here. Source: the API
 reference, "List async embedding tasks", and the official SDK 1.3.6. The platform keeps embedding
 tasks for seven days, and takes no sort parameters: newest first.
 """

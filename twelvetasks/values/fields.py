@@ -137,7 +137,7 @@ def sent_as(name: str, *, older: str | None = None) -> dict[str, str]:
 
 
 def json_names(model: type[Any]) -> dict[str, str]:
-    """Map each field of a model that stands in the JSON to its name there."""
+    """Map each field of a model that is in the JSON to its name there."""
     kept_beside = ("extra", "_spelling", *beside_names(model))
     return {
         field.name: field.metadata.get("name", field.name)

@@ -1,6 +1,6 @@
 """The list of the indexed assets of an index: the successor of the list of video indexing tasks.
 
-All that is bound to ``GET /indexes/{index_id}/indexed-assets`` stands here. Source: the API
+All that depends on ``GET /indexes/{index_id}/indexed-assets`` is here. Source: the API
 reference, "List indexed assets", and the official SDK 1.3.6.
 """
 

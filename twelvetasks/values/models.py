@@ -153,7 +153,7 @@ class Task(Model):
 
 @attrs.frozen(kw_only=True, repr=False)
 class PageInfo(Model):
-    """Where a page stands in its listing, as the platform counts it.
+    """The position of a page in its listing, as the platform counts it.
 
     The API's specification requires none of this; what is missing, or no number, is None.
     """
@@ -181,7 +181,7 @@ class Page(Model, Generic[ItemT]):
     data: tuple[ItemT, ...] | None = None
     """The items, in order. The platform may send null for none: `items` is never None."""
     page_info: PageInfo = loose_field(factory=PageInfo)
-    """Where the page stands in its listing."""
+    """The position of the page in its listing."""
     response: Response | None = beside_field()
     """Request id, status, headers, remaining rate limit; None for a page that was not fetched."""
     extra: Mapping[str, Any] = extra_field()

@@ -103,7 +103,7 @@ class ListQuery(Generic[ItemT]):
 
     @property
     def precedes(self) -> Callable[[datetime, datetime], bool]:
-        """The function that tells whether a sort key comes strictly before another."""
+        """The function that returns whether a sort key comes strictly before another."""
         return operator.lt if self.ascending else operator.gt
 
     @property

@@ -1,6 +1,6 @@
 """The list of video indexing tasks: where it is, what it can be sorted and filtered by.
 
-All that is bound to ``GET /tasks`` stands here. Source: the API reference, "List video indexing
+All that depends on ``GET /tasks`` is here. Source: the API reference, "List video indexing
 tasks".
 """
 

@@ -1,7 +1,7 @@
 """The states that a watch need not deliver: those it has delivered, and those it began with. Pure.
 
 Only the states from some time on are kept: what is older is not read again. Of each task it is the
-newest, so that an older one, which a database that lags behind may show, is told from a change.
+newest, so that an older one, which a lagging database may show, is not taken for a change.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Delivered:
             self._newest[id][1].add(status or "")
 
     def add_whatever(self, ids: Iterable[str], key: datetime) -> None:
-        """Add the states of this time of these tasks, whatever they are."""
+        """Add any states that these tasks had at this time."""
         self._whatever |= dict.fromkeys(ids, key)
 
     def forget_before(self, key: datetime) -> None:

@@ -21,7 +21,7 @@ BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 def earlier(key: datetime, seconds: float) -> datetime:
-    """Return the time so many seconds before another."""
+    """Return the time that is some seconds before another."""
     try:
         return key - timedelta(seconds=seconds)
     except OverflowError:

@@ -182,7 +182,7 @@ class Watching:
     def fail(self, error: TwelveTasksError) -> bool:
         """Handle a failed read. Raises the error if it ends the watch.
 
-        True if it is an answer, too: that there is no such task.
+        Return True if the error is an answer, too: that there is no such task.
         """
         if (lookup := self._lookup) is not None and _tells_of_no_task(error, lookup):
             self._look_up(lookup, None)

@@ -53,7 +53,7 @@ class Columns:
     """The columns of a kind of item."""
 
     flat: tuple[str, ...]
-    """Those that hold one value each, which are what a file of rows has unless it is told."""
+    """Those that hold one value each: the default of a file of rows."""
     names: tuple[str, ...]
     """All columns."""
 

@@ -48,7 +48,7 @@ ENDINGS = {
     ".txt": "table",
     ".ids": "ids",
 }
-"""The format that the ending of a file name stands for."""
+"""The format that the ending of a file name means."""
 
 AS_SENT = ("jsonl", "json", "csv", "ids")
 """The formats whose writers take items that stay as they were sent."""
@@ -100,9 +100,9 @@ class IdWriter:
 def chosen_format(asked: str | None, output: PurePath | None = None) -> str:
     """Return the format: the one asked for, else that of the file name, else that for the output.
 
-    A file name without an ending stands for JSON Lines.
+    A file name without an ending means JSON Lines.
 
-    Raises click.UsageError for a file name with an ending that stands for no format.
+    Raises click.UsageError for a file name with an unknown ending.
     """
     if asked is not None:
         return asked

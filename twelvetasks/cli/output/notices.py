@@ -32,10 +32,10 @@ SILENCE = 1.6
 """Seconds without an answer or a notice after which a notice is due."""
 
 LONG = 10.0
-"""Seconds after which a lost connection is told again, and without a terminal at all."""
+"""Seconds after which a lost connection is reported again, or, without a terminal, at all."""
 
 SAME_END = timedelta(seconds=1.5)
-"""Two ends of a pause that are no further apart are one: they are told once."""
+"""Two ends of a pause that are no further apart count as one, and are reported once."""
 
 LOOK = 0.2
 """Seconds between two checks: no silence lasts longer than two seconds."""
@@ -48,7 +48,7 @@ class Count:
         self._shown = ""
 
     def show(self, seconds: float) -> None:
-        """Show so many seconds, unless a bar or a view moves there, or no line can be erased."""
+        """Show the seconds, unless a bar or a view moves there, or no line can be erased."""
         text = f"  {duration_text(round(seconds))}"
         if text != self._shown and can_rewrite(sys.stderr):
             self._write(f"\r\x1b[2K{text}")
@@ -82,15 +82,15 @@ class Notices:
     _told: str = attrs.field(default="", init=False)
     _last_sign: float = attrs.field(default=0.0, init=False)
     _lost: tuple[int, float] = attrs.field(default=(0, -LONG), init=False)
-    """The number of the attempt after the lost connection told last, and when it was told."""
+    """The number of the attempt after the lost connection reported last, and when that was."""
     _is_terminal: bool = attrs.field(default=True, init=False)
     _until: datetime | None = attrs.field(default=None, init=False)
-    """The end of the rate limit's pause that was told last."""
+    """The end of the rate limit's pause that was reported last."""
     _count: Count = attrs.field(factory=Count, init=False)
     _silent_since: float = attrs.field(default=0.0, init=False)
 
     def trace_config(self) -> aiohttp.TraceConfig:
-        """Return the hooks that tell which requests are connecting, and when something is sent."""
+        """Return the hooks that note which requests are connecting, and when something is sent."""
 
         async def connect(_: object, request: object, __: object) -> None:
             self._connecting.add(id(request))

@@ -52,7 +52,7 @@ class Part:
     tasks: int = attrs.field(validator=_count)
     """How many tasks these hold."""
     listing: dict[str, Any] = attrs.field(validator=attrs.validators.instance_of(dict))
-    """What was asked for, as far as its result depends on it."""
+    """The options that the result depends on."""
     checkpoint: Checkpoint
     """The place after them."""
 
@@ -130,7 +130,7 @@ class Target:
         return b""
 
     def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
-        """Note that so many tasks have been written, and the place after them."""
+        """Note how many tasks have been written, and the place after them."""
 
     def __enter__(self) -> Self:
         return self
@@ -203,7 +203,7 @@ class OutputFile(Target):
         return self._file.read(self._kept.length)
 
     def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
-        """Note that so many tasks have been written, and the place after them."""
+        """Note how many tasks have been written, and the place after them."""
         if self._listing is None:
             return
         self._text.flush()

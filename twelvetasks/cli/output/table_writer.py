@@ -131,7 +131,7 @@ _OFTEN = (
     *("updated_at", "completed_at", "system_metadata.filename", "model_name"),
     *("analysis_mode", "total_items", "failed_items", "error.message"),
 )
-"""The columns that a table of other kinds has, as far as there are such."""
+"""The columns that a table of other kinds has, if the items have them."""
 
 
 class TableWriter:
