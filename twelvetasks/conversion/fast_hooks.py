@@ -243,7 +243,8 @@ class FastHooks:
         has_beside = " or ".join(f"sent.{name} is not UNSET" for name in beside) or "False"
         from_row += [
             f" if nulls or {has_beside}:",
-            "  draft.extra, draft._spelling = keep_beside(sent), tell_names(sent)",
+            "  draft.extra = keep_beside(sent)",
+            "  draft._spelling = tell_names(sent) if nulls else None",
             " else: draft.extra, draft._spelling = NO_EXTRA, None",
             *end,
         ]

@@ -76,6 +76,7 @@ class Chain(Generic[ItemT]):
         `total` is how many items there are now.
         """
         left, left_has_arrived, place = self.edge, True, 0
+        stamps = self._stamps.received if self._stamps is not None and self.awaits_seals else -1
         while place < len(self.links):
             right = self.links[place]
             if right.failed:
@@ -83,12 +84,14 @@ class Chain(Generic[ItemT]):
             if left is not None and left.at_end and left.answer is not None and place:
                 del self.links[place:]
                 break
-            if right.shows_nothing_at_all:
+            if right.read.page == 1 and right.shows_nothing_at_all:
                 # At that instant there was no item: whatever follows has come since.
                 right.joined = left_has_arrived
                 del self.links[place + 1 :]
                 break
-            judged = right.page is not None and left_has_arrived and not self._waits(left, right)
+            # Not if it was found to wait for a seal, and no stamp has come since.
+            has_arrived = right.page is not None
+            judged = has_arrived and left_has_arrived and right.waits != (left, stamps)
             if judged and self._is_of_no_use(left, right):
                 # Even one that was joined: what it was joined to may have been of no use itself.
                 del self.links[place]
@@ -103,7 +106,7 @@ class Chain(Generic[ItemT]):
                     right.is_noted = True
                     self.links.insert(place, Link(self.bridge(left, total), seeks=left))
                     place += 1
-            left, left_has_arrived = right.edge, right.page is not None and right.edge is not None
+            left, left_has_arrived = right.edge, has_arrived and right.edge is not None
             place += 1
 
     def gained(self, link: Link[ItemT]) -> bool:
@@ -180,11 +183,6 @@ class Chain(Generic[ItemT]):
             and self._are_neighbours(left, right)
             and self._stamps.seal(left, right)
         )
-
-    def _waits(self, left: Edge | None, right: Link[Any]) -> bool:
-        """Whether a read was found to wait for a seal, and no stamp has come since."""
-        stamps = self._stamps
-        return stamps is not None and self.awaits_seals and right.waits == (left, stamps.received)
 
     def _awaits_seal(self, left: Edge, right: Link[Any]) -> bool:
         """Whether a stamp that is still to come may seal the seam."""

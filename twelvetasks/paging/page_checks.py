@@ -107,7 +107,8 @@ def examine_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> Keye
     keyed = KeyedPage.of(page, query)
     found = _doubt(keyed, query, read)
     doubt = None if found is None else _fault(read, *found)
-    return attrs.evolve(keyed, oddities=tuple(_oddities(keyed, read)), doubt=doubt)
+    oddities = tuple(_oddities(keyed, read))
+    return attrs.evolve(keyed, oddities=oddities, doubt=doubt) if oddities or doubt else keyed
 
 
 def _doubt(page: KeyedPage[Any], query: ListQuery[Any], read: Read) -> tuple[str, str] | None:

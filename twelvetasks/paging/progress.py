@@ -179,7 +179,7 @@ class ListingProgress(Generic[ItemT]):
                 break
             if link.asked is None:
                 return self._ask(link)
-            ahead += not link.is_bridge
+            ahead += link.seeks is None
         failed |= ahead > 0 and self._chain.is_lost
         most = self._sealing.most(window)
         planned = self._next_link() if ahead < most and not failed else None
@@ -217,9 +217,8 @@ class ListingProgress(Generic[ItemT]):
             return None if self._pass_is_over() else self._planner.after(edge, self._wanted)
         if self._totals.latest is None or self._pass.number or (edge and edge.answer is None):
             return None
-        if any(
-            not one.joined and (one.asked or 0) <= self._totals.jumped for one in self._chain.links
-        ):
+        jumped, links = self._totals.jumped, self._chain.links
+        if jumped and any(not one.joined and (one.asked or 0) <= jumped for one in links):
             # After a burst, the ranks that follow are not known until these are joined.
             return None
         last = self._chain.links[-1]
@@ -253,7 +252,8 @@ class ListingProgress(Generic[ItemT]):
             self._give_in(fault)
         self._sealing.settle(page.total)
         self._fruitless += not self._chain.gained(link)
-        if self._fruitless >= PATIENCE + max(self._window, self._chain.pages):
+        over = self._fruitless - PATIENCE
+        if over >= self._window and over >= self._chain.pages:
             self._give_up()
 
     def _arrive(self, link: Link[ItemT], page: KeyedPage[ItemT]) -> None:

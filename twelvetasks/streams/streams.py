@@ -271,14 +271,11 @@ class ItemStream(_Stream[ItemT]):
         return len(self._items) + self._rest
 
     def _at_hand(self) -> ItemT | None:
-        if (
-            self._items
-            and self._failure is None
-            and not self._requests.closed
-            and self._items[0] is not None
-            and type(self._items[0]) is not Malformed
-        ):
-            return self._items.popleft()
+        # Called for every item: each property and index costs a hundredth of a whole listing.
+        if self._items and self._failure is None and not self._requests.transport.closed:
+            item = self._items[0]
+            if item is not None and type(item) is not Malformed:
+                return self._items.popleft()
         return None
 
     async def next_items(self, most: int) -> list[ItemT]:
