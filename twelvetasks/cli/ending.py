@@ -86,9 +86,6 @@ def _with_usage_hint(error: click.ClickException) -> str:
     return f"{message}{dot} See {error.ctx.command_path} -h"
 
 
-_NEWEST = re.compile(r"`session\.tasks\(index_id='([^']*)'\)\.first\(\)`")
-"""How the library refers to the newest task of an index."""
-
 _OPTION_OF = {
     "timeout": "request_timeout",
     "video_url": "url",
@@ -119,5 +116,4 @@ def in_flags(error: TwelveTasksError, command: click.Command | None) -> str:
         message = message.replace(f"the session's `{parameter}`", flag(parameter))
     message = message.replace(" or the session's `ssl`", "")
     message = message.replace("a longer `timeout`", "a longer --wait-timeout")
-    message = _NEWEST.sub(r"`twelvetasks list --index-id \1 --max-items 1`", message)
     return message.replace("see TaskSession.wait", "see twelvetasks wait -h")

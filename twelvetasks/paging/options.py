@@ -59,8 +59,13 @@ class ListingOptions(Generic[ItemT]):
 
     def __str__(self) -> str:
         words = [str(self.query)]
-        words += [f"max_items={self.max_items}"] * (self.max_items is not None)
+        if self.max_items is not None:
+            words.append(f"max_items={self.max_items}")
         for name, moment in (("since", self.since), ("until", self.until)):
-            words += [] if moment is None else [f"{name}={utc_timestamp(moment)}"]
-        words += ["exact"] * self.exact + ["resumed"] * (self.resume is not None)
+            if moment is not None:
+                words.append(f"{name}={utc_timestamp(moment)}")
+        if self.exact:
+            words.append("exact")
+        if self.resume is not None:
+            words.append("resumed")
         return ", ".join(words)

@@ -23,10 +23,13 @@ from twelvetasks.cli.output.json_writer import write_item
 from twelvetasks.cli.output.progress import upload_progress
 from twelvetasks.cli.terminal import Console, printable
 from twelvetasks.session import TaskSession
+from twelvetasks.values.errors import TwelveTasksError
 
 __all__ = ["create_task"]
 
 VIDEO = "The video"
+
+_MAY_EXIST = "The task may exist: look for it before you create it again, with `twelvetasks list"
 
 
 @command(
@@ -88,15 +91,22 @@ def create_task(
         raise click.UsageError("Give either --url or --file")
 
     async def create_it(session: TaskSession) -> None:
-        with upload_progress(asked=progress) as show:
-            task = await session.create(
-                index_id=index_id,
-                video_url=url,
-                video_file=file,
-                enable_video_stream=not no_stream,
-                user_metadata=metadata or None,
-                on_progress=show,
-            )
+        try:
+            with upload_progress(asked=progress) as show:
+                task = await session.create(
+                    index_id=index_id,
+                    video_url=url,
+                    video_file=file,
+                    enable_video_stream=not no_stream,
+                    user_metadata=metadata or None,
+                    on_progress=show,
+                )
+        except TwelveTasksError as error:
+            if not error.task_may_exist:
+                raise
+            raise error.located(
+                advice=f"{_MAY_EXIST} --index-id {index_id} --max-items 1`"
+            ) from None
         if not wait:
             click.echo(printable(task.id))
             return

@@ -180,7 +180,7 @@ def list_tasks(
 
 
 def _sentence(report: ListingReport) -> str:
-    counts = (
+    counts = [
         f"{number} {noun}{'' if number == 1 else 's'}{rest}"
         for number, noun, rest in (
             (report.requests, "request", ""),
@@ -189,8 +189,9 @@ def _sentence(report: ListingReport) -> str:
             (report.duplicates, "duplicate", " dropped"),
             (report.late, "late task", " left out"),
         )
-    )
-    spent = [f"retried {report.retries} times"] * (report.retries > 0)
-    spent += [f"paused {duration_text(report.paused)}"] * (report.paused >= 0.1)
-    told = ", ".join((*counts, *spent))
-    return f"twelvetasks: {told}; consistency: {report.consistency}"
+    ]
+    if report.retries:
+        counts.append(f"retried {report.retries} times")
+    if report.paused >= 0.1:
+        counts.append(f"paused {duration_text(report.paused)}")
+    return f"twelvetasks: {', '.join(counts)}; consistency: {report.consistency}"
