@@ -132,7 +132,7 @@ class ListingMachine(RuleBasedStateMachine):
         self.resumed = True
 
     def teardown(self) -> None:
-        if not hasattr(self, "paging"):
+        if not hasattr(self, "progress"):
             return
         for _ in range(2000):
             if self.progress.finished:
