@@ -16,6 +16,12 @@ is in neither. A seam is *quiet* if nothing changed between its two reads (see `
 other is *loud*, and is bridged by a read that straddles it: one that begins before the end of the
 left read and reaches beyond. If that begins too late, the next one begins further back.
 
+Oldest first, whatever enters or moves comes last, so that the ranks of all others only become less.
+There a seam needs no proof if its right read was answered before its left one was asked for: by
+then the items of the right read can have moved only towards the left one, or into it. What enters
+late may stand up to `LATENESS` before the newest key that was read, so the right read has to span
+more than that. This assumes that no answer is older than one already received.
+
 Only what is joined to all before it leaves the chain, so that nothing is ever passed over. The
 proof assumes that a sort key never goes back, and that items with equal keys keep their order. If
 keys change, ties are not relied on: a read has to begin before all items of one key to touch. Pure.
@@ -26,7 +32,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from twelvetasks.paging.links import NEAR, Edge, Link
-from twelvetasks.paging.reads import Read, last_of, straddling
+from twelvetasks.paging.reads import Read, last_of, run_of, straddling
 from twelvetasks.paging.stamps import Stamps
 from twelvetasks.paging.totals import Totals
 from twelvetasks.values.query import ListQuery
@@ -45,6 +51,7 @@ class Chain(Generic[ItemT]):
         *,
         totals: Totals | None = None,
         stamps: Stamps | None = None,
+        exact: bool = False,
     ) -> None:
         self.edge: Edge | None = None
         """Where all that was taken ends; None at the very beginning."""
@@ -57,6 +64,9 @@ class Chain(Generic[ItemT]):
         self._most = query.resource.max_page_limit
         self._totals = totals or Totals()
         self._stamps = stamps
+        # Replicas may be behind: an exact listing does not rely on the order of answers.
+        self.grows_at_its_end: bool = query.grows_at_its_end and not exact
+        """Whether what enters or moves comes last, so that all ranks before it only become less."""
         self.awaits_seals: bool = False
         """Whether a stamp is still to come for reads that lie side by side."""
         self.is_loud: bool = False
@@ -113,6 +123,12 @@ class Chain(Generic[ItemT]):
         """Whether a read that has arrived is joined, or a page that may still be joined."""
         return link in self.links and (link.joined or not link.is_bridge)
 
+    def is_open_since(self, moment: int) -> bool:
+        """Whether a read that was asked for by then is not joined."""
+        return any(
+            not one.joined and one.asked is not None and one.asked <= moment for one in self.links
+        )
+
     @property
     def pages(self) -> int:
         """How many pages are held or under way; not counting bridges."""
@@ -134,8 +150,9 @@ class Chain(Generic[ItemT]):
         if edge.target is not None and not edge.may_be_at(target, total):
             target = edge.target
         edge.sought_with = total
-        if edge.at_end and edge.target is None:
-            tail = last_of(total, most=self._most)
+        if edge.target is None and (edge.at_end or edge.rank >= total):
+            # With room for one more: a full page would not prove the end.
+            tail = last_of(total + 1, most=self._most)
             if tail.start <= before:
                 return tail
         beyond = edge.rank + shift if edge.target is None and edge.rank + shift < total else None
@@ -144,9 +161,12 @@ class Chain(Generic[ItemT]):
             target = min(target, total - 1)
         return straddling(max(target, 0), most=self._most, beyond=beyond)
 
-    def overlapping(self, end: int, shared: int) -> Read:
-        """Return the read that begins at least `shared` items before the rank `end`, to overlap."""
-        return straddling(max(end - shared, 0), most=self._most, beyond=end)
+    def overlapping(self, end: int, shared: int, length: int = 1) -> list[Read]:
+        """Return reads side by side that begin at least `shared` items before the rank `end`."""
+        rank = max(end - shared, 0)
+        if length > 1:
+            return run_of(length, rank, most=self._most)
+        return [straddling(rank, most=self._most, beyond=end)]
 
     def _is_of_no_use(self, left: Edge | None, right: Link[Any]) -> bool:
         """Whether a read lies after the end of everything, or wholly before the edge."""
@@ -178,11 +198,11 @@ class Chain(Generic[ItemT]):
             return False
         if self._totals.show_quiet(left, right):
             return True
-        return (
-            self._stamps is not None
-            and self._are_neighbours(left, right)
-            and self._stamps.seal(left, right)
-        )
+        if not self._are_neighbours(left, right):
+            return False
+        if self.grows_at_its_end and right.answered <= left.asked and right.content.is_wide:
+            return True
+        return self._stamps is not None and self._stamps.seal(left, right)
 
     def _awaits_seal(self, left: Edge, right: Link[Any]) -> bool:
         """Whether a stamp that is still to come may seal the seam."""

@@ -138,6 +138,8 @@ class Link(Generic[ItemT]):
     """The edge that it is to straddle; None if it is to lie beside what is before it."""
     asked: int | None = None
     """The moment at which it was asked for; None before."""
+    waits_for: Link[ItemT] | None = None
+    """The read beside it, further on, that has to be answered before this one is asked for."""
     failed: bool = False
     joined: bool = False
     """Whether it is known that nothing is missing between it and what is before it."""
@@ -173,6 +175,12 @@ class Link(Generic[ItemT]):
             )
             # Where there should be more than there was, ranks further on are not known.
             self.edge.is_lost = self.is_contradicted
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether it has not been asked for, and need not wait."""
+        other = self.waits_for
+        return self.asked is None and (other is None or other.page is not None or other.failed)
 
     @property
     def content(self) -> KeyedPage[ItemT]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -20,12 +20,15 @@ from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page, PageInfo
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["KeyedPage", "Oddities", "check_page", "contradiction", "examine_page"]
+__all__ = ["LATENESS", "KeyedPage", "Oddities", "check_page", "contradiction", "examine_page"]
 
 ItemT = TypeVar("ItemT")
 
 COUNTS = ("page", "limit_per_page", "total_page", "total_results")
 """What `page_info` holds. The specification requires none of it."""
+
+LATENESS = timedelta(seconds=5)
+"""By how much the key of what is committed may be older than the newest key that was read."""
 
 NO_TIME = datetime.min.replace(tzinfo=UTC)
 
@@ -81,6 +84,11 @@ class KeyedPage(Generic[ItemT]):
     def total(self) -> int:
         """How many items the platform says there are; 0 if it does not say."""
         return self.page.page_info.total_results or 0
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether its keys are so far apart that what enters now lies beyond one of its ends."""
+        return bool(self.keys) and abs(self.keys[0] - self.keys[-1]) > LATENESS
 
 
 def check_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedPage[ItemT]:

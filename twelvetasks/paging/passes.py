@@ -9,8 +9,7 @@ from typing import Any
 import attrs
 
 from twelvetasks.paging.links import Edge, Link
-from twelvetasks.paging.page_checks import NO_TIME
-from twelvetasks.paging.stamps import LATENESS
+from twelvetasks.paging.page_checks import LATENESS, NO_TIME
 from twelvetasks.values.query import ListQuery
 
 __all__ = ["Pass"]
@@ -70,8 +69,7 @@ class Pass:
             self.began = link.answered
             page = link.content
             head = list(zip(page.ids, page.keys, strict=True))
-            spans = bool(page.keys) and page.keys[0] - page.keys[-1] > LATENESS
-            tells = self.number > 0 and (spans or self.follows_barren)
+            tells = self.number > 0 and (page.is_wide or self.follows_barren)
             self.head_is_the_same = tells and head == self.head
             self.head = head
             self.is_untimed = bool(page.keys) and page.keys[0] == NO_TIME

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from twelvetasks.paging.chain import Chain
@@ -14,6 +16,9 @@ from twelvetasks.values.query import ListQuery
 __all__ = ["Planner"]
 
 ItemT = TypeVar("ItemT")
+
+RUN = 7
+"""The most pages of a run: pages side by side, each asked for once the one after it has arrived."""
 
 SHORT = 20
 """Full pages up to which a listing goes without stamps: they would cost as much as overlaps."""
@@ -35,6 +40,7 @@ class Planner(Generic[ItemT]):
         self._chain = chain
         self._totals = totals
         self._sealing = sealing
+        self._length = 1
 
     def is_long(self, wanted: int | None) -> bool:
         """Whether so much is still to be read that stamps cost less than overlaps."""
@@ -46,29 +52,41 @@ class Planner(Generic[ItemT]):
         """Plan the first read of a pass; `again`: one that is to span all it can."""
         return Link(Read(1, self._most if again else self._page_limit))
 
-    def after(self, edge: Edge, wanted: int | None) -> Link[ItemT] | None:
-        """Plan the read that follows an edge, or straddles it if its place is no longer known."""
+    def after(self, edge: Edge, wanted: int | None) -> list[Link[ItemT]]:
+        """Plan what follows an edge, or straddles it if its place is no longer known."""
         total = edge.total if self._totals.latest is None else self._totals.latest
         has_moved = edge.is_lost or abs(total - edge.total) > NEAR
         if edge.target is not None or edge.rank >= total or has_moved:
-            return Link(self._chain.bridge(edge, total), seeks=edge)
+            return [Link(self._chain.bridge(edge, total), seeks=edge)]
         shared = 1 if self._chain.is_amid(edge) else len(edge.ids)
         return self.beside(edge.rank, edge.asked, wanted, shared=shared)
 
     def beside(
         self, end: int, asked: int, wanted: int | None, *, shared: int = 0
-    ) -> Link[ItemT] | None:
-        """Plan the page that follows the rank `end`: side by side, or overlapping if it has to be.
+    ) -> list[Link[ItemT]]:
+        """Plan what follows the rank `end`: side by side, or overlapping if it has to be.
 
         `asked` is the moment at which the read before it was asked for, `wanted` how many items
         the caller still wants, and `shared` how many of the last items before it have the same
-        key; 0 if that is not known yet. None if no more is wanted.
+        key; 0 if that is not known yet. Empty if no more is wanted.
         """
         begun = self._chain.edge.rank if self._chain.edge is not None else 0
-        if wanted is not None and end - begun >= wanted:
-            return None
-        if not self._totals.are_quiet and not self._sealing.may_seal(asked):
-            return Link(self._chain.overlapping(end, (shared or self._sealing.widths.usual) + 1))
-        if end % self._page_limit:
-            end = max(end - 2, 0)
-        return Link(Read(end // self._page_limit + 1, self._page_limit))
+        last = math.inf if wanted is None else begun + wanted
+        if end >= last:
+            return []
+        are_quiet, length = self._totals.are_quiet, 1
+        if self._chain.grows_at_its_end and not are_quiet:
+            length, self._length = self._length, min(self._length * 2, RUN)
+        if are_quiet or self._sealing.may_seal(asked):
+            if end % self._page_limit:
+                end = max(end - 2, 0)
+            first = end // self._page_limit + 1
+            reads = [Read(page, self._page_limit) for page in range(first, first + length)]
+        else:
+            shared = (shared or self._sealing.widths.usual) + 1
+            reads = self._chain.overlapping(end, shared, length)
+        last = min(last, self._totals.latest or 0)
+        run = [Link[ItemT](read) for read in reads if read is reads[0] or read.start < last]
+        for link, following in pairwise(run):
+            link.waits_for = following
+        return run

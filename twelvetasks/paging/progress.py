@@ -64,7 +64,7 @@ class ListingProgress(Generic[ItemT]):
         if options.exact or (place is not None and place.key is not None):
             # What was taken before a checkpoint lies before any stamp.
             stamps.fail()
-        self._chain = Chain(query, totals=self._totals, stamps=stamps)
+        self._chain = Chain(query, totals=self._totals, stamps=stamps, exact=options.exact)
         self._sealing = Sealing(query, stamps, self._chain, self._totals)
         self._planner = Planner(query, self._page_limit, self._chain, self._totals, self._sealing)
         self._emitted = Emitted(query)
@@ -177,21 +177,22 @@ class ListingProgress(Generic[ItemT]):
             if failed := link.failed:
                 # Nothing beyond it is of use, but what is before it may still need a seal.
                 break
-            if link.asked is None:
+            if link.may_be_asked:
                 return self._ask(link)
-            ahead += link.seeks is None
+            # A run counts as one: so many reads may be under way at once.
+            ahead += link.seeks is None and link.waits_for is None
         failed |= ahead > 0 and self._chain.is_lost
         most = self._sealing.most(window)
-        planned = self._next_link() if ahead < most and not failed else None
-        more, under_way = planned is not None, bool(self._under_way)
+        planned = self._next_links() if ahead < most and not failed else []
+        more, under_way = bool(planned), bool(self._under_way)
         if self._sealing.is_due(more=more, is_long=self._is_long, under_way=under_way):
             self._requests += 1
             self._moment += 1
             return self._sealing.stamps.ask(self._moment)
-        if planned is None:
+        if not planned:
             return None
-        self._chain.links.append(planned)
-        return self._ask(planned)
+        self._chain.links += planned
+        return self._ask(planned[-1])
 
     def _ask(self, link: Link[ItemT]) -> Read:
         self._lone = None if self._under_way else link
@@ -207,27 +208,26 @@ class ListingProgress(Generic[ItemT]):
         """Whether so much is to be read in a first pass that stamps cost less than overlaps."""
         return not self._pass.number and self._planner.is_long(self._wanted)
 
-    def _next_link(self) -> Link[ItemT] | None:
-        """Plan the read that follows the chain, if it is known that there is more."""
+    def _next_links(self) -> list[Link[ItemT]]:
+        """Plan what follows the chain, if it is known that there is more."""
         edge = self._chain.edge
         if not self._chain.links:
             if edge is None:
                 head = self._planner.head(again=self._pass.number > 0)
-                return head if self._pass.last is None else None
-            return None if self._pass_is_over() else self._planner.after(edge, self._wanted)
+                return [head] if self._pass.last is None else []
+            return [] if self._pass_is_over() else self._planner.after(edge, self._wanted)
         if self._totals.latest is None or self._pass.number or (edge and edge.answer is None):
-            return None
-        jumped, links = self._totals.jumped, self._chain.links
-        if jumped and any(not one.joined and (one.asked or 0) <= jumped for one in links):
+            return []
+        if self._chain.is_open_since(self._totals.jumped):
             # After a burst, the ranks that follow are not known until these are joined.
-            return None
+            return []
         last = self._chain.links[-1]
         if last.page is None:
             if last.read.end >= self._totals.latest:
-                return None
+                return []
             return self._planner.beside(last.read.end, last.asked or 0, self._wanted)
         if last.edge is None or last.edge.at_end:
-            return None
+            return []
         return self._planner.after(last.edge, self._wanted)
 
     def receive(self, read: Read, page: KeyedPage[ItemT]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["Read", "last_of", "straddling"]
+__all__ = ["Read", "last_of", "run_of", "straddling"]
 
 
 @attrs.frozen(eq=False)
@@ -34,13 +34,22 @@ class Read:
         return self.page * self.page_limit
 
 
+def run_of(length: int, rank: int, *, most: int) -> list[Read]:
+    """Return so many reads side by side, of at most `most` items each.
+
+    The first begins at `rank` or before, and the last ends last.
+    """
+    page_limit = max(range(1, most + 1), key=lambda limit: length * limit - rank % limit)
+    first = rank // page_limit + 1
+    return [Read(page, page_limit) for page in range(first, first + length)]
+
+
 def straddling(rank: int, *, most: int, beyond: int | None = None) -> Read:
     """Return the read of at most `most` items that begins at `rank` or before and ends last.
 
     It reaches beyond the rank `beyond`, too; if no read spans both, it may begin after `rank`.
     """
-    page_limit = max(range(1, most + 1), key=lambda limit: limit - rank % limit)
-    read = Read(rank // page_limit + 1, page_limit)
+    (read,) = run_of(1, rank, most=most)
     if beyond is not None and read.end <= beyond and rank < beyond - 1:
         return straddling(beyond - 1, most=most)
     return read

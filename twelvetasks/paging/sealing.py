@@ -23,8 +23,14 @@ __all__ = ["Sealing"]
 HELD = 7
 """How many times as many pages as are fetched at once may be held until their seams are sealed."""
 
-GROWTH = 4
+GROWTH = 6
 """By how much each seal that holds lets the next be for more pages."""
+
+PATIENCE = CALM * 4
+"""Answers without a sign of change after which stamps are tried again after one."""
+
+CAUTION = 8
+"""Answers without a sign of change before stamps are tried where any change breaks a seal."""
 
 
 class Sealing:
@@ -41,13 +47,21 @@ class Sealing:
         self._totals = totals
         self._most = query.resource.max_page_limit
         self._window = 1
-        self._probe_after = CALM // 4 if query.sort_key.changes else 0
         self._at_once = 0
+        self._holds = False
+        self._wants_stamp = not stamps.is_own_head
+        is_fragile = query.sort_key.changes and not query.ascending
+        self._begin_after = CAUTION if is_fragile else 0
 
     def most(self, window: int) -> int:
-        """Return how many pages may be held or under way."""
+        """Return how many pages, or runs of pages, may be held or under way."""
         self._window = max(window, self._window)
-        return self._at_once + window if self.side_by_side else window
+        if self.stamps.under_way is not None and not self.stamps.are_of_use:
+            # What is asked for before a stamp has come can be sealed by none.
+            return 0 if self._begin_after <= self._totals.calm else window
+        if not self.side_by_side or self._chain.grows_at_its_end:
+            return window
+        return self._at_once + (window if self._holds else 0)
 
     def is_due(self, *, more: bool, is_long: bool, under_way: bool) -> bool:
         """Whether to ask for a stamp now.
@@ -58,7 +72,8 @@ class Sealing:
         if self.stamps.query is None or self.stamps.under_way is not None:
             return False
         if not self.side_by_side:
-            return more and is_long and self._totals.calm >= self._probe_after
+            is_calm = self._totals.calm >= self._begin_after
+            return self._wants_stamp and more and is_long and is_calm
         waiting = self._waiting(self._chain.links)
         return waiting >= self._at_once or (waiting > 0 and not more and not under_way)
 
@@ -70,33 +85,42 @@ class Sealing:
         """Take in a stamp."""
         self.stamps.receive(page, moment)
         self._totals.note(page.total, moment)
+        self._wants_stamp = self._totals.calm < self._begin_after
         if self.side_by_side:
+            self._holds = True
             self._at_once = min(self._at_once * GROWTH, self._window * (HELD - 1))
         if not self.stamps.hold:
             self._totals.note_sign()
-            self._probe_after = max(self._probe_after * 2, CALM)
-        elif self._totals.calm and not self.side_by_side:
-            self._read_side_by_side(self.stamps.are_of_use)
         self.settle(page.total)
+        self._begin_if_calm()
 
     def note(self, link: Link[Any], moment: int, *, is_long: bool) -> None:
         """Take in a page: the listing's own head may be a stamp, too."""
         if link.edge is not None:
             self.widths.note(len(link.edge.ids))
-        if not self.stamps.is_own_head or (link.read.page, link.read.page_limit) != (1, self._most):
+        if self.stamps.is_own_head and (link.read.page, link.read.page_limit) == (1, self._most):
+            self.stamps.receive(link.content, moment, asked=link.asked)
+            if link.edge is not None:
+                # It is of the very instant of the stamp.
+                link.edge.asked = moment
+        if is_long:
+            self._begin_if_calm()
+
+    def _begin_if_calm(self) -> None:
+        """Read side by side from here on, if there is a stamp, and no sign of change since."""
+        if self.side_by_side or self._wants_stamp or not self.stamps.are_of_use:
             return
-        self.stamps.receive(link.content, moment, asked=link.asked)
-        if link.edge is not None:
-            # It is of the very instant of the stamp.
-            link.edge.asked = moment
-        if not self._probe_after and is_long:
-            self._read_side_by_side(self.stamps.are_of_use)
+        if self._totals.calm >= self._begin_after:
+            self.side_by_side = self._chain.awaits_seals = True
+            # Where ranks only become less, few reads are in vain if a seal does not hold.
+            grows = self._chain.grows_at_its_end
+            self._at_once = max(self._window * (2 if grows else 1), 2)
 
     def fail(self, read: Read, total: int) -> bool:
         """Do without stamps, if the read that failed was one; False if it was a page."""
         if read.stamp:
             self.stamps.fail()
-            self._read_side_by_side(False)
+            self.side_by_side = self._chain.awaits_seals = False
             self.settle(total)
         return read.stamp
 
@@ -106,10 +130,15 @@ class Sealing:
         if self._chain.is_loud:
             self._chain.is_loud = False
             self._totals.note_sign()
-        if self.side_by_side and not self._totals.calm:
-            self._probe_after = max(self._probe_after * 2, CALM * 4)
-            self._read_side_by_side(False)
+        if self._totals.calm:
+            return
+        self._wants_stamp, self._holds = True, False
+        self._begin_after = max(self._begin_after, PATIENCE)
+        if self.side_by_side:
+            self._begin_after *= 2
+            self.side_by_side = self._chain.awaits_seals = False
             self._chain.settle(total)
+        self.stamps.forget()
 
     def _waiting(self, links: Iterable[Link[Any]]) -> int:
         """Count the pages that have arrived, and that the newest stamp cannot seal."""
@@ -117,8 +146,3 @@ class Sealing:
         return sum(
             not link.joined and link.page is not None and link.answered > newest for link in links
         )
-
-    def _read_side_by_side(self, side_by_side: bool) -> None:
-        self.side_by_side = self._chain.awaits_seals = side_by_side
-        # Who has been quiet for some reads will be so for as many more.
-        self._at_once = max(self._window * 2 if self._probe_after else self._window // 2, 2)

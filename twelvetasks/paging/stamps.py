@@ -13,7 +13,6 @@ change commits within `LATENESS` of the time it is stamped with. Pure.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -23,10 +22,7 @@ from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["LATENESS", "Stamps"]
-
-LATENESS = timedelta(seconds=5)
-"""By how much the key of what is committed may be older than the newest key that was read."""
+__all__ = ["Stamps"]
 
 
 @attrs.frozen(eq=False)
@@ -89,7 +85,7 @@ class Stamps:
             return
         keys = page.keys
         is_all = len(keys) < self.query.resource.max_page_limit
-        if is_all or keys[0] - keys[-1] > LATENESS:
+        if is_all or page.is_wide:
             head = tuple(zip(page.ids, keys, strict=True))
             asked = self._asked if asked is None else asked
             self._stamps.append(_Stamp(asked, moment, head, page.total))
@@ -97,11 +93,15 @@ class Stamps:
         else:
             self.fail()
 
+    def forget(self) -> None:
+        """Let none of those received count any longer."""
+        self._stamps.clear()
+
     def fail(self) -> None:
         """Do without stamps from here on."""
         self.under_way = None
         self.received += 1
-        self._stamps.clear()
+        self.forget()
         self.query = None
 
     def cover(self, moment: int) -> bool:

@@ -113,8 +113,17 @@ class ListQuery(Generic[ItemT]):
         That is newest first by a key that every change updates; or, if no filter can begin to
         match later, by one that is set once, at the beginning.
         """
-        lasts = all(name in self.resource.lasting_filters for name, _ in self.filters)
-        return self if lasts and not self.ascending else None
+        return self if self._lasts and not self.ascending else None
+
+    @property
+    def grows_at_its_end(self) -> bool:
+        """Whether whatever enters or moves comes last, so that all before it can only move up."""
+        return self.ascending and (self.sort_key.changes or self._lasts)
+
+    @property
+    def _lasts(self) -> bool:
+        """Whether no filter can begin to match an item later."""
+        return all(name in self.resource.lasting_filters for name, _ in self.filters)
 
     @property
     def order(self) -> list[tuple[str, str]]:

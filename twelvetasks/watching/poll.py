@@ -100,4 +100,5 @@ class Poll:
             raise AssertionError("a poll without an edge is over")
         if edge.target is not None or edge.rank >= total:
             return Link(self._chain.bridge(edge, total), seeks=edge)
-        return Link(self._chain.overlapping(edge.rank, len(edge.ids) + 1), seeks=edge)
+        overlapping = self._chain.overlapping(edge.rank, len(edge.ids) + 1)[0]
+        return Link(overlapping, seeks=edge)
