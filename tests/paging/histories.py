@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cache
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -55,17 +56,8 @@ class Setting:
         return self.query_of(50)
 
     def query_of(self, page_limit: int) -> ListQuery[Any]:
-        status: Any = ["ready", "indexing", "queued"] if self.filtered else None
-        if self.of is not None:
-            return attrs.evolve(self.of, page_limit=page_limit)
-        if self.is_fixed:
-            return RunQuery(page_limit=page_limit, status=status)
-        return TaskQuery(
-            page_limit=page_limit,
-            sort_by=self.sort_by,
-            sort_option=self.sort_option,
-            status=status,
-        )
+        order = None if self.is_fixed else (self.sort_by, self.sort_option)
+        return _query(self.of, order, page_limit, filtered=self.filtered)
 
     def __str__(self) -> str:
         extras = ("-filtered" * self.filtered) + ("-ties" * (self.ties > 1))
@@ -73,6 +65,23 @@ class Setting:
             return f"{self.of.path}-{self.sort_by}-{self.sort_option}{extras}"
         order = "fixed" if self.is_fixed else f"{self.sort_by}-{self.sort_option}"
         return f"{order}{extras}"
+
+
+@cache
+def _query(
+    of: ListQuery[Any] | None,
+    order: tuple[SortBy, SortOption] | None,
+    page_limit: int,
+    *,
+    filtered: bool,
+) -> ListQuery[Any]:
+    status: Any = ["ready", "indexing", "queued"] if filtered else None
+    if of is not None:
+        return attrs.evolve(of, page_limit=page_limit)
+    if order is None:
+        return RunQuery(page_limit=page_limit, status=status)
+    sort_by, sort_option = order
+    return TaskQuery(page_limit=page_limit, sort_by=sort_by, sort_option=sort_option, status=status)
 
 
 @attrs.frozen(kw_only=True)

@@ -7,6 +7,7 @@ back: the assumptions that the README names.
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left, insort
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -53,28 +54,29 @@ class RunQuery(ListQuery[Row]):
     )
 
 
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class Item:
-    """One item: its keys are whole numbers, small ones where ties are wanted."""
+    """One item in one state: its keys are whole numbers, small ones where ties are wanted."""
 
     id: str
     born: int
     created: int
     updated: int
     status: TaskStatus
-    _shown: Any = None
+    _shown: dict[type, Any] = attrs.field(factory=dict, init=False)
 
     def shown(self, query: ListQuery[Any]) -> Any:
-        """Give it as the platform shows it; made anew only after a change."""
-        if self._shown is None:
+        """Give it as the platform shows it; made once."""
+        if (shown := self._shown.get(type(query))) is None:
             if isinstance(query, TaskQuery):
-                self._shown = self.task()
+                shown = self.task()
             else:
-                self._shown = self.row() if isinstance(query, RunQuery) else self.model(query)
-        return self._shown
+                shown = self.row() if isinstance(query, RunQuery) else self.model(query)
+            self._shown[type(query)] = shown
+        return shown
 
-    def change(self, status: TaskStatus, now: int) -> None:
-        self.status, self.updated, self._shown = status, now, None
+    def changed(self, status: TaskStatus, now: int) -> Item:
+        return Item(self.id, self.born, self.created, now, status)
 
     def model(self, query: ListQuery[Any]) -> Any:
         """Give it as an item of a list of its own."""
@@ -103,6 +105,10 @@ class Account:
         self._random = random
         self._ties = max(ties, 1)
         self._query = query
+        stamp = query.stamp
+        self._stamp = None if stamp is None or stamp.identity == query.identity else stamp
+        self._read_key = query.sort_key.read
+        self._statuses = getattr(query, "status")  # noqa: B009 - each query here has it
         self._by_update = query.sort_key.changes
         self._ascending = query.ascending
         self._born = 0
@@ -112,8 +118,25 @@ class Account:
         self._view: list[Item] = []
         self.throughout: set[str] = set()
         """Ids that have matched since `watch()`; what a listing must not lose."""
-        for _ in range(count):
-            self.insert()
+        self._begin(count)
+
+    def _begin(self, count: int) -> None:
+        """Insert so many items at first: those of one of a few beginnings, which are kept."""
+        key = (self._kind, self._ties, count, self._random.randrange(BEGINNINGS))
+        if key not in _begun:
+            for _ in range(count):
+                self.insert()
+            _begun[key] = (list(self.items.values()), self._now, self._at_once)
+            self.items, self._view = {}, []
+        items, self._now, self._at_once = _begun[key]
+        self._born = count
+        self.items = {item.id: item for item in items}
+        self._view = sorted(filter(self._matches, items), key=self._sort_key)
+
+    @property
+    def _kind(self) -> object:
+        """What decides, beside chance, how items begin."""
+        return None
 
     # What an account does
 
@@ -144,11 +167,14 @@ class Account:
         if item is None and not self.items:
             return
         item = item or self.items[self._random.choice(list(self.items))]
+        self._move(item, item.changed(status or self._any_status(), self.tick()))
+
+    def _move(self, item: Item, changed: Item) -> None:
         self._leave(item, for_good=False)
-        item.change(status or self._any_status(), self.tick())
-        self._enter(item)
-        if not self._matches(item):
-            self._lost(item)
+        self.items[item.id] = changed
+        self._enter(changed)
+        if not self._matches(changed):
+            self._lost(changed)
 
     def pass_through(self) -> None:
         """A task that comes and goes between two reads."""
@@ -170,9 +196,7 @@ class Account:
         now = self.tick()
         for id_ in many:
             item = self.items[id_]
-            self._leave(item, for_good=False)
-            item.change(item.status, now)
-            self._enter(item)
+            self._move(item, item.changed(item.status, now))
 
     def _any_status(self) -> TaskStatus:
         return self._random.choice(STATUSES)
@@ -192,7 +216,7 @@ class Account:
         start, end = min(read.start, total), min(read.end, total)
         query = self.query_of(read)
         if query is not self._query:
-            shown = sorted(self._view, key=lambda item: (item.updated, item.born))[::-1][:end]
+            shown = heapq.nlargest(end, self._view, key=lambda item: (item.updated, item.born))
         elif self._ascending:
             shown = self._view[start:end]
         else:
@@ -210,13 +234,10 @@ class Account:
 
     def query_of(self, read: Read) -> ListQuery[Any]:
         """Give what a read asks: a page of the listing, or a stamp of it."""
-        stamp = self._query.stamp
-        if not read.stamp or stamp is None or stamp.identity == self._query.identity:
-            return self._query
-        return stamp
+        return self._stamp if read.stamp and self._stamp is not None else self._query
 
     def key_of(self, item: Any) -> datetime:
-        key = self._query.sort_key.read(item)
+        key = self._read_key(item)
         assert key is not None
         return key
 
@@ -227,8 +248,7 @@ class Account:
         return (item.updated if self._by_update else item.created, item.born)
 
     def _matches(self, item: Item) -> bool:
-        status: Any = getattr(self._query, "status")  # noqa: B009 - each query here has it
-        return status is None or item.status in status
+        return self._statuses is None or item.status in self._statuses
 
     def _enter(self, item: Item) -> None:
         if self._matches(item):
@@ -244,6 +264,11 @@ class Account:
     def _lost(self, item: Item) -> None:
         self.throughout.discard(item.id)
 
+
+BEGINNINGS = 16
+"""How many different accounts of one size histories begin with."""
+
+_begun: dict[tuple[object, ...], tuple[list[Item], int, int]] = {}
 
 Change = Callable[[Account], Any]
 

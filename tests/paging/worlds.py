@@ -7,6 +7,7 @@ as its plan pleases, shows a change later than another with a later stamp, and r
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections import deque
 from random import Random
 from typing import Any
@@ -58,7 +59,7 @@ class WorldAccount(Account):
         listed = self._ordered_for(read)
         query = self.query_of(read)
         page = query.resource.page(
-            data=tuple(item.shown(query) for item in listed[read.start : read.end]),
+            data=tuple(item.shown(query) for item in listed),
             page_info=PageInfo(
                 page=read.page,
                 limit_per_page=read.page_limit,
@@ -68,21 +69,34 @@ class WorldAccount(Account):
         )
         return check_page(page, query, read)
 
+    @property
+    def _kind(self) -> object:
+        return self.world.late
+
     def _ordered_for(self, read: Read) -> list[Item]:
         view = self._seen()
         if self.query_of(read) is not self._query:
-            return sorted(view, key=lambda item: (item.updated, item.born))[::-1]
-        listed = list(view) if self._ascending else view[::-1]
-        if self.world.ties == "stable":
-            return listed
+            return heapq.nlargest(read.end, view, key=lambda item: (item.updated, item.born))
+        listed = view if self._ascending else view[::-1]
+        start, end = min(read.start, len(view)), min(read.end, len(view))
+        if self.world.ties == "stable" or start == end:
+            return listed[start:end]
+        # Only ties of what the page holds can be in it.
+        first, last = self._time_of(listed[start]), self._time_of(listed[end - 1])
+        low, high = start, end
+        while low and self._time_of(listed[low - 1]) == first:
+            low -= 1
+        while high < len(listed) and self._time_of(listed[high]) == last:
+            high += 1
+        tied = listed[low:high]
         plan = str(read.page_limit) + (f" {read.page}" if self.world.ties == "read" else "")
 
         def tie(item: Item) -> str:
             return hashlib.md5(f"{item.id} {plan}".encode()).hexdigest()
 
-        listed.sort(key=tie)
-        listed.sort(key=self._time_of, reverse=not self._ascending)
-        return listed
+        tied.sort(key=tie)
+        tied.sort(key=self._time_of, reverse=not self._ascending)
+        return tied[start - low : end - low]
 
     def _time_of(self, item: Item) -> int:
         return self._sort_key(item)[0]
@@ -91,7 +105,7 @@ class WorldAccount(Account):
         """Give the listing as the replica that serves this read has it."""
         if self.world.replicas == 1:
             return self._view
-        self._past.append([attrs.evolve(item) for item in self._view])
+        self._past.append(list(self._view))
         if self._random.random() * self.world.replicas < 1:
             return self._past[-1]
         return self._past[self._random.randrange(len(self._past))]
