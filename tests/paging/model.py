@@ -122,7 +122,7 @@ class Account:
 
     def _begin(self, count: int) -> None:
         """Insert so many items at first: those of one of a few beginnings, which are kept."""
-        key = (self._kind, self._ties, count, self._random.randrange(BEGINNINGS))
+        key = (type(self), self._kind, self._ties, count, self._random.randrange(BEGINNINGS))
         if key not in _begun:
             for _ in range(count):
                 self.insert()

@@ -191,7 +191,7 @@ def test_a_long_default_listing_is_short_once_in_a_thousand_at_most(
         (BY_UPDATE, "desc", 1.05),
         (BY_UPDATE, "asc", 1.05),
         (DEFAULT, "desc", 1.04),
-        (DEFAULT, "asc", 1.04),
+        (DEFAULT, "asc", 1.05),
     ],
 )
 def test_a_quiet_account_of_a_hundred_pages_costs_few_requests_more(
@@ -213,7 +213,7 @@ def test_oldest_first_changes_cost_little(listed: tuple[SortBy, bool]) -> None:
     changing = attrs.evolve(mode, rate=0.03)
     verdicts = [judged(changing, seed, by_paging(exact=False), 4990) for seed in range(10)]
     assert not any(verdict.lost for verdict in verdicts)
-    assert sum(one.requests for one in verdicts) <= 1.25 * sum(one.pages for one in verdicts)
+    assert sum(one.requests for one in verdicts) <= 1.3 * sum(one.pages for one in verdicts)
 
 
 @pytest.mark.parametrize("uploads", [1000, 5000])
@@ -238,7 +238,7 @@ class LaggingAccount(WorldAccount):
         super().__init__(World(), random, count, setting)
         self._outdated = outdated
         self._reads = 0
-        self._lagging = [attrs.evolve(item) for item in self._view]
+        self._lagging = list(self._view)
         for _ in range(5):
             self.change_status()
 
@@ -267,10 +267,9 @@ class EditedAccount(WorldAccount):
 
     def read(self, read: Read) -> KeyedPage[Any]:
         page = super().read(read)
-        self.edited = self.items["t000120"]
-        self._leave(self.edited, for_good=False)
-        self.edited.created = self.edited.updated = self.edited.born = 0
-        self._enter(self.edited)
+        last = self.items["t000120"]
+        self.edited = attrs.evolve(last, created=0, updated=0, born=0)
+        self._move(last, self.edited)
         return page
 
 

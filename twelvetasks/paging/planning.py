@@ -40,7 +40,7 @@ class Planner(Generic[ItemT]):
         self._chain = chain
         self._totals = totals
         self._sealing = sealing
-        self._length = 1
+        self._runs = 0
 
     def is_long(self, wanted: int | None) -> bool:
         """Whether so much is still to be read that stamps cost less than overlaps."""
@@ -76,7 +76,9 @@ class Planner(Generic[ItemT]):
             return []
         are_quiet, length = self._totals.are_quiet, 1
         if self._chain.grows_at_its_end and not are_quiet:
-            length, self._length = self._length, min(self._length * 2, RUN)
+            # One who has read little may want little.
+            length = min(1 + self._runs // 2, RUN)
+            self._runs += 1
         if are_quiet or self._sealing.may_seal(asked):
             if end % self._page_limit:
                 end = max(end - 2, 0)

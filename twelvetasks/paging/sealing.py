@@ -23,13 +23,13 @@ __all__ = ["Sealing"]
 HELD = 7
 """How many times as many pages as are fetched at once may be held until their seams are sealed."""
 
-GROWTH = 6
+GROWTH = 4
 """By how much each seal that holds lets the next be for more pages."""
 
 PATIENCE = CALM * 4
 """Answers without a sign of change after which stamps are tried again after one."""
 
-CAUTION = 8
+CAUTION = 6
 """Answers without a sign of change before stamps are tried where any change breaks a seal."""
 
 
@@ -50,8 +50,8 @@ class Sealing:
         self._at_once = 0
         self._holds = False
         self._wants_stamp = not stamps.is_own_head
-        is_fragile = query.sort_key.changes and not query.ascending
-        self._begin_after = CAUTION if is_fragile else 0
+        self._is_fragile = query.sort_key.changes and not query.ascending
+        self._begin_after = CAUTION if self._is_fragile else 0
 
     def most(self, window: int) -> int:
         """Return how many pages, or runs of pages, may be held or under way."""
@@ -61,7 +61,7 @@ class Sealing:
             return 0 if self._begin_after <= self._totals.calm else window
         if not self.side_by_side or self._chain.grows_at_its_end:
             return window
-        return self._at_once + (window if self._holds else 0)
+        return self._at_once + (window if self._holds or not self._is_fragile else 0)
 
     def is_due(self, *, more: bool, is_long: bool, under_way: bool) -> bool:
         """Whether to ask for a stamp now.
@@ -113,8 +113,8 @@ class Sealing:
         if self._totals.calm >= self._begin_after:
             self.side_by_side = self._chain.awaits_seals = True
             # Where ranks only become less, few reads are in vain if a seal does not hold.
-            grows = self._chain.grows_at_its_end
-            self._at_once = max(self._window * (2 if grows else 1), 2)
+            halves = 6 if self._chain.grows_at_its_end else 3 if self._is_fragile else 1
+            self._at_once = max(self._window * halves // 2, 2)
 
     def fail(self, read: Read, total: int) -> bool:
         """Do without stamps, if the read that failed was one; False if it was a page."""
