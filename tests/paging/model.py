@@ -122,10 +122,13 @@ class Account:
 
     def _begin(self, count: int) -> None:
         """Insert so many items at first: those of one of a few beginnings, which are kept."""
-        key = (type(self), self._kind, self._ties, count, self._random.randrange(BEGINNINGS))
+        number = self._random.randrange(BEGINNINGS)
+        key = (type(self), self._kind, self._ties, count, number)
         if key not in _begun:
+            random, self._random = self._random, Random(number)
             for _ in range(count):
                 self.insert()
+            self._random = random
             _begun[key] = (list(self.items.values()), self._now, self._at_once)
             self.items, self._view = {}, []
         items, self._now, self._at_once = _begun[key]
