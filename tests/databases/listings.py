@@ -66,7 +66,7 @@ ROWS: dict[str, Row] = {
     "two-statements-everything": Row(
         plan=Plan(statements=2, precision="second"), writes=EVERYTHING, rate=150
     ),
-    "two-statements-bulk-updates": Row(plan=Plan(statements=2), writes=(BULK,)),
+    "two-statements-bulk-updates": Row(plan=Plan(statements=2), writes=(BULK,), rate=8),
     "swaps": Row(plan=Plan(), writes=(together(DELETE, INSERT),)),
     "late-commits": Row(
         plan=Plan(), writes=tuple(map(slowly, (INSERT, DELETE, UPDATE))), clients=16

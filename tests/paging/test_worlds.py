@@ -153,6 +153,18 @@ def test_more_equal_times_than_a_page_straddles_are_listed_whole_or_refused(
     assert (refused == 0) == (ties == "stable")
 
 
+@pytest.mark.parametrize("mix", ["inserts", "everything"])
+def test_by_update_an_account_with_many_changes_a_second_is_listed(mix: str) -> None:
+    """More tasks change in five seconds than a page holds, so that no read spans all of them."""
+    mode = next(mode for mode in modes(SortBy.UPDATED_AT) if mode.sort_option == "desc")
+    for seed in range(12):
+        setting = attrs.evolve(mode, rate=(0.3, 1.0, 2.0)[seed % 3], mix=mix)
+        account = BusyAccount(World(), Random(seed), 500, setting)
+        account.watch()
+        items, _ = by_paging(exact=False)(account, Random(seed), setting)
+        assert account.throughout <= {item.id for item in items}
+
+
 @pytest.mark.parametrize("listed", [EXACT, BY_UPDATE], ids=["exact", "updated_at"])
 def test_a_time_that_is_edited_may_hide_a_task(listed: tuple[SortBy, bool]) -> None:
     """What no listing can notice: the guide says so."""
@@ -252,6 +264,13 @@ class LaggingAccount(WorldAccount):
         if self._reads < 6:
             self.change_status()
         return page
+
+
+class BusyAccount(WorldAccount):
+    """An account with 200 changes a second."""
+
+    def tick(self) -> Any:
+        return super().tick() / 100
 
 
 class CrowdedAccount(WorldAccount):

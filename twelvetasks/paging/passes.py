@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -27,6 +27,9 @@ class Pass:
     number: int = 0
     floor: datetime | None = None
     """Items older than this need not be read; None for all."""
+    margin: timedelta = LATENESS
+    """How far below its first key the next pass reads on, for what commits late. It shrinks with
+    each pass: if more changes in that time than one read holds, no pass would be the last."""
     is_resumed: bool = False
     next_floor: datetime | None = None
     """How far down a pass after this one has to read: the first key of this pass, less what may
@@ -75,7 +78,7 @@ class Pass:
             self.is_untimed = bool(page.keys) and page.keys[0] == NO_TIME
             if self.next_floor is None and page.keys and not self.is_untimed:
                 # Below the first read nothing is known of what was emitted from there on.
-                self.next_floor = max(_before(page.keys[0]), page.keys[-1])
+                self.next_floor = max(self._before(page.keys[0]), page.keys[-1])
                 self.seen |= {one for one, key in head if key >= self.next_floor}
         self.taken += 1
         self.last = link
@@ -120,16 +123,16 @@ class Pass:
         return Pass(
             number=self.number + 1,
             floor=self.next_floor,
+            margin=self.margin / 2,
             seen=self.seen,
             head=self.head,
             newest=self.newest,
             follows_barren=is_barren,
         )
 
-
-def _before(key: datetime) -> datetime:
-    """Return the earliest key of what may be committed after an item with this key."""
-    try:
-        return key - LATENESS
-    except OverflowError:
-        return key
+    def _before(self, key: datetime) -> datetime:
+        """Return the earliest key of what may be committed after an item with this key."""
+        try:
+            return key - self.margin
+        except OverflowError:
+            return key
