@@ -47,6 +47,7 @@ LISTING = [
         *(_peers.FLOOR, _peers.FLOOR_OF_JSON, _peers.SINGLE),
         *(_peers.BACKING_OFF, _peers.TWO_SESSIONS),  # in the order of arrival, or twice
         *(_peers.PARQUET, _peers.PARQUET_BY_HAND),  # in a file
+        _peers.BY_UPDATE,  # in another order
     }
 ]
 

@@ -26,6 +26,7 @@ NAMES = (
     "ratelimit",
     "refusals",
     "imports",
+    "command",
     "drift",
     "upload",
 )

@@ -14,7 +14,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import random
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -41,15 +41,17 @@ Peer = Callable[[Reading], AbstractAsyncContextManager[Listing]]
 API_KEY = "tlk_demo"
 
 
-def _iterated(*, exact: bool) -> Peer:
-    """Give the peer that is `async for`, with or without the proof that nothing was missed."""
+def _iterated(*, exact: bool, sort_by: Literal["created_at", "updated_at"] = "created_at") -> Peer:
+    """Return the peer that is `async for`, with or without the proof that nothing was missed."""
 
     @asynccontextmanager
     async def opened(reading: Reading) -> AsyncIterator[Listing]:
         async with _our_session(reading) as session:
 
             async def listing(take: Take) -> None:
-                async with session.tasks(page_limit=reading.page_limit, exact=exact) as stream:
+                async with session.tasks(
+                    page_limit=reading.page_limit, exact=exact, sort_by=sort_by
+                ) as stream:
                     async for task in stream:
                         take(task)
 
@@ -369,6 +371,7 @@ def _object_maker() -> Callable[[dict[str, Any]], Any]:
 ITERATED = "twelvetasks, async for"
 AWAITED = "twelvetasks, await"
 EXACT = "twelvetasks, exact=True"
+BY_UPDATE = "twelvetasks, by updated_at"
 TO_ARROW = "twelvetasks, to_arrow"
 TO_PANDAS = "twelvetasks, to_pandas"
 TO_POLARS = "twelvetasks, to_polars"
@@ -390,6 +393,7 @@ PEERS: dict[str, Peer] = {
     ITERATED: _iterated(exact=False),
     AWAITED: twelvetasks_awaited,
     EXACT: _iterated(exact=True),
+    BY_UPDATE: _iterated(exact=False, sort_by="updated_at"),
     TO_ARROW: _framed("to_arrow"),
     TO_PANDAS: _framed("to_pandas"),
     TO_POLARS: _framed("to_polars"),
@@ -413,7 +417,7 @@ COMPARED = tuple(
     for peer in PEERS
     if peer
     not in {
-        *(SINGLE, BACKING_OFF, TWO_SESSIONS),
+        *(SINGLE, BACKING_OFF, TWO_SESSIONS, BY_UPDATE),
         *(ARROW_BATCHES, PARQUET, PARQUET_BY_HAND),
     }
 )

@@ -19,6 +19,7 @@ from tests.values.test_timestamps import rfc_3339
 from twelvetasks import HlsStream, PageInfo, ResponseError, Task, TaskPage, TaskStatus, to_dict
 from twelvetasks.conversion.convert import converters, read_json, structure
 from twelvetasks.conversion.decoding import decode_json
+from twelvetasks.conversion.fast_hooks import MOST_SHARED
 from twelvetasks.values.fields import AnyData, extra_field, sent_as, spelling_field
 
 
@@ -198,3 +199,22 @@ def test_the_fault_of_an_unknown_kind_of_item_is_found() -> None:
     assert read_json(encoded({"data": [{"lamp_id": "1", "light": "red"}]}), Shelf[Lamp]).data == (
         Lamp(id="1", light=Light.RED),
     )
+
+
+def test_tasks_of_one_index_and_size_share_the_memory_of_both() -> None:
+    video = {"width": 1920, "height": 1080}
+    one, other = (
+        read_json(encoded({"_id": id, "index_id": "i" * 24, "system_metadata": video}), Task)
+        for id in ("1", "2")  # noqa: A001
+    )
+    assert one.index_id is other.index_id
+    assert one.system_metadata is not None
+    assert other.system_metadata is not None
+    assert one.system_metadata.width is other.system_metadata.width
+
+
+def test_what_is_shared_is_forgotten_before_it_takes_much_memory() -> None:
+    hooks = converters().fast_hooks
+    for number in range(3 * MOST_SHARED):
+        structure({"_id": "1", "index_id": str(number)}, Task)
+        assert len(hooks._shared) <= MOST_SHARED + 1

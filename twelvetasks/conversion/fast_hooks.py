@@ -40,6 +40,7 @@ from twelvetasks.values.fields import (
     beside_names,
     json_names,
     older_names,
+    repeated_fields,
 )
 from twelvetasks.values.timestamps import parse_timestamp
 
@@ -68,6 +69,9 @@ time is the text that was sent, and what was not sent is `msgspec.UNSET`."""
 
 LARGEST = 2**63 - 1
 """The largest whole number that msgspec compares with a bound; a larger one is not usual."""
+
+MOST_SHARED = 1000
+"""Values that are remembered to be shared: an account has few indexes, and videos few sizes."""
 
 # `fromisoformat` takes more than RFC 3339. Of what has 24 characters with T, dot and Z in their
 # places it takes two things more: week dates, which have no "-" there, and the hour 24.
@@ -104,6 +108,7 @@ _KINDS: dict[Any, _Kind] = {
     int: _Kind(
         wire=Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)],
         check=f"type(value) is not int or abs(value) > {LARGEST}",
+        read="shared(value, value)",
     ),
     Count: _Kind(
         wire=Annotated[int, msgspec.Meta(ge=0, le=LARGEST)],
@@ -144,10 +149,6 @@ class _Functions:
     from_row: Callable[[Any], Any]
     from_dict: Callable[[Any], Any]
 
-    def hook(self, sent: Any, _: Any) -> Any:
-        """Structure a row, or a JSON value that is read already."""
-        return self.from_row(sent) if type(sent) is self.row else self.from_dict(sent)
-
 
 class FastHooks:
     """The fast hooks of models, each made after those of the models inside it.
@@ -161,6 +162,8 @@ class FastHooks:
         self._any_data = any_data
         self._functions: dict[Any, _Functions] = {}
         self._decoders: dict[Any, Callable[[bytes], Any]] = {}
+        self._shared: dict[Any, Any] = {}
+        """Values that many items have, such as the id of an index, so that they share one."""
 
     def decode(self, body: bytes, model: Any) -> Any:
         """Read a body as a row of the model. Raises ValueError if it is not usual."""
@@ -172,7 +175,16 @@ class FastHooks:
 
     def hook(self, model: Any) -> Hook:
         """Return the fast hook of a model."""
-        return self._of(model).hook
+        functions, shared = self._of(model), self._shared
+
+        def structure(sent: Any, _: Any) -> Any:
+            """Structure a row, or a JSON value that is read already."""
+            if len(shared) > MOST_SHARED:
+                shared.clear()
+            is_row = type(sent) is functions.row
+            return functions.from_row(sent) if is_row else functions.from_dict(sent)
+
+        return structure
 
     def _of(self, model: Any) -> _Functions:
         if model not in self._functions:
@@ -181,7 +193,7 @@ class FastHooks:
 
     def _made(self, model: Any) -> _Functions:
         names = json_names(get_origin(model) or model)
-        known = frozenset(names.values())
+        known, repeated = frozenset(names.values()), repeated_fields(get_origin(model) or model)
         scope: dict[str, Any] = {
             "Draft": _draft_of(get_origin(model) or model),
             "NO_EXTRA": NO_EXTRA,
@@ -196,6 +208,7 @@ class FastHooks:
             "older": frozenset(older_names(get_origin(model) or model).values()),
             "parse_timestamp": parse_timestamp,
             "read_usual_time": datetime.fromisoformat,
+            "shared": self._shared.setdefault,
             "strings": frozenset((str,)),
             "tell_names": _name_teller(names),
         }
@@ -214,6 +227,8 @@ class FastHooks:
             bare, optional = without_none(type_)
             optional = optional or bare == AnyData
             kind = self._kind_of(bare, field, scope)
+            if field in repeated:
+                kind = attrs.evolve(kind, read="shared(value, value)")
             wire = kind.wire | None | msgspec.UnsetType if optional else kind.wire
             wires.append((field, wire, msgspec.UNSET) if optional else (field, wire))
             kept = kind.wire if kind.wire_kept is None else kind.wire_kept

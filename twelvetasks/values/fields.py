@@ -27,6 +27,8 @@ __all__ = [
     "loose_field",
     "loose_names",
     "older_names",
+    "repeated_field",
+    "repeated_fields",
     "sent_as",
     "spelling_field",
 ]
@@ -134,6 +136,17 @@ def loose_names(model: type[Any]) -> frozenset[str]:
 def sent_as(name: str, *, older: str | None = None) -> dict[str, str]:
     """Return the `metadata` of a field that has another name in JSON, or once had an older one."""
     return {"name": name} | ({"older": older} if older is not None else {})
+
+
+def repeated_field() -> Any:
+    """Make the field of a text that many items of a list have in common; None unless it is sent."""
+    return attrs.field(default=None, metadata={"repeated": True})
+
+
+def repeated_fields(model: type[Any]) -> frozenset[str]:
+    """Return the names of a model's fields that `repeated_field` made."""
+    fields = attrs.fields(model)
+    return frozenset(field.name for field in fields if "repeated" in field.metadata)
 
 
 def json_names(model: type[Any]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from twelvetasks.values.fields import (
     beside_field,
     extra_field,
     loose_field,
+    repeated_field,
     sent_as,
     spelling_field,
 )
@@ -118,7 +119,7 @@ class Task(Model):
 
     id: str = attrs.field(metadata=sent_as("_id"))
     """The API's ``_id``."""
-    index_id: str | None = None
+    index_id: str | None = repeated_field()
     """The index that the video was uploaded to."""
     video_id: str | None = None
     """The indexed video; None until the task has got that far."""
