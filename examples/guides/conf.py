@@ -7,13 +7,15 @@ name of ours; if it is spelled like a class, it has to be one.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import types
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, get_args
 
 import twelvetasks
-from twelvetasks import frames, otel, testing, webhooks
+from twelvetasks import frames, listing, lists, otel, session, testing, webhooks
 from twelvetasks.streams.resumable import ResumableGenerator
 
 if TYPE_CHECKING:
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
+
+# Signatures name what these modules import for type checkers alone.
+for module in (listing, lists, session):
+    for statement in ast.parse(inspect.getsource(module)).body:
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+            exec(ast.unparse(ast.Module(statement.body, [])), vars(module))  # noqa: S102 - our own imports
 
 project = "twelvetasks"
 author = "The twelvetasks authors"
