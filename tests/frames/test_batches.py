@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -381,6 +382,23 @@ class TestBatches:
             gc.collect()
             await until_only(before)
 
+    @pytest.mark.parametrize("ending", ["closed", "dropped", "read to its end"])
+    async def test_its_thread_ends_with_it(self, session: TaskSession, ending: str) -> None:
+        gc.collect()
+        before = making_columns()
+        stream = session.tasks().arrow_batches(size=60)
+        assert (await anext(stream)).num_rows == 60
+        (started,) = making_columns() - before
+        if ending == "closed":
+            await stream.aclose()
+        elif ending == "dropped":
+            del stream
+            gc.collect()
+        else:
+            assert sum([batch.num_rows async for batch in stream]) == 170
+        started.join(10)
+        assert not started.is_alive()
+
     async def test_a_long_listing_holds_few_tasks_at_a_time(
         self, fake_platform_factory: FakePlatformFactory
     ) -> None:
@@ -399,6 +417,11 @@ class TestBatches:
         assert rows == 5000
         # Pages that wait for their seal are held, too: seven windows of them at most.
         assert 0 < most <= size + (7 * concurrency + 2) * 50
+
+
+def making_columns() -> set[threading.Thread]:
+    """Give the threads that make columns."""
+    return {one for one in threading.enumerate() if one.name.startswith("twelvetasks-columns")}
 
 
 def tasks_held() -> int:

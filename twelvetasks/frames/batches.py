@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -55,6 +57,8 @@ class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
             raise not_a_model(self._model)
         require("pyarrow")
         self._stream = ItemStream(requests, attrs.evolve(options, query=of_rows(options.query)))
+        # A single thread, since each that makes columns keeps memory for more of them.
+        self._worker = ThreadPoolExecutor(1, "twelvetasks-columns")
         self._items: list[ItemT] = []
         self._parts: list[pa.RecordBatch] = []
         self._rows = 0
@@ -97,20 +101,25 @@ class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
         if self._items:
             await self._make_columns()
         if not self._parts:
+            self._worker.shutdown(wait=False)
             return None
-        batch = await asyncio.to_thread(_joined, self._parts)
+        batch = await self._in_thread(_joined, self._parts)
         self._parts, self._rows = [], 0
         self._checkpoint = self._stream.checkpoint
         return batch
 
     async def _make_columns(self) -> None:
         """Make columns of what has come, and forget it. Cancelled, it can be called again."""
-        part = await asyncio.to_thread(_batch_of, self._model, self._items)
+        part = await self._in_thread(_batch_of, self._model, self._items)
         self._parts.append(part)
         self._rows += len(self._items)
         self._items = []
 
+    async def _in_thread(self, make: Callable[..., pa.RecordBatch], *given: Any) -> pa.RecordBatch:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, make, *given)
+
     async def _stop(self) -> None:
+        self._worker.shutdown(wait=False)
         await self._stream.aclose()
 
 
