@@ -1,9 +1,9 @@
 """Fast hooks: how objects of the usual shape become models, in functions generated for each model.
 
 The reason for a second way beside the hooks that cattrs generates: those call a function for each
-field, and attrs sets each field of a frozen class by one more. With them a page takes five times as
-long, and a whole client needs 1.6 to 2.3 times the CPU; with dicts instead of rows it needs 7 to 16
-percent more (`python -m tests.benchmarks structure`). Here three things are different:
+field, and attrs sets each field of a frozen class by one more. With them a page takes six to nine
+times as long, and a whole client needs 1.6 to 2.3 times the CPU; with dicts instead of rows it
+needs 6 to 16 percent more (`python -m tests.benchmarks structure`). Three things differ:
 
 - msgspec reads a body into *rows*: structs whose types it has checked, without unknown fields.
 - All fields of a model are read in the lines of one function.
