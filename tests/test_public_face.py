@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import importlib.metadata
 import inspect
 import pickle
@@ -46,6 +47,35 @@ def test_dir_shows_the_public_names_and_no_others() -> None:
     shown = [name for name in dir(twelvetasks) if not name.startswith("__")]
     assert shown == sorted([*twelvetasks.__all__, *MODULES])
     assert dir(twelvetasks) == in_a_fresh_interpreter("print(*dir(twelvetasks))").split()
+
+
+WITHOUT_EXTRAS = "".join(
+    f"sys.modules[{package!r}] = None\n"
+    for package in ("opentelemetry", "polars", "pandas", "pyarrow", "redis", "vl_convert")
+)
+
+
+@pytest.mark.parametrize("of", ["twelvetasks", "twelvetasks.frames", "twelvetasks.stats"])
+def test_help_needs_no_extra(of: str) -> None:
+    shown = in_a_fresh_interpreter(
+        f"{WITHOUT_EXTRAS}import pydoc; print(pydoc.plain(pydoc.render_doc({of!r})))"
+    )
+    module = importlib.import_module(of)
+    assert (module.__doc__ or "").splitlines()[0] in shown
+    names = [name for name in module.__all__ if inspect.isclass(getattr(module, name))]
+    assert names
+    assert not [name for name in names if f"class {name}(" not in shown]
+
+
+@pytest.mark.parametrize(("module", "extra"), [("fleet", "redis"), ("otel", "otel")])
+def test_what_is_missing_is_named_however_it_is_reached(module: str, extra: str) -> None:
+    message = f"twelvetasks.{module} needs its extra: pip install 'twelvetasks[{extra}]'"
+    for code in (f"twelvetasks.{module}", f"from twelvetasks import {module}"):
+        said = in_a_fresh_interpreter(
+            f"{WITHOUT_EXTRAS}assert not hasattr(twelvetasks, {module!r})\n"
+            f"try:\n    {code}\nexcept (AttributeError, ImportError) as error: print(error)"
+        )
+        assert said == message
 
 
 def test_every_public_name_is_a_name_of_ours_with_a_docstring() -> None:

@@ -8,7 +8,7 @@
 
 Importing the package alone imports nothing else: pytest does so on every machine that has it. The
 modules `fleet`, `frames`, `otel`, `stats`, `testing` and `webhooks` are imported when they are
-first used; those that need an extra say so in their ImportError.
+first used; those that need an extra say so in their error.
 """
 
 import importlib
@@ -288,7 +288,11 @@ else:  # Type checkers would take any name for one that `__getattr__` knows.
 
     def __getattr__(name: str) -> object:
         if name in _MODULES:
-            return importlib.import_module(f"{__name__}.{name}")
+            try:
+                return importlib.import_module(f"{__name__}.{name}")
+            except ImportError as error:
+                # `help` passes over what is missing, but not over other errors.
+                raise AttributeError(str(error), name=name) from error
         for home, names in _HOMES.items():
             if name in names:
                 from twelvetasks.values.field_docs import with_field_docs  # noqa: PLC0415 - as they

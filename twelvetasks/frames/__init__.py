@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twelvetasks.frames.batches import BatchStream
-from twelvetasks.frames.extras import require
+from twelvetasks.frames.extras import is_installed, require
 
 if TYPE_CHECKING:
     from twelvetasks.frames.columns import SCHEMA, batch_of, record_batch, schema_of
@@ -29,4 +29,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    # `help` looks at each of these.
+    return sorted(__all__ if is_installed("pyarrow") else set(__all__).difference(_COLUMNS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-__all__ = ["not_a_model", "require"]
+__all__ = ["is_installed", "not_a_model", "require"]
 
 _HINTS = {
     "pyarrow": "data frames need an extra: 'twelvetasks[pandas]' or 'twelvetasks[polars]' for "
@@ -14,10 +14,15 @@ _HINTS = {
 }
 
 
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported; nothing is."""
+    return find_spec(package) is not None
+
+
 def require(*packages: str) -> None:
     """Raise ImportError, which names the extra, if one of the packages is not installed."""
     for package in packages:
-        if find_spec(package) is None:
+        if not is_installed(package):
             raise ImportError(_HINTS[package], name=package)
 
 
