@@ -196,19 +196,25 @@ async def test_a_list_of_dicts_has_no_columns(
     assert platform.requests == []
 
 
-async def test_columns_are_made_outside_the_event_loop(
+async def test_columns_are_made_outside_the_event_loop_a_few_pages_at_a_time(
     platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twelvetasks.frames import columns
+    from twelvetasks.frames import batches, columns
 
     made_in: list[threading.Thread] = []
+    sizes: list[int] = []
 
     def noted(model: Any, items: Any) -> pa.RecordBatch:
         made_in.append(threading.current_thread())
+        sizes.append(len(items))
         return batch_of(model, items)
 
     monkeypatch.setattr(columns, "batch_of", noted)
+    monkeypatch.setattr(batches, "ROWS_A_TURN", 100)
     async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
-        assert (await session.tasks().to_arrow()).num_rows == len(platform.tasks())
+        table = await session.tasks().to_arrow()
+    assert table.num_rows == sum(sizes) == len(platform.tasks())
+    assert table.column("id").num_chunks == 1
+    assert max(sizes) < 100 + 50
     assert made_in
     assert threading.current_thread() not in made_in
