@@ -259,7 +259,7 @@ class TestWithoutExtras:
         self, core: Path, command: list[str], tmp_path: Path
     ) -> None:
         ended = subprocess.run(
-            [core / command[0], *command[1:], "--version"],
+            [core / command[0], *command[1:], "count"],
             check=False,
             cwd=tmp_path,
             capture_output=True,
@@ -269,6 +269,12 @@ class TestWithoutExtras:
         assert ended.stderr == (
             "twelvetasks: the command needs its extra: pip install 'twelvetasks[cli]'\n"
         )
+
+    def test_the_command_knows_its_version_without_its_extra(
+        self, core: Path, metadata: Message, tmp_path: Path
+    ) -> None:
+        printed = run(core / "twelvetasks", "--version", cwd=tmp_path)
+        assert printed == f"twelvetasks, version {metadata['Version']}\n"
 
     def test_a_module_of_an_extra_says_what_to_install(self, core: Path, tmp_path: Path) -> None:
         """Every public module can be imported, or names the command that makes that so."""

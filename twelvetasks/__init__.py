@@ -300,9 +300,7 @@ else:  # Type checkers would take any name for one that `__getattr__` knows.
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
                 return globals().setdefault(name, with_field_docs(value))
         if name == "__version__":
-            from importlib.metadata import version  # noqa: PLC0415 - slow to import
-
-            return version("twelvetasks")
+            return importlib.import_module(f"{__name__}.values.version").VERSION
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

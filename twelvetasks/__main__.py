@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from twelvetasks.cli.exit_codes import NOTHING_WRITTEN, ExitCode
+from twelvetasks.values.version import VERSION
 
 _EXTRA = ("click", "cloup", "platformdirs", "rich")
 """What the extra installs."""
@@ -17,6 +18,10 @@ _EXTRA = ("click", "cloup", "platformdirs", "rich")
 
 def main() -> None:
     """Run the command, or say which extra it needs."""
+    if sys.argv[1:] == ["--version"]:  # Scripts ask for it often, and the rest is slow to import.
+        with suppress(OSError):  # The program itself tells what is wrong with stdout.
+            print(f"twelvetasks, version {VERSION}", flush=True)
+            sys.exit(ExitCode.DONE)
     with _sigterm_as_ctrl_c() as terminated:
         try:
             from twelvetasks.cli.program import run  # noqa: PLC0415 - only here is the extra needed

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import attrs
@@ -23,6 +22,7 @@ from twelvetasks.values.checks import content
 from twelvetasks.values.errors import TwelveTasksError
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.timestamps import utc_timestamp
+from twelvetasks.values.version import VERSION
 
 try:
     from opentelemetry import context, metrics, trace
@@ -71,10 +71,10 @@ class Telemetry:
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
         self._tracer = trace.get_tracer(
-            SCOPE, _version(), tracer_provider=tracer_provider, schema_url=SCHEMA_URL
+            SCOPE, VERSION, tracer_provider=tracer_provider, schema_url=SCHEMA_URL
         )
         meter = metrics.get_meter(
-            SCOPE, _version(), meter_provider=meter_provider, schema_url=SCHEMA_URL
+            SCOPE, VERSION, meter_provider=meter_provider, schema_url=SCHEMA_URL
         )
         self._duration = meter.create_histogram(
             "http.client.request.duration",
@@ -232,13 +232,6 @@ def _only_instrumentation() -> Iterator[None]:
         yield
     finally:
         context.detach(token)
-
-
-def _version() -> str:
-    try:
-        return version("twelvetasks")
-    except PackageNotFoundError:
-        return ""  # bundled into an application without its metadata
 
 
 def _reason(error: Exception) -> str:

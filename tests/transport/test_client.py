@@ -44,6 +44,7 @@ from twelvetasks import (
     TwelveTasksError,
 )
 from twelvetasks.testing import FakePlatform
+from twelvetasks.values.version import VERSION
 
 
 def attempts(number: int) -> None:
@@ -71,7 +72,8 @@ class TestARequest:
             monkeypatch.setattr(metadata, "version", no_metadata)
             await count(server.base_url)
         assert b"\r\nUser-Agent: twelvetasks/" in server.heard[0]
-        assert b"\r\nUser-Agent: twelvetasks\r\n" in server.heard[1]
+        line = f"\r\nUser-Agent: twelvetasks/{VERSION}\r\n"
+        assert line.encode() in server.heard[1]
 
     async def test_it_keeps_no_cookie_that_it_is_given(
         self, platform: FakePlatform, session: TaskSession

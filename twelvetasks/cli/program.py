@@ -19,6 +19,7 @@ from twelvetasks.cli.commands.wait import wait_for_tasks
 from twelvetasks.cli.commands.watch import watch_tasks
 from twelvetasks.cli.ending import ending
 from twelvetasks.cli.exit_codes import ExitCode
+from twelvetasks.values.version import VERSION
 
 __all__ = ["cli", "run"]
 
@@ -43,7 +44,7 @@ class Program(cloup.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=f"\b\nExit codes:\n{ExitCode.table()}",
 )
-@click.version_option(package_name="twelvetasks")
+@click.version_option(VERSION)
 @refuse_key
 @click.pass_context
 def cli(context: click.Context) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from twelvetasks.values.checks import content, refuse
 from twelvetasks.values.secret import Secret
+from twelvetasks.values.version import VERSION
 
 __all__ = ["checked_user_agent", "merged_headers", "read_headers", "user_agent"]
 
@@ -80,17 +81,7 @@ def checked_user_agent(given: Any) -> str:
 
 def user_agent(callers: str) -> str:
     """Return the header's value: the caller's product first, as the more significant one."""
-    return f"{callers} {_own_product()}".lstrip()
-
-
-def _own_product() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it is slow
-
-    try:
-        return f"twelvetasks/{version('twelvetasks')}"
-    except PackageNotFoundError:
-        # Bundled into an application without its metadata.
-        return "twelvetasks"
+    return f"{callers} twelvetasks/{VERSION}".lstrip()
 
 
 def _is_text(value: str) -> bool:
