@@ -108,7 +108,7 @@ class Lists:
           time, as the platform reads it: an aware datetime.
         - `since`, `until`: only tasks created at or after `since`, and before `until`: aware
           datetimes, compared here with each task's `created_at`. Sorted by that, the listing reads
-          little else: a search of about 40 requests at most skips what comes before the period, and
+          little else: a search of a few dozen requests skips what comes before the period, and
           the listing ends after it. Sorted by `updated_at` it reads all tasks. A task without
           `created_at` is listed.
 
