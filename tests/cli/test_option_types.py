@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cli.running import AS_SCRIPT, LONGEST_WAIT, Command, at, heed_ctrl_c
+from tests.snippets import GUIDES, ROOT
 from twelvetasks.cli.option_types import as_moment, as_seconds
 from twelvetasks.cli.program import cli
 from twelvetasks.testing import FakePlatform
@@ -219,6 +220,25 @@ class TestHelp:
         shown = command("-h").out
         for variable in ("TWELVE_LABS_API_KEY", "TWELVETASKS_CONCURRENCY", "NO_COLOR"):
             assert variable in shown
+
+    def test_every_variable_that_the_help_and_the_guides_name_sets_an_option(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = [command(*name, "-h").out for name in [(), *((name,) for name in cli.commands)]]
+        read += [path.read_text("utf-8") for path in [ROOT / "README.md", *GUIDES.glob("*.md")]]
+        named = set(re.findall(r"\bTWELVETASKS_[A-Z_]+", "\n".join(read)))
+        assert {"TWELVETASKS_LIST_FORMAT", "TWELVETASKS_PROXY", "TWELVETASKS_LOG"} <= named
+        useless = set()
+        for variable in named - {"TWELVETASKS_LOG"}:
+            monkeypatch.setenv(variable, "said")
+            heard = [
+                option.resolve_envvar_value(click.Context(one, info_name=name))
+                for name, one in cli.commands.items()
+                for option in one.params
+            ]
+            monkeypatch.delenv(variable)
+            useless |= set() if "said" in heard else {variable}
+        assert not useless
 
     def test_the_version_is_a_result(self, command: Command) -> None:
         assert command("--version").out.startswith("twelvetasks, version ")

@@ -53,10 +53,11 @@ def cli(context: click.Context) -> None:
     The API key is read from the environment variable TWELVE_LABS_API_KEY; if it is not set, the
     command asks for the key in a terminal. It is never an argument.
 
-    An environment variable can set any option: TWELVETASKS_LIST_FORMAT sets that of `list
-    --format`. These set an option of every command: TWELVETASKS_BASE_URL, TWELVETASKS_CONCURRENCY,
-    TWELVETASKS_REQUEST_TIMEOUT, TWELVETASKS_PROXY, TWELVETASKS_INSECURE_HTTP, TWELVETASKS_PROGRESS.
-    TWELVETASKS_LOG=debug shows each request on stderr. NO_COLOR turns colours off.
+    An environment variable can set any option but --yes and --insecure-http:
+    TWELVETASKS_LIST_FORMAT sets that of `list --format`. These set an option of every command that
+    has it: TWELVETASKS_BASE_URL, TWELVETASKS_PROFILE, TWELVETASKS_CONCURRENCY,
+    TWELVETASKS_REQUEST_TIMEOUT, TWELVETASKS_PROXY, TWELVETASKS_PROGRESS. TWELVETASKS_LOG=debug
+    shows each request on stderr. NO_COLOR turns colours off.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
