@@ -155,16 +155,33 @@ async def test_a_host_that_the_proxy_cannot_find_is_named(platform: FakePlatform
     assert way.passed("CONNECT") == QUICK.attempts
 
 
-async def test_a_proxy_that_cannot_be_found_is_named(platform: FakePlatform, address: URL) -> None:
-    error = await refused(platform, address, proxy=f"http://{LOGIN}@proxy.example.invalid:3128")
-    assert "proxy.example.invalid" in error.reason
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_a_proxy_that_cannot_be_found_is_named(
+    platform: FakePlatform, address: URL, scheme: str
+) -> None:
+    proxy = f"{scheme}://{LOGIN}@proxy.example.invalid:3128"
+    error = await refused(platform, address, proxy=proxy)
+    assert "the proxy proxy.example.invalid:3128 cannot be reached" in error.reason
+    assert "Check that the proxy runs" in error.advice
 
 
-async def test_a_proxy_that_is_away_is_named(platform: FakePlatform, address: URL) -> None:
-    port = free_port()
-    for scheme in ("http", "socks5"):
-        error = await refused(platform, address, proxy=f"{scheme}://{LOGIN}@127.0.0.1:{port}")
-        assert f"127.0.0.1:{port}" in error.reason
+@pytest.mark.parametrize("scheme", ["http", "socks4", "socks5"])
+async def test_a_proxy_that_is_away_is_named(
+    platform: FakePlatform, address: URL, scheme: str
+) -> None:
+    place = f"127.0.0.1:{free_port()}"
+    for base_url in (address, platform.base_url):
+        error = await refused(platform, base_url, proxy=f"{scheme}://{LOGIN}@{place}")
+        assert f"the proxy {place} cannot be reached" in error.reason
+        assert "Check that the proxy runs" in error.advice
+        assert "base_url" not in error.advice
+
+
+async def test_so_is_one_of_a_callers_session(platform: FakePlatform, address: URL) -> None:
+    place = f"127.0.0.1:{free_port()}"
+    async with aiohttp.ClientSession(proxy=f"http://{LOGIN}@{place}") as client:
+        error = await refused(platform, address, client_session=client)
+    assert f"the proxy {place} cannot be reached" in error.reason
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])

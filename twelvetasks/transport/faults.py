@@ -65,6 +65,10 @@ def fault_of(
             return refused_by_proxy(said, error.status, host, connections.proxy, origin)
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return _untrusted(error, origin)
+        case aiohttp.ClientConnectorError() if _is_of_proxy(error, connections.proxy):
+            said, unknown = quoted(str(error.os_error)), _is_unknown(error.os_error)
+            lasting = unknown and not connections.have_served
+            return _proxy_away(f"{error.host}:{error.port}", said, origin, lasting=lasting)
         case aiohttp.ClientConnectorDNSError() if _is_unknown(error.os_error):
             # A machine that loses its network may report the same for a host that it has reached.
             return _unresolvable(error.host, origin, lasting=not connections.have_served)
@@ -77,6 +81,9 @@ def fault_of(
     words = quoted(f"{type(error).__name__}: {error}")
     if _is_refused_login(error):
         return _failed(words, PROXY_PASSWORD, origin, reached=False, lasting=True)
+    if type(error).__name__ == "ProxyConnectionError":  # of the SOCKS library
+        place = connections.proxy.place if connections.proxy else ""
+        return _proxy_away(place, quoted(str(error)), origin, lasting=False)
     # A caller's connector, resolver, proxy library or trace hook may raise anything.
     advice = f"Check the network, and {_made_of(connections)}"
     return _failed(f"{words}{_place_of(error)}", advice, origin, reached=reached)
@@ -150,6 +157,25 @@ def _unresolvable(host: str, origin: Origin, *, lasting: bool) -> TransportError
         lasting=lasting,
         **origin,
     )
+
+
+def _proxy_away(place: str, said: str, origin: Origin, *, lasting: bool) -> TransportError:
+    return _failed(
+        f"the proxy{place and f' {place}'} cannot be reached: {said}",
+        "Check that the proxy runs, and its address: the session's `proxy`, or the environment "
+        "variables HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+        origin,
+        reached=False,
+        lasting=lasting,
+    )
+
+
+def _is_of_proxy(error: aiohttp.ClientConnectorError, proxy: Proxy | None) -> bool:
+    """Whether the connection that failed is the one to the proxy."""
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return True
+    # A proxy's name that is not found raises the same error as the platform's.
+    return proxy is not None and proxy.place == f"{error.host}:{error.port}"
 
 
 def _is_unknown(error: OSError) -> bool:
