@@ -150,7 +150,7 @@ class Chain(Generic[ItemT]):
         if edge.target is not None and not edge.may_be_at(target, total):
             target = edge.target
         edge.sought_with = total
-        if edge.target is None and (edge.at_end or edge.rank >= total):
+        if edge.target is None and (edge.at_end or edge.rank == total):
             # With room for one more: a full page would not prove the end.
             tail = last_of(total + 1, most=self._most)
             if tail.start <= before:

@@ -31,7 +31,7 @@ class Contradictions:
     def __init__(self, query: ListQuery[Any], totals: Totals) -> None:
         self._query = query
         self._totals = totals
-        self._claim = (-1, -1)
+        self._claim: tuple[int, int, list[str]] = (-1, -1, [])
         self._same_claims = self._same_totals = 0
         self._first: Link[Any]
 
@@ -41,7 +41,7 @@ class Contradictions:
             return None
         self._totals.note_sign()
         page = link.content
-        claim = (link.read.start + len(page.ids), page.total)
+        claim = (link.read.start + len(page.ids), page.total, page.ids[-1:])
         self._same_claims = self._same_claims + 1 if claim == self._claim else 1
         if page.total != self._claim[1] or not self._same_totals:
             self._same_totals, self._first = 0, link
