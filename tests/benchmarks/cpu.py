@@ -45,9 +45,9 @@ def main(report: Report) -> None:
         "CPU per task: the official SDK's as it comes, against ours", as_it_comes, at_least=40
     )
     report.judge(
-        "CPU per task: the official SDK's with pages of 50, against ours", sdk, at_least=40
+        "CPU per task: the official SDK's with pages of 50, against ours", sdk, at_least=45
     )
-    report.judge("CPU per task, against floor + orjson.loads", ours / floor, at_most=2.0)
+    report.judge("CPU per task, against floor + orjson.loads", ours / floor, at_most=1.8)
     ratio = best[_peers.AWAITED] / best[_peers.ITERATED]
     figure = f"CPU per task: {_peers.AWAITED}, against {_peers.ITERATED}"
     report.judge(figure, ratio, at_most=1.15)
