@@ -719,7 +719,7 @@ async def test_its_error_says_what_it_saw(platform: FakePlatform, session: TaskS
         await session.wait(task_id, timeout=0.5, polling=SELDOM)
     quick = session.with_options(retry=RetryPolicy(attempts=1))
     platform.fail(status=503, times=1)
-    with pytest.raises(WaitTimeoutError, match=r"\(not seen\), after 1 poll, .*failed: 503"):
+    with pytest.raises(WaitTimeoutError, match=r"\(not seen\), after 1 poll; .*failed: 503"):
         await quick.wait(task_id, timeout=0.5, polling=SELDOM)
     hold = platform.hold()
     with pytest.raises(WaitTimeoutError, match=r"\(not seen\), after 0 polls and one without"):
