@@ -221,6 +221,21 @@ def test_what_is_neither_a_key_nor_a_callable_is_refused(key: Any) -> None:
         TaskSession(key)
 
 
+@pytest.mark.parametrize("variable", ["TWELVELABS_API_KEY", "TWELVELABS_APIKEY"])
+def test_a_variable_of_another_spelling_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """The official SDK's README has TWELVELABS_API_KEY in its examples."""
+    monkeypatch.delenv("TWELVE_LABS_API_KEY", raising=False)
+    monkeypatch.setenv(variable, KEYS[0])
+    with pytest.raises(AuthenticationError, match=rf"{variable} is set, .* TWELVE_LABS") as caught:
+        TaskSession()
+    assert KEYS[0] not in shown(caught.value)
+    with pytest.raises(AuthenticationError) as caught:
+        TaskSession("")
+    assert variable not in str(caught.value)
+
+
 async def test_no_key_that_was_given_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     """Not even if the platform sends an older one back."""
     caplog.set_level(logging.DEBUG)

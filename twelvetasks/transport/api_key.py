@@ -45,7 +45,16 @@ def read_api_key(given: Any) -> tuple[ApiKey | KeyCallable, AuthenticationError 
         advice = "It may also be a callable that returns the key"
     elif not key:
         advice = f"Pass api_key=... or set the environment variable {API_KEY_VARIABLE}"
+        if given is None and (other := _similar_variable()):
+            fault = f"{fault}: {other} is set, but not {API_KEY_VARIABLE}, which is read"
     return ApiKey(), AuthenticationError(fault, advice=advice)
+
+
+def _similar_variable() -> str:
+    """Return the variable that is set under another spelling, such as TWELVELABS_API_KEY."""
+    letters = API_KEY_VARIABLE.replace("_", "")
+    similar = (name for name in os.environ if name.replace("_", "").upper() == letters)
+    return next((name for name in similar if os.environ[name]), "")
 
 
 def _fault_of(key: Any) -> str:
