@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import gc
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from tests.conftest import until_no_connection
-from twelvetasks import SessionClosedError, TaskSession, TaskStream
+from twelvetasks import SessionClosedError, Task, TaskSession, TaskStream
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.fixtures import FakePlatformFactory
 
@@ -128,6 +130,45 @@ async def test_a_stream_that_is_dropped_stops_fetching(
         del stream
         gc.collect()
         await until_only(before)
+
+
+class AsyncStore:
+    """A store of checkpoints that takes a turn of the loop for each."""
+
+    async def load(self) -> None:
+        await asyncio.sleep(0)
+
+    async def save(self, _: str) -> None:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("kind", ["listing", "wait", "watch"])
+async def test_a_caller_who_gives_up_after_each_turn_of_the_loop_gets_on(
+    platform: FakePlatform, session: TaskSession, kind: str
+) -> None:
+    async def on_change(_: Task) -> None:
+        await asyncio.sleep(0)
+
+    since = datetime(2000, 1, 1, tzinfo=UTC)
+    streams: dict[str, Callable[[], AsyncGenerator[Any, None]]] = {
+        "listing": lambda: aiter(session.tasks(page_limit=1)),
+        "wait": lambda: session.wait_all(
+            [task["_id"] for task in platform.tasks(status="ready")[:5]], on_change=on_change
+        ),
+        "watch": lambda: session.watch(since=since, checkpoint_file=AsyncStore()),
+    }
+    stream, given = streams[kind](), 0
+    for _ in range(20_000):
+        asking = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+            given += 1
+        if given == 5:
+            break
+    await stream.aclose()
+    assert given == 5
 
 
 def test_a_stream_may_outlive_its_loop(fake_platform: FakePlatform) -> None:

@@ -32,7 +32,7 @@ from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
 
-__all__ = ["Requests", "cancel", "class_of", "end"]
+__all__ = ["Requests", "all_ended", "cancel", "class_of", "end"]
 
 MAY_LAG = 10.0
 """Seconds for which the platform may not yet know an item that it has just made. Our choice: a
@@ -272,6 +272,18 @@ def cancel(fetches: Collection[asyncio.Task[Any]]) -> None:
         else:
             with suppress(RuntimeError):  # a closed loop has nothing left to cancel
                 loop.call_soon_threadsafe(fetch.cancel)
+
+
+async def all_ended(tasks: Collection[asyncio.Task[Any]], timeout: float | None = None) -> bool:  # noqa: ASYNC109
+    """Wait for tasks, at most `timeout` seconds; return whether all have ended.
+
+    Without a turn of the event loop if they have: a caller who gives up after less than one turn,
+    time and again, still gets on.
+    """
+    if all(task.done() for task in tasks):
+        return True
+    _, pending = await asyncio.wait(tasks, timeout=timeout)
+    return not pending
 
 
 async def end(fetches: Collection[asyncio.Task[Any]]) -> None:

@@ -89,8 +89,8 @@ class Window(Generic[ItemT]):
                 self._structured += 1
                 self._collect(self._arrivals.popleft())
             else:
+                self._structured = 0  # before the wait, which a caller may give up
                 await self._turn()
-                self._structured = 0
 
     @property
     def report(self) -> ListingReport:

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from twelvetasks.paging.reads import Read
-from twelvetasks.streams.requests import Requests, cancel, class_of, end
+from twelvetasks.streams.requests import Requests, all_ended, cancel, class_of, end
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.tasks.polling import Schedule
 from twelvetasks.tasks.requests import checked_item_id
@@ -173,8 +173,7 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                     self._query, dict.fromkeys(self._waiting), pages=self._pages
                 )
             return
-        _, pending = await asyncio.wait(self._fetches, timeout=self._left(schedule))
-        if pending:
+        if not await all_ended(self._fetches, self._left(schedule)):
             self._is_unanswered = True
             self._late = True
             await self._stop()
@@ -317,7 +316,7 @@ class ItemWaiting(ResumableGenerator[ItemT]):
                 # is not one of the session's, because a callback may close the session.
                 call = asyncio.get_running_loop().create_task(_awaited(result))
                 self._calls.append(call)
-            await asyncio.wait(self._calls)
+            await all_ended(self._calls)
             self._calls.pop().result()
 
     def _none_there(self) -> NotFoundError:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from twelvetasks.streams.requests import all_ended
 from twelvetasks.values.atomic_write import mode_of, replace_text
 from twelvetasks.values.checkpoint import Checkpoint, Identified
 from twelvetasks.values.checks import content, refuse
@@ -148,7 +149,7 @@ class Keeping:
         if self._work is None:
             self._work = asyncio.create_task(_result_of(call, *arguments))
         work = self._work
-        await asyncio.wait([work])
+        await all_ended([work])
         if self._work is work:
             self._work = None
         return work.result()

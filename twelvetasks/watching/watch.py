@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from twelvetasks.streams.requests import Requests, cancel, end
+from twelvetasks.streams.requests import Requests, all_ended, cancel, end
 from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.values.checkpoint import Checkpoint
@@ -175,7 +175,7 @@ class ItemWatch(ResumableGenerator[ChangeT]):
             if not self._fetches:
                 await self._rest()
                 self._fetches.append(self._requests.spawn(self._read()))
-            await asyncio.wait(self._fetches)
+            await all_ended(self._fetches)
             self._take_in(self._fetches.pop())
 
     def _read(self) -> Coroutine[Any, Any, Any]:
