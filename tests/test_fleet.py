@@ -604,11 +604,12 @@ class TestLifetime:
             while len(await redis.client_list()) > 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
-    async def test_nothing_passes_a_closed_gate(self, fleet: Fleet) -> None:
+    @pytest.mark.parametrize("pause", [0, 0.2])
+    async def test_nothing_passes_a_closed_gate(self, fleet: Fleet, pause: float) -> None:
         gate = fleet(requests=1)
         async with within_passage(gate) as passage:
             waiting = asyncio.create_task(one_request(gate))
-            await asyncio.sleep(0)
+            await asyncio.sleep(pause)
             await gate.aclose()
             passage.report(RateReport(status=429, retry_after=30.0))
         with pytest.raises(SessionClosedError):

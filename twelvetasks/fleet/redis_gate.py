@@ -12,7 +12,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, Literal, NoReturn, Self, SupportsIndex, get_args
 
@@ -167,7 +167,7 @@ class RedisGate:
         self._out = False
         self._ask_at = -math.inf
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self._closing = asyncio.Event()
 
     @property
     def steady(self) -> int:
@@ -191,13 +191,13 @@ class RedisGate:
     @property
     def closed(self) -> bool:
         """Whether the gate has been closed."""
-        return self._closed
+        return self._closing.is_set()
 
     def __repr__(self) -> str:
         if not hasattr(self, "_address"):
             # A traceback that shows locals may show it before it is complete.
             return "<RedisGate>"
-        state = ", closed" if self._closed else ""
+        state = ", closed" if self.closed else ""
         return (
             f"<RedisGate {self.name!r}, {self.requests} requests in {self.per} s, "
             f"{self._address}{state}>"
@@ -215,7 +215,7 @@ class RedisGate:
 
     async def aclose(self) -> None:
         """Refuse every further request, and close the connection to Redis if the gate opened it."""
-        self._closed = True
+        self._closing.set()
         if self._owns_client:
             await self._client.aclose()
 
@@ -272,7 +272,9 @@ class RedisGate:
                 elif word.wait > patience:
                     raise _too_long(word.wait)
                 else:
-                    await asyncio.sleep(word.wait)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(word.wait):
+                            await self._closing.wait()
                 if stamina.is_testing():
                     return True
 
@@ -316,7 +318,7 @@ class RedisGate:
         # Before the call, as another pause may begin during it.
         self._untold = False
         left = min(self._gate.pause_left(), self.policy.longest_pause)
-        if not left or self._closed:
+        if not left or self.closed:
             return
         try:
             async with asyncio.timeout(self._timeout):
@@ -350,7 +352,7 @@ class RedisGate:
             _log.info("%s can be asked again: the limit is shared as before", self._address)
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self.closed:
             raise SessionClosedError(
                 "the gate is closed", advice="Keep it open for as long as its sessions"
             )
