@@ -8,7 +8,7 @@
 
 Run it with ``uvicorn --app-dir examples fastapi_service:app``. The environment holds the API key as
 TWELVE_LABS_API_KEY, and may hold the webhook's secret as TWELVE_LABS_WEBHOOK_SECRET and another
-address of the API as TWELVE_LABS_BASE_URL.
+address of the API as TWELVELABS_BASE_URL.
 """
 
 from __future__ import annotations
@@ -39,10 +39,9 @@ ended: deque[twelvetasks.Task] = deque(maxlen=100)
 @asynccontextmanager
 async def lifespan(app: fastapi.FastAPI) -> AsyncIterator[None]:
     """Hold one session for all requests, and follow the account, as long as the service lives."""
-    base_url = os.environ.get("TWELVE_LABS_BASE_URL", "https://api.twelvelabs.io/v1.3")
     # A user waits for the answer: better a quick error than a late success.
     retry = twelvetasks.RetryPolicy(attempts=2, longest_wait=2, budget=10)
-    async with twelvetasks.TaskSession(base_url=base_url, retry=retry) as session:
+    async with twelvetasks.TaskSession(retry=retry) as session:
         app.state.session = session
         following = asyncio.create_task(follow(session))
         yield

@@ -14,7 +14,7 @@ import twelvetasks
 from twelvetasks import TaskSession
 
 
-async def report(base_url: str) -> None:
+async def report(base_url: str | None) -> None:
     """Print each failed task as soon as it is known, then how many failed in each index."""
     failed: Counter[str | None] = Counter()
     async with TaskSession(base_url=base_url) as session:
@@ -40,7 +40,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "base_url",
         nargs="?",
-        default="https://api.twelvelabs.io/v1.3",
         help="another address of the API, such as a proxy's or a FakePlatform's",
     )
     try:

@@ -86,7 +86,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.json_response({"error": str(error)}, status=502)
 
 
-def make_app(base_url: str) -> web.Application:
+def make_app(base_url: str | None) -> web.Application:
     """Make the service; its session lives exactly as long."""
 
     async def lifespan(app: web.Application) -> AsyncIterator[None]:
@@ -122,7 +122,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "base_url",
         nargs="?",
-        default="https://api.twelvelabs.io/v1.3",
         help="another address of the API, such as a proxy's or a FakePlatform's",
     )
     parser.add_argument("--port", type=int, default=8080)

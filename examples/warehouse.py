@@ -23,7 +23,7 @@ create table if not exists checkpoint (value text);
 """
 
 
-async def sync(path: str, base_url: str) -> int:
+async def sync(path: str, base_url: str | None) -> int:
     """Bring the table up to date, and give how many tasks were new or had changed."""
     changed = 0
     with duckdb.connect(path) as warehouse:
@@ -63,7 +63,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "base_url",
         nargs="?",
-        default="https://api.twelvelabs.io/v1.3",
         help="another address of the API, such as a proxy's or a FakePlatform's",
     )
     arguments = parser.parse_args()

@@ -286,7 +286,7 @@ class TestFastapiService:
         with running(
             *("-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", "0"),
             f"{module}:app",
-            TWELVE_LABS_BASE_URL=str(account.base_url),
+            TWELVELABS_BASE_URL=str(account.base_url),
             TWELVE_LABS_WEBHOOK_SECRET=WEBHOOK_SECRET,
         ) as process:
             assert process.stdout is not None

@@ -68,7 +68,7 @@ def served(server: str, account: FakePlatform, folder: Path) -> Iterator[str]:
                 "HOME": str(folder),  # gunicorn puts a control socket there
                 "PYTHONPATH": str(EXAMPLES),
                 "TWELVE_LABS_API_KEY": KEY,
-                "TWELVE_LABS_BASE_URL": str(account.base_url),
+                "TWELVELABS_BASE_URL": str(account.base_url),
                 "TWELVE_LABS_WEBHOOK_SECRET": SECRET,
             },
             stdin=subprocess.DEVNULL,
