@@ -198,7 +198,7 @@ class Plugin:
         # Not around __init__: there it would stand in every traceback, with the key as a local.
         @functools.wraps(TaskSession.__init__)
         def new(cls: type[TaskSession], *args: Any, **options: Any) -> Any:
-            made = object.__new__(cls)
+            made = super(TaskSession, cls).__new__(cls, *args, **options)
             key = args[0] if args else options.get("api_key")
             key = os.environ.get(API_KEY_VARIABLE) if key is None else key
             watch.note_session(key, chosen_base_url(options.get("base_url"))[1])

@@ -18,6 +18,7 @@ from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse, whole_number
 from twelvetasks.values.models import Page, Task, TaskPage
 from twelvetasks.values.query import ListQuery
+from twelvetasks.values.suggestions import refuse_synchronous_use
 
 if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
     import pandas as pd
@@ -67,6 +68,10 @@ class Listing(Generic[ItemT]):
     def max_items(self) -> int | None:
         """The most items that an iteration yields; None for all."""
         return self._options.max_items
+
+    if not TYPE_CHECKING:  # type checkers would take it for an iterable
+        # `for` calls it where there is no `__iter__`, which would make this an Iterable.
+        __getitem__ = refuse_synchronous_use
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._options}>"

@@ -18,7 +18,13 @@ from twelvetasks.values.checks import refuse
 from twelvetasks.values.models import SortBy, SortOption
 from twelvetasks.values.query import ListQuery, SortByName, SortOptionName
 from twelvetasks.values.ranges import RangeFilter
-from twelvetasks.values.suggestions import OF_A_SESSION, missing_attribute, suggesting
+from twelvetasks.values.suggestions import (
+    OF_A_SESSION,
+    missing_attribute,
+    refuse_synchronous_use,
+    suggesting,
+    unknown_argument,
+)
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
 
 if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
@@ -58,6 +64,15 @@ class Lists:
     _requests: Requests
 
     if not TYPE_CHECKING:  # type checkers would take any name
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+            error = unknown_argument(cls.__init__, cls.__name__, kwargs)
+            del args, kwargs  # A traceback that shows locals must not show the key.
+            if error is not None:
+                raise error
+            return super().__new__(cls)
+
+        __enter__ = __exit__ = refuse_synchronous_use
 
         def __getattribute__(self, name: str) -> Any:
             # In the class the methods stay functions, as mocks and documentation expect.

@@ -1,4 +1,4 @@
-"""Names that a session does not have: the error says what to call."""
+"""Names and arguments that a session does not have: the error says what to call."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ import pickle
 import pydoc
 import re
 import sys
+import traceback
 import types
 import weakref
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 import twelvelabs
 
+import twelvetasks
 from twelvetasks import Listing, TaskQuery, TaskSession
 
 SDK = twelvelabs.AsyncTwelveLabs(api_key="tlk_0")
@@ -107,6 +111,81 @@ def test_a_list_of_nothing_names_the_list_of_tasks(session: Any) -> None:
         with pytest.raises(TypeError, match=r"needs a query; .* session\.tasks\(\.\.\.\)"):
             call()
     assert repr(session.list(TaskQuery())) == repr(session.tasks())
+
+
+@pytest.mark.parametrize(
+    ("method", "argument", "meant"),
+    [
+        ("tasks", "limit", "max_items=...` or `page_limit=..."),
+        ("tasks", "page_size", "page_limit=..."),
+        ("tasks", "page", "session.tasks(...).page(number)"),
+        ("tasks", "state", "status=..."),
+        ("tasks", "statu", "status=..."),
+        ("indexed_assets", "index", "index_id=..."),
+        ("analysis_tasks", "limit", "max_items=...` or `page_limit=..."),
+        ("list", "status", "session.tasks(status=...)"),
+        ("list", "limit", "max_items=..."),
+        ("watch", "interval", "min_interval=..."),
+        ("watch", "checkpoint", "checkpoint_file=...` or `resume=..."),
+        ("wait", "interval", "polling=..."),
+        ("create", "url", "video_url=..."),
+        ("create", "callback", "on_progress=..."),
+        ("with_options", "max_retries", "retry=RetryPolicy(attempts=...)"),
+    ],
+)
+def test_an_argument_that_a_method_does_not_take_names_the_one_meant(
+    session: Any, method: str, argument: str, meant: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        getattr(session, method)(**{argument: 1})
+    assert str(caught.value) == (
+        f"TaskSession.{method}() got an unexpected keyword argument {argument!r}; "
+        f"did you mean `{meant}`?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "meant"),
+    [("max_retries", "retry=RetryPolicy(attempts=...)"), ("token", "api_key=..."), ("xyz", "")],
+)
+def test_so_does_one_of_the_session_and_the_key_is_not_shown(argument: str, meant: str) -> None:
+    make: Any = TaskSession
+    with pytest.raises(TypeError, match=f"^TaskSession.. got .* {argument!r}") as caught:
+        make("tlk_secret", **{argument: "tlk_other"})
+    assert (f"did you mean `{meant}`?" in str(caught.value)) == bool(meant)
+    told = traceback.TracebackException(
+        type(caught.value), caught.value, caught.tb, capture_locals=True
+    )
+    here = Path(twelvetasks.__file__).parent
+    frames = [frame for frame in told.stack if here in Path(frame.filename).parents]
+    assert frames
+    assert not any("tlk_" in str(frame.locals) for frame in frames)
+
+
+def test_arguments_in_the_wrong_place_name_the_class_that_the_caller_knows(session: Any) -> None:
+    named = re.escape("such as `index_id=...` or `status=...`")
+    with pytest.raises(TypeError, match=rf"^TaskSession\.tasks\(\) takes .* by name, {named}$"):
+        session.tasks("ready")
+    with pytest.raises(TypeError, match=r"^TaskSession\.indexed_assets\(\) missing .* 'index_id'$"):
+        session.indexed_assets()
+
+
+def test_a_type_error_from_within_a_method_is_raised_as_it_is() -> None:
+    class Mine(TaskSession):
+        def tasks(self, **filters: Any) -> Any:
+            raise TypeError("of mine")
+
+    with pytest.raises(TypeError, match=r"^of mine$"):
+        Mine("tlk_0").tasks(limit=3)
+
+
+async def test_plain_for_and_with_name_the_asynchronous_ones(session: Any) -> None:
+    for one in (session.tasks(), aiter(session.tasks()), session.watch(), session.wait_all(["a"])):
+        with pytest.raises(TypeError, match=f"^a {type(one).__name__} needs `async for`"):
+            list(one)
+        assert not isinstance(one, Iterable)
+    with pytest.raises(TypeError, match="TaskSession needs `async with` instead of"), session:
+        pass
 
 
 def test_any_other_name_is_missed_as_usual(session: Any) -> None:

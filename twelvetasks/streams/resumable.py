@@ -9,7 +9,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from twelvetasks.values.suggestions import refuse_synchronous_use
 
 __all__ = ["ResumableGenerator"]
 
@@ -36,6 +38,10 @@ class ResumableGenerator(AsyncGenerator[T_co, None]):
 
     def _enter_loop(self, *, to_close: bool) -> None:
         """Raise SessionClosedError where this generator cannot be used, before it changes."""
+
+    if not TYPE_CHECKING:  # type checkers would take it for an iterable
+        # `for` calls it where there is no `__iter__`, which would make this an Iterable.
+        __getitem__ = refuse_synchronous_use
 
     def __aiter__(self) -> Self:
         return self

@@ -1,16 +1,24 @@
-"""What a caller meant by a name that a session, or one of its methods, does not have.
+"""What a caller meant by a name or an argument that a session, or a method of it, does not have.
 
 The names are those of the official SDK, as in ``client.tasks.list()``, and a few that many clients
-have. None of them works: each raises an AttributeError that names the call.
+have. None of them works: each raises an AttributeError, or a TypeError, that names the call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from types import MethodType
-from typing import Any, SupportsIndex
+from typing import Any, NoReturn, SupportsIndex
 
-__all__ = ["OF_A_SESSION", "missing_attribute", "suggesting"]
+__all__ = [
+    "OF_A_SESSION",
+    "missing_attribute",
+    "refuse_synchronous_use",
+    "suggesting",
+    "unknown_argument",
+]
 
 _TASK = "await session.task(task_id)"
 _CREATE = "await session.create(index_id=..., video_url=...)"
@@ -41,6 +49,43 @@ METHODS = {
 }
 """The methods of a session that may be asked for what the official SDK has under that name."""
 
+CALLS = METHODS | {"list", "watch", "wait", "wait_all", "create", "delete", "with_options"}
+"""The methods of a session that say which argument was meant by another."""
+
+_AMOUNT = ("max_items", "page_limit")
+_RETRY = ("retry=RetryPolicy(attempts=...)",)
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "limit": _AMOUNT,
+    **dict.fromkeys(("max_results", "total", "count", "n", "top"), ("max_items",)),
+    **dict.fromkeys(("page_size", "per_page", "batch_size"), ("page_limit",)),
+    **dict.fromkeys(("page", "page_number", "offset"), ("session.tasks(...).page(number)",)),
+    **dict.fromkeys(("cursor", "page_token"), ("resume",)),
+    **dict.fromkeys(("state", "states"), ("status",)),
+    **dict.fromkeys(("index", "index_name"), ("index_id",)),
+    **dict.fromkeys(("sort", "order_by"), ("sort_by",)),
+    **dict.fromkeys(("order", "sort_order", "direction", "reverse"), ("sort_option",)),
+    **dict.fromkeys(("name", "file_name"), ("filename",)),
+    **dict.fromkeys(("start", "start_date", "after", "created_after"), ("since",)),
+    **dict.fromkeys(("end", "end_date", "before", "created_before"), ("until",)),
+    **dict.fromkeys(("max_retries", "retries", "max_attempts", "attempts"), _RETRY),
+    **dict.fromkeys(("key", "token"), ("api_key",)),
+    **dict.fromkeys(("url", "endpoint", "host"), ("base_url", "video_url")),
+    **dict.fromkeys(("session", "http_client", "httpx_client", "connector"), ("client_session",)),
+    **dict.fromkeys(("verify", "verify_ssl", "ssl_context"), ("ssl",)),
+    **dict.fromkeys(("max_concurrency", "workers", "max_connections"), ("concurrency",)),
+    **dict.fromkeys(("rate_limit", "limiter"), ("gate",)),
+    **dict.fromkeys(("interval", "poll_interval", "sleep_interval"), ("min_interval", "polling")),
+    "checkpoint": ("checkpoint_file", "resume"),
+    **dict.fromkeys(("callback", "on_update"), ("on_change", "on_progress")),
+    "progress": ("on_progress",),
+    "metadata": ("user_metadata",),
+    **dict.fromkeys(("file", "path", "video"), ("video_file",)),
+    **dict.fromkeys(("max_wait", "request_timeout"), ("timeout",)),
+    "id": ("task_id", "task"),
+}
+"""What may be meant by an argument that a call does not take: its own arguments, or other code."""
+
 OF_TASKS: dict[str, str] = {
     **dict.fromkeys(("list", "all", "iter"), "session.tasks(...)"),
     **dict.fromkeys(("retrieve", "get", "status"), _TASK),
@@ -61,14 +106,52 @@ def missing_attribute(owner: object, name: str, meant: str | None) -> AttributeE
 
 
 def suggesting(name: str, value: Any) -> Any:
-    """Return an attribute of a session, which suggests a call if it is one of its `METHODS`."""
-    if name in METHODS and type(value) is MethodType:
+    """Return an attribute of a session, and let one of its `CALLS` say what was meant."""
+    if name in CALLS and type(value) is MethodType:
         return _SuggestingMethod(value.__func__, value.__self__)
     return value
 
 
+def unknown_argument(
+    function: Callable[..., Any], of: str, names: Iterable[str], more: Iterable[str] = ()
+) -> TypeError | None:
+    """Make the error for the first of the names that a function does not take; None if it has all.
+
+    `of` is what the function is called; `more` are the arguments that `session.tasks` takes.
+    """
+    parameters = inspect.signature(function).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return None
+    takes = [name for name in parameters if name != "self"]
+    for name in names:
+        if name not in takes:
+            words = f"{of}() got an unexpected keyword argument {name!r}"
+            meant = _meant_by(name, takes)
+            if not meant:
+                meant = [f"session.tasks({one})" for one in _meant_by(name, [*more])]
+            return TypeError(f"{words}; did you mean `{'` or `'.join(meant)}`?" if meant else words)
+    return None
+
+
+def _meant_by(name: str, takes: list[str]) -> list[str]:
+    """Return the arguments that may be meant by a name, as they are written in a call."""
+    known = ARGUMENTS.get(name, ())
+    # What is more than a name shows how to write it.
+    meant = [one for one in known if one.partition("=")[0] in takes]
+    if not meant and "page_limit" in takes:
+        meant = [one for one in known if "(" in one and "=" not in one]
+    meant = meant or [name] * (name in takes) or get_close_matches(name, takes, n=1)
+    return [one if "(" in one else f"{one}=..." for one in meant]
+
+
+def refuse_synchronous_use(one: object, *_: object) -> NoReturn:
+    """Raise the TypeError of a plain `for` or `with` where only the asynchronous one works."""
+    kind = "with" if hasattr(one, "aclose") and not hasattr(one, "__aiter__") else "for"
+    raise TypeError(f"a {type(one).__name__} needs `async {kind}` instead of `{kind}`")
+
+
 class _SuggestingMethod:
-    """A bound method in all but the error for an attribute that it does not have.
+    """A bound method in all but the error for an attribute or an argument that it does not have.
 
     A method cannot be subclassed, and its own error is about "a function".
     """
@@ -89,7 +172,14 @@ class _SuggestingMethod:
     # Python looks these up on the class.
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _method_of(self)(*args, **kwargs)
+        method = _method_of(self)
+        try:
+            return method(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise  # by what the method did, not by the call
+            words = str(error)
+        raise _wrong_call(method, words, kwargs)
 
     def __repr__(self) -> str:
         return repr(_method_of(self))
@@ -107,6 +197,23 @@ class _SuggestingMethod:
         return _method_of(self).__reduce_ex__(protocol)
 
 
+def _wrong_call(method: MethodType, words: str, names: Iterable[str]) -> TypeError:
+    """Make the error of a call whose arguments a method does not take; Python says `words`."""
+    owner: Any = type(method.__self__)
+    name = method.__name__
+    of = f"{owner.__name__}.{name}"
+    more = inspect.signature(owner.tasks).parameters if name == "list" else ()
+    if (error := unknown_argument(method.__func__, of, names, more)) is not None:
+        return error
+    words = words.replace(method.__func__.__qualname__, of)
+    if "positional argument" in words and " given" in words:
+        parameters = inspect.signature(method).parameters.values()
+        named = [f"`{one.name}=...`" for one in parameters if one.kind is one.KEYWORD_ONLY][:2]
+        if named:
+            words = f"{words}; pass the others by name, such as {' or '.join(named)}"
+    return TypeError(words)
+
+
 def _method_of(one: Any) -> Any:
     return object.__getattribute__(one, "_method") if type(one) is _SuggestingMethod else one
 
@@ -115,6 +222,8 @@ def _call_of(method: str, name: str) -> str | None:
     """Return what to call for an attribute that a method of a session does not have."""
     if method in ("tasks", "task"):
         return OF_TASKS.get(name)
+    if method not in METHODS:
+        return None
     return {
         "list": f"session.{method}(...)",
         "retrieve": f"await session.{method}(...).retrieve(id)",
