@@ -7,6 +7,7 @@ that the subclass adds is a filter.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -134,7 +135,7 @@ class ListQuery(Generic[ItemT]):
     def filters(self) -> list[tuple[str, str]]:
         """The query parameters that filter: those of many values repeated, times in UTC."""
         params: list[tuple[str, str]] = []
-        for field in _filters_of(type(self)):
+        for field in _filters_of(type(self)):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             if value is not None:
                 params += _sent(field.name, value)
@@ -234,6 +235,7 @@ OWN = ("sort_by", "sort_option", "page_limit")
 """The fields that are no filters."""
 
 
+@functools.lru_cache(maxsize=256)
 def _filters_of(query: type[ListQuery[Any]]) -> tuple[attrs.Attribute[Any], ...]:
     no_filters = (*OWN, *query.resource.scope)
     return tuple(field for field in attrs.fields(query) if field.name not in no_filters)
@@ -261,6 +263,8 @@ def _text(value: Any) -> str:
 
 def _plain_number(value: float) -> str:
     """Write a number without exponent and without a fraction of zero."""
+    if type(value) is int:
+        return str(value)
     # numpy's floats and the members of enums have a repr of their own.
     exact = int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
     written = format(Decimal(exact), "f")

@@ -6,6 +6,7 @@ A `Resource` is all that listings know of a kind of item: a new list of the plat
 
 from __future__ import annotations
 
+import functools
 import string
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -121,4 +122,9 @@ class Resource(Generic[ItemT]):
     @property
     def scope(self) -> tuple[str, ...]:
         """The fields of the query that stand in the path."""
-        return tuple(name for _, name, _, _ in string.Formatter().parse(self.path) if name)
+        return _names_in(self.path)
+
+
+@functools.lru_cache(maxsize=256)
+def _names_in(path: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in string.Formatter().parse(path) if name)
