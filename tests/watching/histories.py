@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate
 from random import Random
 from typing import Any, Protocol
 
@@ -252,6 +252,7 @@ class History:
         """Judge the history once the account is quiet and everything has been polled."""
         statuses = self.setting.plan(None, None).query.status
         states = [state_of(change.after) for change in self.delivered if change.after]
+        times = [state.updated for state in states]
         gone = [change.task.id for change in self.delivered if change.after is None]
         due = {state for state in self._due if statuses is None or state.status in statuses}
         counts = Counter(states)
@@ -259,10 +260,11 @@ class History:
         return Verdict(
             lost=len(due - set(states)),
             repeated=sum(n - 1 for n in (*counts.values(), *counts_gone.values())),
-            # What is committed late is delivered late.
-            disordered=0
-            if self.setting.late
-            else sum(a.updated > b.updated for a, b in pairwise(states)),
+            # What is committed late may be delivered late, but no later than that.
+            disordered=sum(
+                newest > state.updated + self.setting.late
+                for newest, state in zip(accumulate(times, max), states, strict=True)
+            ),
             invented=len(set(states) - self.account.ever)
             + len(set(states) & self._present)
             + sum(state.updated < (self._since or 0) for state in states)
