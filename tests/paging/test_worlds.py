@@ -195,6 +195,13 @@ def test_a_long_default_listing_is_short_once_in_a_thousand_at_most(
     assert errors == 0
 
 
+def test_a_short_default_listing_newest_first_notices_swaps(histories: int) -> None:
+    row: Row = (World(), "swaps", (0.02, 0.05, 0.1))
+    verdicts, errors = play(row, DEFAULT, histories, sort_option="desc")
+    assert sum(verdict.lost > 0 for verdict in verdicts) * 1000 <= len(verdicts)
+    assert errors == 0
+
+
 @pytest.mark.parametrize(
     ("listed", "sort_option", "most"),
     [

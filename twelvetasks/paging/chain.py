@@ -102,6 +102,7 @@ class Chain(Generic[ItemT]):
             # Not if it was found to wait for a seal, and no stamp has come since.
             has_arrived = right.page is not None
             judged = has_arrived and left_has_arrived and right.waits != (left, stamps)
+            judged = judged and not self._may_turn_loud(left, place)
             if judged and self._is_of_no_use(left, right):
                 # Even one that was joined: what it was joined to may have been of no use itself.
                 del self.links[place]
@@ -189,20 +190,34 @@ class Chain(Generic[ItemT]):
     def _is_joined(self, left: Edge | None, right: Link[Any]) -> bool:
         if left is None:
             return True
-        if self._touches(left, right):
-            if right.seeks is None and right.read.start == left.rank:
-                self.is_loud = True
-                self._totals.note_overlap(left, right)
-            return True
-        if right.seeks is not None or right.read.start != left.rank:
-            return False
-        if self._totals.show_quiet(left, right):
+        touches, lies_beside = self._touches(left, right), right.read.start == left.rank
+        if right.seeks is None and lies_beside and (touches or right.repeats(left)):
+            self.is_loud = True
+            self._totals.note_overlap(left, right)
+            return touches
+        if touches or right.seeks is not None or not lies_beside:
+            return touches
+        if self._seems_quiet(left, right):
             return True
         if not self._are_neighbours(left, right):
             return False
         if self.grows_at_its_end and right.answered <= left.asked and right.content.is_wide:
             return True
         return self._stamps is not None and self._stamps.seal(left, right)
+
+    def _may_turn_loud(self, left: Edge | None, place: int) -> bool:
+        """Whether a seam seems quiet, and one before it may still show that something changed."""
+        return (
+            left is not None
+            and place > 0
+            and not self.links[place - 1].joined
+            and self._seems_quiet(left, self.links[place])
+        )
+
+    def _seems_quiet(self, left: Edge, right: Link[Any]) -> bool:
+        """Whether a read lies beside another, and no total shows a change between them."""
+        lies_beside = right.seeks is None and right.read.start == left.rank
+        return lies_beside and self._totals.show_quiet(left, right)
 
     def _awaits_seal(self, left: Edge, right: Link[Any]) -> bool:
         """Whether a stamp that is still to come may seal the seam."""

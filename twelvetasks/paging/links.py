@@ -211,6 +211,10 @@ class Link(Generic[ItemT]):
         """Whether it was planned to straddle an edge."""
         return self.seeks is not None
 
+    def repeats(self, edge: Edge) -> bool:
+        """Whether it begins with an item that ended another read, so that ranks have grown."""
+        return self.content.keys[0] == edge.key and self.begins_with(edge.ids)
+
     def begins_with(self, ids: frozenset[str]) -> bool:
         """Whether one of the items that share its first sort key is among these."""
         page = self.content
