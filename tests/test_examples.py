@@ -112,9 +112,13 @@ class TestScript:
         assert "TWELVE_LABS_API_KEY" in ended.stderr
         assert account.requests == []
 
-    def test_it_speaks_to_twelvelabs_unless_told_otherwise(self) -> None:
-        assert "https://api.twelvelabs.io/v1.3" in (EXAMPLES / "script.py").read_text("utf-8")
+    def test_it_speaks_to_twelvelabs_unless_told_otherwise(
+        self, account: FakePlatform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert "base_url" in run("script.py", "--help").stdout
+        assert "https://" not in (EXAMPLES / "script.py").read_text("utf-8")  # the session knows
+        monkeypatch.setenv("TWELVELABS_BASE_URL", str(account.base_url))
+        assert run("script.py").stdout == run("script.py", str(account.base_url)).stdout != ""
 
 
 class TestWarehouse:
