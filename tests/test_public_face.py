@@ -123,3 +123,11 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_a_name_that_is_not_public_is_refused_by_its_name() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'TaskSesion'"):
         getattr(twelvetasks, "TaskSesion")  # noqa: B009 - type checkers refuse it, too
+
+
+@pytest.mark.parametrize("name", ["FakePlatform", "Receiver", "RedisGate", "Telemetry"])
+def test_a_name_of_a_module_beside_it_names_the_module(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'; did you mean") as caught:
+        getattr(twelvetasks, name)
+    meant = str(caught.value).partition("`")[2].rstrip("`?")
+    assert inspect.isclass(pydoc.locate(meant))

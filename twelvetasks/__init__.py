@@ -191,6 +191,14 @@ _HOMES = {
 }
 """Where each public name is defined; a module is imported when one of its names is first used."""
 
+_ELSEWHERE = {
+    "FakePlatform": "testing",
+    "Receiver": "webhooks",
+    "RedisGate": "fleet",
+    "Telemetry": "otel",
+}
+"""Names of the modules beside this one that are looked for here."""
+
 _MODULES = ("fleet", "frames", "otel", "stats", "testing", "webhooks")
 
 if TYPE_CHECKING:
@@ -301,7 +309,10 @@ else:  # Type checkers would take any name for one that `__getattr__` knows.
                 return globals().setdefault(name, with_field_docs(value))
         if name == "__version__":
             return importlib.import_module(f"{__name__}.values.version").VERSION
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        words = f"module {__name__!r} has no attribute {name!r}"
+        if name in _ELSEWHERE:
+            words = f"{words}; did you mean `{__name__}.{_ELSEWHERE[name]}.{name}`?"
+        raise AttributeError(words)
 
 
 def __dir__() -> list[str]:

@@ -354,6 +354,10 @@ async def test_a_malformed_task_is_raised_or_skipped_at_its_place() -> None:
     ("value", "hint"),
     [
         (DAY.replace(tzinfo=None), "value.astimezone()"),
+        (DAY.replace(tzinfo=None), "value.replace(tzinfo=UTC)"),
+        (date(2025, 3, 1), "datetime.now(UTC) - timedelta(days=7)"),
+        (timedelta(days=7), "datetime.now(UTC) - timedelta(days=7)"),
+        ("7d", "datetime.now(UTC) - timedelta(days=7)"),
         (date(2025, 3, 1), "datetime.combine(value, time(), UTC)"),
         (timedelta(days=7), "datetime.now(UTC) - value"),
         ("2025-03-01", "datetime.fromisoformat(value)"),
@@ -367,8 +371,10 @@ async def test_what_is_no_aware_datetime_is_refused_and_says_how_to_make_one(
         with pytest.raises(InvalidArgumentError, match=rf"^{name}=.*time zone") as caught:
             session.tasks(**{name: value})
         assert hint in str(caught.value)
+        assert (value == "7d") <= ("fromisoformat" not in str(caught.value))
         if value != 7:
-            names = {"value": value, "datetime": datetime, "UTC": UTC, "time": time}
+            names = {"value": value, "time": time}
+            exec("from datetime import UTC, datetime, timedelta", names)
             assert eval(hint, names) is not None
         assert platform.requests == []
 

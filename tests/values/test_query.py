@@ -185,9 +185,28 @@ def test_the_resource_bounds_the_pages_and_the_order() -> None:
     assert SortedIndexQuery(sort_option="asc").ascending
 
 
-def test_a_near_miss_is_told_what_was_meant() -> None:
-    with pytest.raises(InvalidArgumentError, match="did you mean 'ready'"):
-        TaskQuery(status="redy")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("status", "redy", "ready"),
+        ("status", "READY", "ready"),
+        ("status", "Failed ", "failed"),
+        ("status", "fail", "failed"),
+        ("sort_option", "descending", "desc"),
+        ("sort_option", "ASC", "asc"),
+        ("sort_by", "created", "created_at"),
+    ],
+)
+def test_a_near_miss_is_told_what_was_meant(name: str, value: Any, meant: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"did you mean '{meant}'"):
+        TaskQuery(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["", " ", "x"])
+def test_what_is_near_to_nothing_is_told_nothing(value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="must be one of") as caught:
+        TaskQuery(status=value)
+    assert "did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("member", [*TaskStatus, *SortBy, *SortOption])

@@ -24,7 +24,7 @@ import pytest
 import twelvelabs
 
 import twelvetasks
-from twelvetasks import Listing, TaskQuery, TaskSession
+from twelvetasks import AnalysisTask, IndexedAsset, Listing, Task, TaskQuery, TaskSession
 
 SDK = twelvelabs.AsyncTwelveLabs(api_key="tlk_0")
 LISTS = ("indexed_assets", "embedding_tasks", "analysis_tasks", "analysis_batches")
@@ -186,6 +186,38 @@ async def test_plain_for_and_with_name_the_asynchronous_ones(session: Any) -> No
         assert not isinstance(one, Iterable)
     with pytest.raises(TypeError, match="TaskSession needs `async with` instead of"), session:
         pass
+
+
+def test_what_this_library_does_not_create_is_left_to_the_official_sdk(session: Any) -> None:
+    assert "official SDK's `client.assets.create(...)" in meant(session, "assets")
+    assert callable(SDK.assets.create)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "expression"),
+    [
+        (Task(id="1"), "filename", "task.system_metadata.filename"),
+        (Task(id="1"), "duration", "task.system_metadata.duration"),
+        (Task(id="1"), "to_dict", "twelvetasks.to_dict(task)"),
+        (Task(id="1"), "model_dump", "twelvetasks.to_dict(task)"),
+        (Task(id="1"), "json", "twelvetasks.to_json(task)"),
+        (Task(id="1"), "_id", "task.id"),
+        (IndexedAsset(id="1"), "filename", "asset.system_metadata.filename"),
+        (AnalysisTask(id="1"), "to_dict", "twelvetasks.to_dict(task)"),
+        (AnalysisTask(id="1"), "filename", ""),
+        (Task(id="1"), "colour", ""),
+    ],
+)
+def test_a_field_that_a_model_does_not_have_names_the_one_meant(
+    model: Any, name: str, expression: str
+) -> None:
+    assert not hasattr(model, name)
+    hint = f"; did you mean `{expression}`?" if expression else ""
+    kind = type(model).__name__
+    with pytest.raises(AttributeError, match="no attribute") as caught:
+        getattr(model, name)
+    assert str(caught.value) == f"{kind!r} object has no attribute {name!r}{hint}"
+    assert copy.deepcopy(model) == pickle.loads(pickle.dumps(model)) == model
 
 
 def test_any_other_name_is_missed_as_usual(session: Any) -> None:

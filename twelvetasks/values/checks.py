@@ -29,6 +29,7 @@ __all__ = [
     "is_identifier",
     "member_of",
     "members_of",
+    "nearest",
     "positive_seconds",
     "refuse",
     "text",
@@ -138,13 +139,21 @@ def flag(_: object, field: attrs.Attribute[Any], value: object) -> None:
     check_flag(field.name, value)
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like another, in whatever case."""
+    known, word = list(known), word.strip().lower()
+    longer = [one for one in known if word.isalpha() and word.startswith(one)]
+    shorter = [one for one in known if len(word) > 1 and one.startswith(word)]
+    return next(iter([*longer, *shorter, *get_close_matches(word, known, n=1)]), None)
+
+
 def member_of(kind: type[E], parameter: str, value: object) -> E:
     """Return the member of an enum that equals `value`, else raise InvalidArgumentError."""
     members = {member.value: member for member in kind}
     value = content(value) if isinstance(value, str) else value
     if not isinstance(value, str) or value not in members:
-        close = get_close_matches(value, members, n=1) if isinstance(value, str) else ()
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        near = nearest(value, members) if isinstance(value, str) else None
+        hint = f"; did you mean {near!r}?" if near else ""
         refuse(parameter, value, f"must be one of {', '.join(members)}{hint}")
     return members[value]
 
@@ -190,15 +199,28 @@ def text(_: object, field: attrs.Attribute[Any], value: object) -> None:
 _TO_DATETIME: dict[type, str] = {
     timedelta: "; for a time ago try datetime.now(UTC) - value",
     date: "; for its beginning try datetime.combine(value, time(), UTC)",
-    str: "; try datetime.fromisoformat(value)",
 }
+
+
+def _is_written_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
 
 
 def aware_moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Validate an attrs field that holds a datetime with a time zone."""
     if not isinstance(value, datetime):
         hint = next((hint for kind, hint in _TO_DATETIME.items() if isinstance(value, kind)), "")
-        refuse(field.name, value, f"must be a datetime with a time zone{hint}")
+        if _is_written_time(value):
+            hint = "; try datetime.fromisoformat(value)"
+        refuse(
+            field.name,
+            value,
+            "must be a datetime with a time zone, such as datetime.now(UTC) - timedelta(days=7), "
+            f"with `from datetime import UTC, datetime, timedelta`{hint}",
+        )
     if value != value:  # pandas.NaT is an instance of datetime, too
         refuse(field.name, value, "must be a moment, not NaT")
     if value.utcoffset() is None:
@@ -206,7 +228,8 @@ def aware_moment(_: object, field: attrs.Attribute[Any], value: object) -> None:
             field.name,
             value,
             "must have a time zone: a naive datetime does not say which moment it is; "
-            "try value.astimezone() or value.replace(tzinfo=datetime.UTC)",
+            "if it is local time, try value.astimezone(); if it is UTC, "
+            "value.replace(tzinfo=UTC), with `from datetime import UTC`",
         )
     try:
         value.astimezone(UTC)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import attrs
 
 from twelvetasks.values.display import brief_repr, fields_html
+from twelvetasks.values.suggestions import missing_field
 
 __all__ = [
     "NO_EXTRA",
@@ -48,6 +49,11 @@ class Model:
     """
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:  # type checkers would take any name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise missing_field(self, name)
 
     def __repr__(self) -> str:
         return brief_repr(self)

@@ -7,6 +7,7 @@ have. None of them works: each raises an AttributeError, or a TypeError, that na
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from types import MethodType
@@ -15,6 +16,7 @@ from typing import Any, NoReturn, SupportsIndex
 __all__ = [
     "OF_A_SESSION",
     "missing_attribute",
+    "missing_field",
     "refuse_synchronous_use",
     "suggesting",
     "unknown_argument",
@@ -32,8 +34,10 @@ OF_A_SESSION: dict[str, str] = {
     **dict.fromkeys(("delete_task", "remove"), "await session.delete(task)"),
     **dict.fromkeys(("wait_for_done", "wait_for", "wait_for_task"), _WAIT),
     **dict.fromkeys(("close", "disconnect"), "await session.aclose()"),
-    "indexes": "session.tasks(index_id=...)` or `session.indexed_assets(index_id)",
-    "assets": "session.indexed_assets(index_id)",
+    "indexes": "session.tasks(index_id=...)`, `session.indexed_assets(index_id)`, or the official "
+    "SDK's `client.indexes",
+    "assets": "session.indexed_assets(index_id)`, which lists those of an index, or the official "
+    "SDK's `client.assets.create(...)",
     "embed": "session.embedding_tasks(...)",
     **dict.fromkeys(("analyze", "analyze_async"), _ANALYSES),
     **{
@@ -94,6 +98,30 @@ OF_TASKS: dict[str, str] = {
     **dict.fromkeys(("wait_for_done", "wait"), _WAIT),
 }
 """What to call for a name of the official SDK's ``client.tasks``."""
+
+
+_METADATA = ("filename", "duration", "width", "height", "fps", "size")
+_AS_DICT = ("to_dict", "dict", "asdict", "model_dump")
+_AS_JSON = ("to_json", "json", "model_dump_json")
+
+OF_MODELS: dict[str, str] = {
+    **{name: f"{{}}.system_metadata.{name}" for name in _METADATA},
+    **dict.fromkeys(_AS_DICT, "twelvetasks.to_dict({})"),
+    **dict.fromkeys(_AS_JSON, "twelvetasks.to_json({})"),
+    "_id": "{}.id",
+    "state": "{}.status",
+}
+"""What to write for a name that a model does not have; the braces are for the model."""
+
+
+def missing_field(model: object, name: str) -> AttributeError:
+    """Make the error for a field that a model does not have."""
+    meant = OF_MODELS.get(name, "")
+    field = meant.partition(".")[2].partition(".")[0]
+    if not meant.startswith("twelvetasks.") and not hasattr(type(model), field):
+        return missing_attribute(model, name, None)
+    called = re.findall("[A-Z][a-z]*", type(model).__name__)[-1:] or ["model"]
+    return missing_attribute(model, name, meant.format(called[0].lower()))
 
 
 def missing_attribute(owner: object, name: str, meant: str | None) -> AttributeError:
