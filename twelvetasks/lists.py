@@ -58,20 +58,24 @@ LARGEST = 50
 """Items on a page of each of these lists, unless fewer are asked for."""
 
 
+class _New:
+    """Makes a session. No function: of one, Sphinx would show the signature, not `__init__`'s."""
+
+    def __call__(self, cls: Any, *args: Any, **kwargs: Any) -> Any:
+        error = unknown_argument(cls.__init__, cls.__name__, kwargs)
+        del args, kwargs  # A traceback that shows locals must not show the key.
+        if error is not None:
+            raise error
+        return object.__new__(cls)
+
+
 class Lists:
     """The lists of one account."""
 
     _requests: Requests
 
     if not TYPE_CHECKING:  # type checkers would take any name
-
-        def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
-            error = unknown_argument(cls.__init__, cls.__name__, kwargs)
-            del args, kwargs  # A traceback that shows locals must not show the key.
-            if error is not None:
-                raise error
-            return super().__new__(cls)
-
+        __new__ = staticmethod(_New())
         __enter__ = __exit__ = refuse_synchronous_use
 
         def __getattribute__(self, name: str) -> Any:

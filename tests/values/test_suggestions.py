@@ -162,6 +162,13 @@ def test_so_does_one_of_the_session_and_the_key_is_not_shown(argument: str, mean
     assert not any("tlk_" in str(frame.locals) for frame in frames)
 
 
+def test_the_signature_that_documentation_shows_is_still_that_of_the_session() -> None:
+    shown = [*inspect.signature(TaskSession).parameters]
+    assert shown == [*inspect.signature(TaskSession.__init__).parameters][1:]
+    # Sphinx would prefer that of a function.
+    assert not inspect.isroutine(super(TaskSession, TaskSession).__new__)
+
+
 def test_arguments_in_the_wrong_place_name_the_class_that_the_caller_knows(session: Any) -> None:
     named = re.escape("such as `index_id=...` or `status=...`")
     with pytest.raises(TypeError, match=rf"^TaskSession\.tasks\(\) takes .* by name, {named}$"):
