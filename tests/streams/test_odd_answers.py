@@ -348,3 +348,25 @@ async def test_an_item_that_a_page_holds_twice_is_given_once(
             "t001",
             "t002",
         ]
+
+
+async def test_a_page_that_failed_is_asked_for_again_where_pages_are_odd() -> None:
+    """Page 2 says that it is page 1; page 3, which was under way by then, came without a body."""
+    tasks, bodiless = account(7), [3]
+
+    def without_body(request: web.Request) -> web.Response | None:
+        if int(request.query["page"]) not in bodiless:
+            return None
+        bodiless.clear()
+        return web.Response(body=b"")
+
+    def change(body: Body) -> None:
+        body["page_info"]["page"] = min(body["page_info"]["page"], 1)
+
+    async with FakePlatform() as platform:
+        platform.respond(without_body)
+        serve(platform, tasks, change)
+        async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
+            listed = await session.tasks(page_limit=3)
+    assert [task.id for task in listed] == [task["_id"] for task in tasks]
+    assert not bodiless

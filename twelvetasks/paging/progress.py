@@ -308,7 +308,7 @@ class ListingProgress(Generic[ItemT]):
         if self._sealing.fail(read, self._totals.latest or 0):
             return
         if self._walk is not None:
-            self._walk.fail()
+            self._walk.fail(read)
             return
         self._under_way.pop(read, None)
         for link in self._chain.links:

@@ -68,9 +68,9 @@ class Walk(Generic[ItemT]):
         """Whether a page that was refused may lie past the end."""
         return read.page > max(self._last_known, 1)
 
-    def fail(self) -> None:
-        """Take in that a read has no answer: nothing beyond it will be asked for."""
-        self._failed = True
+    def fail(self, read: Read) -> None:
+        """Take in that a read has no answer: if it is of the walk, nothing beyond is asked for."""
+        self._failed |= self._reads.get(read.page) is read
 
     def take(self) -> KeyedPage[ItemT] | None:
         """Return the next page if it has arrived; the empty one, which is the end, is the last."""
