@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import stamina
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import WorkStealingScheduling
 
 from tests.loops import LOOPS, Loops
 from tests.secrecy import Plugin
@@ -58,9 +60,16 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("nightly")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return what `-n auto` means: one worker more than cores, since many tests wait."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WorkStealingScheduling:
+    """Let idle workers take tests from busy ones, since some tests take a hundred times as long."""
+    return WorkStealingScheduling(config, log)
 
 
 @pytest.fixture

@@ -189,13 +189,14 @@ class History:
             self.random.choice(CHANGES)(self.account)
 
     def read_changes(self, most: int | None = None) -> None:
-        """Read changes; the checkpoint is stored after each, as a program would."""
-        while most is None or len(self.delivered) < most:
-            change = self.watcher.take()
-            self.stored = str(self.watcher.checkpoint)
-            if change is None:
-                return
+        """Read changes; the checkpoint after the last is stored, as a program would."""
+        if most is not None and len(self.delivered) >= most:
+            return
+        while (change := self.watcher.take()) is not None:
             self._note_change(change)
+            if len(self.delivered) == most:
+                break
+        self.stored = str(self.watcher.checkpoint)
 
     def restart(self) -> None:
         """Go on from what is stored, after some time."""
