@@ -207,7 +207,10 @@ class _SuggestingMethod:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise  # by what the method did, not by the call
             words = str(error)
-        raise _wrong_call(method, words, kwargs)
+        finally:
+            names = tuple(kwargs)
+            del args, kwargs  # they may hold secrets, which a traceback would show
+        raise _wrong_call(method, words, names)
 
     def __repr__(self) -> str:
         return repr(_method_of(self))

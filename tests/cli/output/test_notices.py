@@ -60,7 +60,8 @@ def test_a_connection_that_fails_is_told_at_once(terminal: Terminal) -> None:
 def test_many_requests_that_fail_together_are_told_once(
     terminal: Terminal, long_account: FakePlatform
 ) -> None:
-    long_account.fail(disconnect=True, times=5)
+    for page in range(2, 7):
+        long_account.fail(disconnect=True, page=page)
     with spawn(
         ["list", "--format", "csv", *at(long_account)],
         stdout=terminal.stream,
