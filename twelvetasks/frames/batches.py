@@ -94,6 +94,7 @@ class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
                 # The stream raises it again when it is asked again.
                 if self._rows or self._items:
                     break
+                self._worker.shutdown(wait=False)
                 raise
             if not items:
                 break
