@@ -6,17 +6,15 @@ and with the same errors. Those of the usual shape stay rows (see `fast_hooks`);
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-import attrs
 import msgspec
 
 from twelvetasks.conversion.convert import to_json
 from twelvetasks.conversion.fast_hooks import AsSent
-from twelvetasks.values.models import Page
+from twelvetasks.conversion.row_queries import query_of_rows
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import SortKey
 from twelvetasks.values.timestamps import is_uniform, parse_timestamp
@@ -30,20 +28,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 def as_sent(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
     """Return the same query, of items that stay as they were sent where they can."""
-    given = {field.name: getattr(query, field.name) for field in attrs.fields(type(query))}
-    return _query_of_rows(type(query))(**given)  # type: ignore[arg-type]
-
-
-@functools.cache
-def _query_of_rows(query: type[ListQuery[Any]]) -> type[ListQuery[Any]]:
-    resource = query.resource
-    of_rows = attrs.evolve(
-        resource,
-        page=Page[AsSent[resource.item]],  # type: ignore[name-defined]
-        sort_keys=tuple(attrs.evolve(key, read=_time_of(key)) for key in resource.sort_keys),
-    )
-    class_ = type(query.__name__, (query,), {"resource": of_rows, "__module__": __name__})
-    return attrs.frozen(kw_only=True, repr=False)(class_)
+    return query_of_rows(query, AsSent, _time_of)
 
 
 def _time_of(key: SortKey[Any]) -> Callable[[Any], datetime | None]:

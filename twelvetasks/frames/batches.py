@@ -6,7 +6,6 @@ pyarrow, pandas and polars are imported, and columns made, in a thread: the loop
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from twelvetasks.conversion.fast_hooks import AsRow, is_model
+from twelvetasks.conversion.row_queries import query_of_rows
 from twelvetasks.frames.extras import not_a_model, require
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.streams.requests import Requests
@@ -22,7 +22,6 @@ from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.streams.streams import BATCH_SIZE, ItemStream
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.errors import TwelveTasksError
-from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 
 if TYPE_CHECKING:
@@ -143,15 +142,6 @@ async def to_polars(requests: Requests, options: ListingOptions[Any]) -> pl.Data
     return await asyncio.to_thread(_in_polars, await to_arrow(requests, options))
 
 
-@functools.cache
-def _query_of_rows(query: type[ListQuery[Any]]) -> type[ListQuery[Any]]:
-    """Make a class of queries whose items stay rows where they can."""
-    resource = query.resource
-    of_rows = attrs.evolve(resource, page=Page[AsRow[resource.item]])  # type: ignore[name-defined]
-    class_ = type(query.__name__, (query,), {"resource": of_rows, "__module__": __name__})
-    return attrs.frozen(kw_only=True, repr=False)(class_)
-
-
 def of_rows(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
     """Return the same query, of items that stay rows where they can.
 
@@ -160,8 +150,7 @@ def of_rows(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
     reads = (query.resource.id_of, *(key.read for key in query.resource.sort_keys))
     if any(type(read) is not attrgetter for read in reads):
         return query
-    given = {field.name: getattr(query, field.name) for field in attrs.fields(type(query))}
-    return _query_of_rows(type(query))(**given)  # type: ignore[arg-type]
+    return query_of_rows(query, AsRow)
 
 
 # Run in a thread, so that neither an import nor many rows hold the event loop.
