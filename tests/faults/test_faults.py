@@ -86,7 +86,6 @@ async def read_on(stream: TaskStream, ids: list[str]) -> TwelveTasksError | None
     return None
 
 
-@pytest.mark.no_cover  # five minutes instead of three, and other tests run the same lines
 async def test_listings_through_any_bad_network_are_complete_or_can_be_resumed(
     networks: Networks, large: FakePlatform, schedules: int
 ) -> None:

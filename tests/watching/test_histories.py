@@ -54,7 +54,6 @@ def play(mode: Setting, histories: int, make: Make = Watching) -> list[Verdict]:
     return verdicts
 
 
-@pytest.mark.no_cover  # other tests run the same lines
 @pytest.mark.parametrize("mode", [*MODES, *OTHERS], ids=str)
 def test_each_change_is_delivered_once_and_in_order(mode: Setting, histories: int) -> None:
     verdicts = play(mode, histories)

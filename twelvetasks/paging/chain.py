@@ -197,9 +197,9 @@ class Chain(Generic[ItemT]):
             return touches
         if touches or right.seeks is not None or not lies_beside:
             return touches
-        if self._seems_quiet(left, right):
+        if self._totals.show_quiet(left, right):
             return True
-        if not self._are_neighbours(left, right):
+        if not self._precedes(left.key, right.content.keys[0]):
             return False
         if self.grows_at_its_end and right.answered <= left.asked and right.content.is_wide:
             return True
