@@ -156,7 +156,10 @@ class Chain(Generic[ItemT]):
             tail = last_of(total + 1, most=self._most)
             if tail.start <= before:
                 return tail
-        beyond = edge.rank + shift if edge.target is None and edge.rank + shift < total else None
+        # A read that ends where one ended before the edge would be of no use either.
+        beyond = edge.before
+        if edge.target is None:
+            beyond = edge.rank + shift if edge.rank + shift < total else None
         if edge.rank <= edge.total:
             # What was counted too early, below what the read itself held, bounds nothing.
             target = min(target, total - 1)
@@ -183,7 +186,7 @@ class Chain(Generic[ItemT]):
         ):
             return False
         if right.seeks is left and not right.is_noted:
-            left.ended_before(right.read.end, tied=left.key == last.key)
+            left.ended_before(right.read.end, tied=len(last.ids) if left.key == last.key else 0)
         left.is_lost = True
         return True
 

@@ -42,7 +42,7 @@ class Edge:
     """The rank at which to look for the edge next; None before the first miss."""
     sought_with: int = attrs.field(default=0, init=False)
     """The total by which it was looked for last."""
-    _before: int | None = attrs.field(default=None, init=False)
+    before: int | None = attrs.field(default=None, init=False)
     """A rank at or before the edge: a read that sought it ended there."""
     _beyond: int | None = attrs.field(default=None, init=False)
     """A rank beyond the edge: a read that sought it began there."""
@@ -53,7 +53,8 @@ class Edge:
     """Whether so many items share its key that reads both begin and end among them."""
     _tied_before: bool = attrs.field(default=False, init=False)
     _tied_beyond: bool = attrs.field(default=False, init=False)
-    _before_is_tied: bool = attrs.field(default=False, init=False)
+    _before_tied: int = attrs.field(default=0, init=False)
+    """How many items of its key end the read that ended at `before`."""
 
     @classmethod
     def remembered(cls, key: datetime, ids: frozenset[str], rank: int) -> Edge:
@@ -64,7 +65,7 @@ class Edge:
         """Whether the edge may be at a rank that follows from a total not known before."""
         if self.answer is None or abs(total - self.sought_with) <= NEAR:
             return False
-        after = self._before is None or self._before < rank
+        after = self.before is None or self.before < rank
         return after and (self._beyond is None or rank < self._beyond)
 
     def begun_beyond(self, rank: int, *, tied: bool) -> bool:
@@ -78,23 +79,23 @@ class Edge:
             return False
         self.is_lost = True
         self._beyond = rank
-        if self._before is not None and self._before < rank:
-            self._look_between(self._before, rank)
+        if self.before is not None and self.before <= rank:
+            self._look_between(self.before, rank)
         else:
-            self._before = None
+            self.before = None
             self.target = rank - self._next_step()
         return True
 
-    def ended_before(self, rank: int, *, tied: bool) -> None:
+    def ended_before(self, rank: int, *, tied: int) -> None:
         """Note that a read which ended at `rank` does not reach as far as the edge: look after it.
 
-        `tied`: it ended with an item of the edge's own key.
+        `tied`: how many items of the edge's own key it ended with.
         """
-        self._tied_before |= tied
+        self._tied_before |= tied > 0
         self._is_amid_now()
         self.is_lost = True
-        self._before, self._before_is_tied = rank, tied
-        if self._beyond is not None and rank < self._beyond:
+        self.before, self._before_tied = rank, tied
+        if self._beyond is not None and rank <= self._beyond:
             self._look_between(rank, self._beyond)
         else:
             self._beyond = None
@@ -111,7 +112,7 @@ class Edge:
             return False
         self.is_amid = True
         # To begin among them was not enough, and is from here on.
-        self._before = self._beyond = None
+        self.before = self._beyond = None
         return True
 
     def _next_step(self) -> int:
@@ -123,10 +124,8 @@ class Edge:
         middle = (before + beyond) // 2
         if beyond - before > NEAR:
             self.target = middle
-        elif self._before_is_tied:
-            self.target = middle - 1 - self._to_cross
         else:
-            self.target = before - 1
+            self.target = before - 1 - (0 if self.is_amid else self._before_tied)
 
 
 @attrs.define(eq=False)
