@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 from yarl import URL
 
 from tests.transport.houses import Authority, Way, free_port, microsocks, secured, tinyproxy
@@ -20,6 +21,7 @@ from twelvetasks import (
     TransportError,
 )
 from twelvetasks.testing import FakePlatform
+from twelvetasks.transport.arguments import checked_ssl
 from twelvetasks.transport.proxies import choose_proxy, hidden_proxy
 
 PASSWORD = "s3cret-of-the-house"
@@ -220,6 +222,28 @@ async def test_a_private_authority_is_trusted_where_it_is_named(
     assert await listed(platform, address, ssl=own) == 230
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     assert await listed(platform, address) == 230
+
+
+async def test_sessions_share_what_a_file_of_certificates_says_until_it_changes(
+    monkeypatch: pytest.MonkeyPatch,
+    platform: FakePlatform,
+    address: URL,
+    authority: Authority,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "trusted.pem"
+    file.write_bytes(authority.file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert await listed(platform, address) == 230
+    assert checked_ssl(None, None) is checked_ssl(None, None)
+    trustme.CA().cert_pem.write_to_path(file)
+    error = await refused(platform, address)
+    assert "certificate is not trusted" in error.reason
+    file.write_bytes(authority.file.read_bytes())
+    assert await listed(platform, address) == 230
+    file.unlink()
+    with pytest.raises(InvalidArgumentError, match="SSL_CERT_FILE="):
+        TaskSession("tlk")
 
 
 async def test_a_callers_session_may_have_all_of_that(

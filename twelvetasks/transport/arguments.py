@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import ssl
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -97,13 +99,25 @@ def checked_ssl(given: Any, client_session: object) -> ssl.SSLContext | None:
     if client_session is not None or not path:
         return None
     try:
-        context = ssl.create_default_context()
-        context.load_verify_locations(cafile=path)
+        stat = Path(path).stat()
+        stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        return _trusting(path, os.environ.get("SSL_CERT_DIR"), stamp)
     except OSError as error:
         fault = error.strerror or str(error)
         refuse(
             CERTIFICATES_VARIABLE, path, f"must be a file of certificates in PEM format: {fault}"
         )
+
+
+@functools.lru_cache(maxsize=4)
+def _trusting(path: str, _folder: str | None, _stamp: tuple[int, ...]) -> ssl.SSLContext:
+    """Return a context that trusts the system's certificates and those in a file.
+
+    Sessions share it until the file changes: it takes tens of milliseconds to make one. The
+    system's are also those in the folder that the environment names.
+    """
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=path)
     return context
 
 
