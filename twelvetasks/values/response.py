@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 
 import attrs
 
@@ -20,14 +21,18 @@ EPOCH_SECONDS = re.compile(r"[0-9]{1,11}(\.[0-9]+)?", re.ASCII)
 class Headers(Mapping[str, str]):
     """A read-only mapping that finds names in any case; values of one name are joined by commas."""
 
-    __slots__ = ("_fields",)
-
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._fields: dict[str, tuple[str, str]] = {}
-        for name, value in pairs:
-            before = self._fields.get(name.lower())
+        self._pairs = tuple(pairs)
+
+    @cached_property
+    def _fields(self) -> dict[str, tuple[str, str]]:
+        """Name and value by lower-case name. Made when first read: most headers never are."""
+        fields: dict[str, tuple[str, str]] = {}
+        for name, value in self._pairs:
+            before = fields.get(name.lower())
             joined = (name, value) if before is None else (before[0], f"{before[1]}, {value}")
-            self._fields[name.lower()] = joined
+            fields[name.lower()] = joined
+        return fields
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()][1]
