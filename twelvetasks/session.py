@@ -24,6 +24,7 @@ from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url, rea
 from twelvetasks.transport.api_key import API_KEY_VARIABLE, KeyCallable, KeySource, read_api_key
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.connections import Connections
+from twelvetasks.transport.exchange import Transport
 from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.headers import checked_user_agent, merged_headers, read_headers
 from twelvetasks.transport.log import follow_log_variable
@@ -31,7 +32,6 @@ from twelvetasks.transport.options import Options
 from twelvetasks.transport.proxies import hidden_proxy
 from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.transport.telemetry import Telemetry
-from twelvetasks.transport.transport import Transport
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import check_flag, refuse
 from twelvetasks.values.errors import SessionClosedError
@@ -139,9 +139,9 @@ class TaskSession(Lists):
             ssl=arguments.checked_ssl(ssl, client_session),
             trace_configs=arguments.checked_trace_configs(trace_configs, client_session),
         )
-        client = Client(keys=KeySource(key), options=options, connections=connections)
         transport = Transport(
-            client,
+            Client(keys=KeySource(key), connections=connections),
+            options,
             gate=arguments.checked_gate(gate, concurrency),
             telemetry=arguments.checked_telemetry(telemetry),
         )
@@ -163,7 +163,7 @@ class TaskSession(Lists):
     @property
     def retry(self) -> RetryPolicy:
         """Which failures are retried, how often and for how long."""
-        return self._requests.transport.retry
+        return self._requests.transport.options.retry
 
     @property
     def gate(self) -> Gatekeeper:

@@ -20,7 +20,7 @@ from twelvetasks import ResponseError, to_json
 from twelvetasks.cli.kinds import KINDS, query_of
 from twelvetasks.cli.output.columns import columns_of, subset, texts_of
 from twelvetasks.conversion.as_sent import as_sent, json_lines
-from twelvetasks.conversion.convert import read_page
+from twelvetasks.conversion.convert import converters
 from twelvetasks.conversion.fast_hooks import field_types, is_model, without_none
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.malformed import Malformed
@@ -90,7 +90,7 @@ def of_model(query: ListQuery[Any], item: Any) -> list[str]:
 def result(query: ListQuery[Any], body: bytes, *, written: Any) -> Any:
     """Give all that a listing makes of a page: what is written, ids, keys, and what is wrong."""
     try:
-        page = read_page(body, query.resource.page, page=7)
+        page = converters().read_page(body, query.resource.page, page=7)
     except ResponseError as error:
         return str(error), error.json_path, error.page
     faults = [str(item.error) for item in page.items if isinstance(item, Malformed)]
@@ -140,7 +140,7 @@ def test_any_body_is_written_or_refused_as_its_models_are(body: bytes) -> None:
 def test_usual_tasks_stay_as_they_were_sent(more: dict[str, Any], stays: bool) -> None:
     query = as_sent(QUERIES["tasks"])
     body = encoded({"data": [{"_id": "a", **more}], "page_info": {"page": 1}})
-    (item,) = read_page(body, query.resource.page).items
+    (item,) = converters().read_page(body, query.resource.page).items
     assert isinstance(item, msgspec.Struct) == stays
 
 

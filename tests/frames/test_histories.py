@@ -16,7 +16,7 @@ import pytest
 from tests.paging.histories import Outcome, Setting, drive, judged, modes, modes_of_each_list
 from tests.paging.model import Account
 from twelvetasks import SortBy
-from twelvetasks.conversion.convert import read_page, to_json
+from twelvetasks.conversion.convert import converters, to_json
 from twelvetasks.frames.batches import of_rows
 from twelvetasks.frames.columns import batch_of
 from twelvetasks.paging.options import ListingOptions
@@ -35,7 +35,7 @@ class AsRows(Account):
     def read(self, read: Read) -> KeyedPage[Any]:
         query = of_rows(self.query_of(read))
         body = to_json(super().read(read).page).encode()
-        page = read_page(body, query.resource.page, page=read.page)
+        page = converters().read_page(body, query.resource.page, page=read.page)
         assert all(isinstance(item, msgspec.Struct) for item in page.items)
         return check_page(page, query, read)
 

@@ -153,7 +153,7 @@ def test_a_session_whose_loop_is_closed_says_so_and_can_be_closed() -> None:
             for fetch in fetches:
                 fetch.cancel()
             await asyncio.wait(fetches)
-            await session._requests.transport.client.close()
+            await session._requests.transport.client.connections.close()
 
         asyncio.run(use())
         with pytest.raises(SessionClosedError, match="in each event loop"):

@@ -31,9 +31,9 @@ from twelvetasks.testing import FakePlatform
 from twelvetasks.transport.api_key import KeySource
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.connections import Connections
+from twelvetasks.transport.exchange import Transport
 from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.options import Options
-from twelvetasks.transport.transport import Transport
 from twelvetasks.values.secret import ApiKey
 
 
@@ -361,9 +361,9 @@ class TestWhatIsSeenOfRetries:
 
 def transport(**options: Any) -> Transport:
     sending = Options(concurrency=8, timeout=options.pop("timeout", 20.0), retry=RetryPolicy())
-    client = Client(keys=KeySource(ApiKey(KEY)), options=sending, connections=Connections())
+    client = Client(keys=KeySource(ApiKey(KEY)), connections=Connections())
     options.setdefault("gate", Gate())
-    return Transport(client, **options)
+    return Transport(client, sending, **options)
 
 
 async def send(request: Request, **options: Any) -> Answer | TwelveTasksError:

@@ -15,7 +15,7 @@ from twelvetasks.values.errors import Known
 if TYPE_CHECKING:
     from twelvetasks.conversion.converters import Converters
 
-__all__ = ["converters", "read_json", "read_page", "structure", "to_dict", "to_json"]
+__all__ = ["converters", "read_json", "structure", "to_dict", "to_json"]
 
 T = TypeVar("T")
 
@@ -34,14 +34,6 @@ def read_json(body: bytes, kind: type[T], **known: Unpack[Known]) -> T:
     Raises ResponseError, with the place of the fault and what else is `known`, such as the page.
     """
     return converters().read(body, kind, **known)
-
-
-def read_page(body: bytes, kind: type[T], **known: Unpack[Known]) -> T:
-    """Structure a page as `kind`; an item that cannot be read becomes a `Malformed` in its place.
-
-    Raises ResponseError as `read_json` does for anything else that is wrong.
-    """
-    return converters().read_page(body, kind, **known)
 
 
 def structure(sent: Any, kind: type[T], **known: Unpack[Known]) -> T:

@@ -15,16 +15,16 @@ from weakref import WeakSet
 import attrs
 from yarl import URL
 
-from twelvetasks.conversion.convert import read_json, read_page
+from twelvetasks.conversion.convert import converters
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, check_page, examine_page
 from twelvetasks.paging.reads import Read
+from twelvetasks.transport.exchange import Transport
 from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.transport.messages import Answer, Request
 from twelvetasks.transport.options import Options
 from twelvetasks.transport.retries import Budget
 from twelvetasks.transport.telemetry import ListingFacts, ListingObservation
-from twelvetasks.transport.transport import Transport
 from twelvetasks.values.errors import REPORT_IT, ResponseError
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.malformed import Malformed
@@ -87,7 +87,7 @@ class Requests:
 
     def budget(self) -> Budget:
         """Return the time that one iteration of a listing may lose to failures."""
-        return Budget(self.transport.retry.budget)
+        return Budget(self.transport.options.retry.budget)
 
     def observe(
         self, options: ListingOptions[Any], facts: Callable[[], ListingFacts]
@@ -139,16 +139,17 @@ class Requests:
         answer = await self.fetch_page(query, Read(1, 1))
 
         def total(body: bytes) -> int:
-            known = read_page(body, query.resource.page, page=1).page_info.total_results
+            page = converters().read_page(body, query.resource.page, page=1)
+            known = page.page_info.total_results
             if known is None:
                 _refuse_count()
             return known
 
-        return self.transport.client.read(answer, total)
+        return self._read(answer, total)
 
-    async def fetch_page(
+    def fetch_page(
         self, query: ListQuery[Any], read: Read, budget: Budget | None = None
-    ) -> Answer:
+    ) -> Coroutine[Any, Any, Answer]:
         """Fetch one page of a query, without reading it."""
         url = query.url(self.base_url, page=read.page, page_limit=read.page_limit)
         request = Request(
@@ -159,7 +160,7 @@ class Requests:
             budget=budget,
             successor=query.resource.successor,
         )
-        return await self.transport.send(request)
+        return self.transport.send(request)
 
     def structure_page(
         self, query: ListQuery[ItemT], read: Read, answer: Answer, *, strict: bool
@@ -168,22 +169,20 @@ class Requests:
 
         If it is `strict`, an odd page is refused, and not only marked as odd.
         """
-        client = self.transport.client
 
         def checked(body: bytes) -> KeyedPage[ItemT]:
-            page: Page[Any] = read_page(body, query.resource.page, page=read.page)
+            page: Page[Any] = converters().read_page(body, query.resource.page, page=read.page)
             if Malformed in set(map(type, page.items)):
-                items = (
-                    Malformed(client.explained(answer, item.error))
-                    if isinstance(item, Malformed)
-                    else item
-                    for item in page.items
+                explained = self.transport.client.explained
+                data = (
+                    Malformed(explained(answer, one.error)) if isinstance(one, Malformed) else one
+                    for one in page.items
                 )
-                page = attrs.evolve(page, data=tuple(items))
+                page = attrs.evolve(page, data=tuple(data))
             page = attrs.evolve(page, response=answer.response)
             return (check_page if strict else examine_page)(page, query, read)
 
-        return client.read(answer, checked)
+        return self._read(answer, checked)
 
     async def retrieve(self, query: ListQuery[ItemT], item_id: str) -> ItemT:
         """Fetch an item of a list with every field that the platform returns."""
@@ -198,12 +197,24 @@ class Requests:
         """Structure one item that was fetched or made; `expected` is its id, if that is known."""
 
         def read_item(body: bytes) -> ItemT:
-            item = read_json(body, resource.item)
+            item: ItemT = converters().read(body, resource.item)
             if expected is not None and resource.id_of(item) != expected:
                 _refuse_other(resource, expected)
             return item
 
-        return self.transport.client.read(answer, read_item)
+        return self._read(answer, read_item)
+
+    def _read(self, answer: Answer, reader: Callable[[bytes], T]) -> T:
+        """Return the result of `reader` for an answer's body.
+
+        A ResponseError of it is raised with status and request id, without the key that the body
+        may quote, and without the decoder's own error as its context.
+        """
+        try:
+            return reader(answer.body)
+        except ResponseError as error:
+            fault = self.transport.client.malformed(answer, error)
+        raise fault
 
     def spawn(
         self, fetch: Coroutine[Any, Any, T], context: Context | None = None

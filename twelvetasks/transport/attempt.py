@@ -8,28 +8,23 @@ connection that was kept alive, which the server may have closed before the requ
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, Token
 from typing import Any
 
 import aiohttp
 import attrs
 
-__all__ = ["TRACES", "LostConnectionError", "PoolTimeoutError", "Progress", "send_once"]
+__all__ = ["TRACES", "LostConnectionError", "Progress"]
 
 
 class LostConnectionError(aiohttp.ClientError):
     """The connection was lost: an error after which aiohttp does not resend by itself."""
 
 
-class PoolTimeoutError(Exception):
-    """No connection in the caller's aiohttp session became free in time."""
-
-
 @attrs.define(eq=False)
 class Progress:
-    """The progress of an attempt, as aiohttp's traces report it."""
+    """The progress of an attempt: aiohttp's traces report it to the one entered with `with`."""
 
     queued: bool = False
     """Whether it waits for a connection of the caller's pool."""
@@ -40,24 +35,38 @@ class Progress:
     _limit: asyncio.Timeout | None = None
     _seconds: float | None = None
     _queue_seconds: float = 0.0
+    _token: Token[Progress | None] | None = None
 
-    @contextlib.asynccontextmanager
-    async def limited(self, seconds: float | None, *, in_queue: float) -> AsyncIterator[None]:
-        """Limit the attempt to so many seconds, not counting those for which it is queued.
+    def __enter__(self) -> None:
+        self._token = _progress.set(self)
 
-        Raises TimeoutError, or PoolTimeoutError if it was queued for `in_queue` seconds.
+    def __exit__(self, *exc_info: object) -> None:
+        if self._token is not None:
+            _progress.reset(self._token)
+
+    def limited(self, seconds: float | None, *, in_queue: float) -> asyncio.Timeout:
+        """Return a limit for the attempt of so many seconds, not counting those in a queue.
+
+        It may be queued for `in_queue` seconds.
         """
         self._seconds, self._queue_seconds = seconds, in_queue
-        token = _progress.set(self)
+        self._limit = asyncio.timeout(seconds)
+        return self._limit
+
+    async def send_once(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send it as an aiohttp middleware, and let aiohttp resend only what was kept alive."""
+        self.kept_alive = False
         try:
-            async with asyncio.timeout(seconds) as self._limit:
-                yield
-        except TimeoutError:
-            if self._limit is not None and self._limit.expired() and self.queued:
-                raise PoolTimeoutError from None
+            return await handler(request)
+        except aiohttp.ClientConnectorError:
             raise
-        finally:
-            _progress.reset(token)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if self.kept_alive and request.method == "GET":
+                raise
+            words = f"{type(error).__name__}: {error}"
+        raise LostConnectionError(words)
 
     def begin(self) -> None:
         """Note that aiohttp's traces report this attempt."""
@@ -114,20 +123,3 @@ def _traces() -> aiohttp.TraceConfig:
 
 TRACES = _traces()
 """The hooks that note the progress of attempts. They are the same for all sessions."""
-
-
-async def send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Send a request as an aiohttp middleware, and let aiohttp resend only what was kept alive."""
-    progress = _progress.get() or Progress()
-    progress.kept_alive = False
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        if progress.kept_alive and request.method == "GET":
-            raise
-        words = f"{type(error).__name__}: {error}"
-    raise LostConnectionError(words)

@@ -6,19 +6,15 @@ the request, and with them the API key.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import time
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Self, TypeVar
 
 import aiohttp
-import attrs
 
 from twelvetasks.transport.api_key import KeySource
-from twelvetasks.transport.attempt import LostConnectionError, Progress, send_once
+from twelvetasks.transport.attempt import LostConnectionError, Progress
 from twelvetasks.transport.body import ACCEPTED, BodyFault, read_body
 from twelvetasks.transport.connections import Connections
 from twelvetasks.transport.faults import Origin, fault_of, refused_by_proxy
@@ -26,6 +22,7 @@ from twelvetasks.transport.messages import Answer, Outcome, Request
 from twelvetasks.transport.options import Options
 from twelvetasks.transport.ratelimits import RateReport, read_report
 from twelvetasks.transport.refusals import (
+    HAS_ITEM,
     code_and_message,
     error_in,
     host_of,
@@ -46,8 +43,6 @@ from twelvetasks.values.secret import ApiKey
 
 __all__ = ["Client"]
 
-T = TypeVar("T")
-
 UNANSWERED = RateReport()
 """What is known of a request before its answer."""
 
@@ -56,24 +51,13 @@ _LOGIN = re.compile(r"(?<=://)[^\s/@]*@")
 
 
 class Client:
-    """Makes attempts over connections, each within the limits that the options set."""
+    """Makes attempts over connections, each within the limits of its options."""
 
-    def __init__(self, *, keys: KeySource, options: Options, connections: Connections) -> None:
-        self.options = options
+    def __init__(self, *, keys: KeySource, connections: Connections) -> None:
+        self.connections = connections
         self._keys = keys
-        self._connections = connections
 
-    def with_options(self, options: Options) -> Self:
-        """Return a client with other options that shares the connections."""
-        other = copy.copy(self)
-        other.options = options
-        return other
-
-    async def close(self) -> None:
-        """Close the aiohttp sessions that are our own."""
-        await self._connections.close()
-
-    async def ask(self, request: Request, *, fresh: bool = False) -> Outcome:
+    async def ask(self, request: Request, options: Options, *, fresh: bool = False) -> Outcome:
         """Send a request once, and return the outcome.
 
         `fresh`: over a new connection, as every POST.
@@ -82,61 +66,53 @@ class Client:
         Raises SessionClosedError if it cannot be sent from here.
         """
         fresh = fresh or request.method == "POST"
-        session = self._connections.session(fresh=fresh, page=request.page)
-        limit = self.options.silence
-        key = await self._keys.ask(timeout=limit)
+        connections, silence = self.connections, options.silence
+        session = connections.session(fresh=fresh, page=request.page)
+        key = await self._keys.ask(timeout=silence)
         if not isinstance(key, ApiKey):
             refusal = key.located(page=request.page)
             return Outcome(result=refusal, report=RateReport(reached=False), lasting=True)
-        outcome = await self._send(session, request, key, fresh=fresh)
-        if outcome.report.status == HTTPStatus.UNAUTHORIZED:
-            renewed = await self._keys.has_another(key, timeout=limit)
-            return attrs.evolve(outcome, key_renewed=renewed)
-        return outcome
-
-    async def _send(
-        self, session: aiohttp.ClientSession, request: Request, key: ApiKey, *, fresh: bool
-    ) -> Outcome:
         origin = Origin(page=request.page)
         progress = Progress()
         report = UNANSWERED
         result: Answer | TwelveTasksError
         has_body = request.body is not None
         # How long sending a body may take is up to the code that makes it.
-        whole = None if has_body else self.options.timeout.total
+        whole = None if has_body else options.timeout.total
         try:
-            async with (
-                self._connections.place(),
-                progress.limited(whole, in_queue=self.options.silence),
-                session.request(
-                    request.method,
-                    request.url,
-                    data=None if request.body is None else request.body(),
-                    headers=self._headers(key, fresh=fresh),
-                    allow_redirects=False,
-                    auto_decompress=False,
-                    raise_for_status=False,
-                    # Beside the caller's own, which a request's would replace.
-                    middlewares=(*getattr(session, "_middlewares", ()), send_once),
-                    timeout=self._connections.limits(self.options, has_body=has_body),
-                    **self._connections.key(fresh=fresh),
-                ) as response,
-            ):
-                self._connections.have_served = True
-                report = read_report(response.status, response.headers, wall=time.time())
-                facts = self._response(request, response)
-                collect(facts)
-                origin["status"], origin["request_id"] = facts.status, facts.request_id
-                if response.status in request.accept:
-                    result = _answer(await read_body(response), facts, origin)
-                    if isinstance(result, Answer) and (request.method == "DELETE" or request.page):
-                        result = self._error_in(result, origin) or result
-                elif response.status >= HTTPStatus.BAD_REQUEST:
-                    words = await read_words(response)
-                    result = self._refusal(response, words, report, origin, request.successor)
-                else:
-                    result = self._diversion(response, origin)
-                return Outcome(result=result, report=report)
+            with progress:
+                async with (
+                    connections.place(),
+                    progress.limited(whole, in_queue=silence),
+                    session.request(
+                        request.method,
+                        request.url,
+                        data=None if request.body is None else request.body(),
+                        headers=self._headers(key, options, fresh=fresh),
+                        allow_redirects=False,
+                        auto_decompress=False,
+                        raise_for_status=False,
+                        # Beside the caller's own, which a request's would replace.
+                        middlewares=(*getattr(session, "_middlewares", ()), progress.send_once),
+                        timeout=options.limits(
+                            has_body=has_body, pooled=connections.callers is not None
+                        ),
+                        **connections.key(fresh=fresh),
+                    ) as response,
+                ):
+                    connections.have_served = True
+                    report = read_report(response.status, response.headers, wall=time.time())
+                    facts = self._response(request, response)
+                    collect(facts)
+                    origin["status"], origin["request_id"] = facts.status, facts.request_id
+                    if response.status in request.accept:
+                        body = await read_body(response)
+                        result = self._answer(request, body, facts, origin)
+                    elif response.status >= HTTPStatus.BAD_REQUEST:
+                        words = await read_words(response)
+                        result = self._refusal(response, words, report, origin, request.successor)
+                    else:
+                        result = self._diversion(response, origin)
         except TwelveTasksError:
             raise
         except Exception as error:
@@ -146,8 +122,8 @@ class Client:
                     error,
                     origin,
                     progress=progress,
-                    connections=self._connections,
-                    options=self.options,
+                    connections=connections,
+                    options=options,
                     quoted=self._quoted,
                 )
                 if failure is None:
@@ -158,21 +134,12 @@ class Client:
                     lost=True,
                     lasting=failure.lasting,
                 )
+        else:
+            refused = report.status == HTTPStatus.UNAUTHORIZED
+            renewed = refused and await self._keys.has_another(key, timeout=silence)
+            return Outcome(result=result, report=report, key_renewed=renewed)
         # aiohttp has sent it twice, and met two connections that the server had closed.
-        session = self._connections.session(fresh=True, page=request.page)
-        return await self._send(session, request, key, fresh=True)
-
-    def read(self, answer: Answer, reader: Callable[[bytes], T]) -> T:
-        """Return the result of `reader` for an answer's body.
-
-        A ResponseError of it is raised with status and request id, without the key that the body
-        may quote, and without the decoder's own error as its context.
-        """
-        try:
-            return reader(answer.body)
-        except ResponseError as error:
-            fault = self._malformed(answer, error)
-        raise fault
+        return await self.ask(request, options, fresh=True)
 
     def explained(self, answer: Answer, error: ResponseError) -> ResponseError:
         """Return the error of one item of an answer, with its request id, without the key."""
@@ -203,13 +170,13 @@ class Client:
             ),
         )
 
-    def _headers(self, key: ApiKey, *, fresh: bool) -> dict[str, str]:
+    def _headers(self, key: ApiKey, options: Options, *, fresh: bool) -> dict[str, str]:
         return {
             "x-api-key": key,
             "Accept": "application/json",
             "Accept-Encoding": ACCEPTED,
-            **self.options.headers,
-            **self._connections.headers(fresh=fresh),
+            **options.headers,
+            **self.connections.headers(fresh=fresh),
         }
 
     def _refusal(
@@ -222,11 +189,11 @@ class Client:
     ) -> TwelveTasksError:
         """Make the error for a status of 400 or more."""
         code, message = code_and_message(words, refused=True)
-        forwarded = self._connections.proxy is not None and response.url.scheme == "http"
+        forwarded = self.connections.proxy is not None and response.url.scheme == "http"
         said = ": ".join(filter(None, (code, message))) or response.reason
         reason = f"{response.status} {self._quoted(said or '')}".rstrip(" .")
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            host, proxy = response.url.raw_host or "", self._connections.proxy
+            host, proxy = response.url.raw_host or "", self.connections.proxy
             return refused_by_proxy(reason, response.status, host, proxy, origin)
         listing = origin.get("page") is not None
         kind, advice = kind_of_refusal(response.status, code, listing=listing, successor=successor)
@@ -240,14 +207,20 @@ class Client:
         code = self._quoted_if_any(code)
         return kind(reason, advice=advice, code=code, retry_after=wait, **origin)
 
-    def _error_in(self, answer: Answer, origin: Origin) -> ResponseError | None:
-        """Make the error for one that came with the status of a success; None if none did."""
-        listing = origin.get("page") is not None
-        if not answer.body or (found := error_in(answer.body, listing=listing)) is None:
-            return None
+    def _answer(
+        self, request: Request, body: bytes | BodyFault, facts: Response, origin: Origin
+    ) -> Answer | ResponseError:
+        """Make the answer of a success, or the error if its body is none."""
+        if isinstance(body, BodyFault):
+            advice = "The answer was not used; check the session's `base_url`"
+            return ResponseError(body.reason, advice=advice, **origin)
+        listing = request.page is not None
+        may_be_error = (listing or request.method == "DELETE") and body and not HAS_ITEM(body)
+        if not may_be_error or (found := error_in(body, listing=listing)) is None:
+            return Answer(response=facts, body=body)
         said = self._quoted(": ".join(filter(None, found)))
         return ResponseError(
-            f"the platform answered {answer.status} with an error; it says: {said}",
+            f"the platform answered {facts.status} with an error; it says: {said}",
             advice="The answer was not used; follow the message of the platform, or of its gateway",
             code=self._quoted_if_any(found[0]),
             **origin,
@@ -269,7 +242,8 @@ class Client:
             **origin,
         )
 
-    def _malformed(self, answer: Answer, error: ResponseError) -> ResponseError:
+    def malformed(self, answer: Answer, error: ResponseError) -> ResponseError:
+        """Return the error of a body that cannot be read, with what is known of the answer."""
         # Some gateways answer a refused request with 200.
         code, message = code_and_message(answer.body)
         said = self._quoted(": ".join(filter(None, (code, message))))
@@ -295,10 +269,3 @@ class Client:
 def _is_lost(error: Exception) -> bool:
     """Whether aiohttp says that the server has closed the connection."""
     return isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError)
-
-
-def _answer(body: bytes | BodyFault, facts: Response, origin: Origin) -> Answer | ResponseError:
-    if isinstance(body, BodyFault):
-        advice = "The answer was not used; check the session's `base_url`"
-        return ResponseError(body.reason, advice=advice, **origin)
-    return Answer(response=facts, body=body)

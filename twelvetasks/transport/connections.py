@@ -16,7 +16,6 @@ from yarl import URL
 
 from twelvetasks.transport.attempt import TRACES
 from twelvetasks.transport.headers import user_agent
-from twelvetasks.transport.options import Options
 from twelvetasks.transport.proxies import Proxy
 from twelvetasks.values.errors import SessionClosedError
 
@@ -65,10 +64,6 @@ class Connections:
         """Whether nothing but aiohttp takes part in a request."""
         socks = self.proxy is not None and self.proxy.is_socks
         return self.callers is None and not self.trace_configs and not socks
-
-    def limits(self, options: Options, *, has_body: bool) -> aiohttp.ClientTimeout:
-        """Return the limits of one attempt for aiohttp."""
-        return options.limits(has_body=has_body, pooled=self.callers is not None)
 
     def headers(self, *, fresh: bool) -> dict[str, str]:
         """Return the headers that our own sessions send by default, for a caller's session."""

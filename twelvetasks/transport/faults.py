@@ -15,7 +15,7 @@ from typing import TypedDict
 
 import aiohttp
 
-from twelvetasks.transport.attempt import LostConnectionError, PoolTimeoutError, Progress
+from twelvetasks.transport.attempt import LostConnectionError, Progress
 from twelvetasks.transport.connections import Connections
 from twelvetasks.transport.options import Options
 from twelvetasks.transport.proxies import Proxy
@@ -56,7 +56,7 @@ def fault_of(
     `quoted` makes text of other machines safe to show.
     """
     reached = progress.sent is not False
-    if isinstance(error, TimeoutError | PoolTimeoutError):
+    if isinstance(error, TimeoutError):
         return _late(error, options, origin, progress)
     match error:
         case aiohttp.ClientHttpProxyError():

@@ -240,7 +240,7 @@ def _known_rate(rate: int | None, per: float) -> KnownRate | None:
 
 
 def _pauses_are_skipped() -> bool:
-    import stamina  # noqa: PLC0415 - see `Exchange.run`: it is slow to import, and needed rarely
+    import stamina  # noqa: PLC0415 - see `Exchange.retry`: it is slow to import, and needed rarely
 
     return stamina.is_testing()
 

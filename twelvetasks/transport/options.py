@@ -63,8 +63,9 @@ class Options:
     @property
     def connecting(self) -> float:
         """Seconds for a connection: name lookup, TCP, TLS and the proxy together."""
-        limits = (self.timeout.connect, self.timeout.sock_connect, self.timeout.total)
-        return min(seconds for seconds in limits if seconds is not None)
+        given = self.timeout
+        # None of them is 0.
+        return min(filter(None, (given.connect, given.sock_connect, given.total)))
 
     @property
     def silence(self) -> float:
@@ -79,11 +80,11 @@ class Options:
         makes the body. `pooled`: the request may have to wait for a connection of the caller's
         pool, which is not connecting.
         """
-        given = self.timeout
+        given, connecting = self.timeout, self.connecting
         return aiohttp.ClientTimeout(
             # The whole is limited by `Progress`, which leaves out the wait for a pool.
             total=None,
-            connect=given.connect if pooled else self.connecting,
-            sock_connect=self.connecting,
+            connect=given.connect if pooled else connecting,
+            sock_connect=connecting,
             sock_read=self.silence if has_body else given.sock_read,
         )

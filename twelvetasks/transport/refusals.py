@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -35,8 +36,8 @@ MOSTLY = 0.8
 MARKS = ("error", "errors", "fault", "code")
 """Fields that show an object to be an error."""
 
-OF_ITEMS = (b'"_id"', b'"task_id"', b'"batch_id"')
-"""Fields that no error has: a cheap way to skip nearly every page."""
+HAS_ITEM = re.compile(rb'"(?:_id|task_id|batch_id)"').search
+"""Finds a field that no error has: a cheap way to skip nearly every page before `error_in`."""
 
 
 async def read_words(response: aiohttp.ClientResponse) -> bytes:
@@ -112,7 +113,7 @@ def error_in(body: bytes, *, listing: bool) -> tuple[str | None, str | None] | N
 
     Some gateways answer so. Read as a page, it would have no items.
     """
-    if len(body) > LONGEST_REFUSAL or any(sign in body for sign in OF_ITEMS):
+    if len(body) > LONGEST_REFUSAL:
         return None
     try:
         said = msgspec.json.decode(body)
