@@ -11,11 +11,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.watching.opening import LONG, opened
+from tests.watching.opening import opened
 from twelvetasks import Task, TaskChange, TaskWatch, to_dict
 from twelvetasks.testing import FakePlatform
 
 STATUSES = ("ready", "failed", "indexing", "queued")
+
+REQUESTS = 200
+"""The most requests for each poll, with bursts of changes, failures, and a census in between."""
+IDLE = 10_000
+"""Turns of the loop in a row, of a millisecond or more, in which a watch makes a request."""
 
 State = tuple[str, str, str]
 """A task's id, time and status as the platform wrote them."""
@@ -72,19 +77,29 @@ def _seen(task: Task) -> State:
     return _state(to_dict(task))
 
 
-async def read(watch: TaskWatch, changes: list[TaskChange], polls: int) -> None:
-    """Read until so many polls have been made; changes of the last one may be left unread."""
+async def read(
+    platform: FakePlatform, watch: TaskWatch, changes: list[TaskChange], polls: int
+) -> None:
+    """Read until so many polls have been made; changes of the last one may be left unread.
+
+    Its bounds are requests and turns of the loop, not seconds: a busy machine must fail no test.
+    """
+    most = len(platform.requests) + REQUESTS * polls
     polls += watch.polls
-    async with asyncio.timeout(LONG):
-        while watch.polls < polls:
-            waiting = asyncio.ensure_future(anext(watch))
-            while not waiting.done() and watch.polls < polls:
-                await asyncio.wait([waiting], timeout=0.001)
-            if not waiting.done():
-                waiting.cancel()
-                await asyncio.wait([waiting])
-            if not waiting.cancelled():
-                changes.append(waiting.result())
+    idle = made = 0
+    while watch.polls < polls:
+        waiting = asyncio.ensure_future(anext(watch))
+        while not waiting.done() and watch.polls < polls and idle < IDLE and made <= most:
+            await asyncio.wait([waiting], timeout=0.001)
+            idle = idle + 1 if len(platform.requests) == made else 0
+            made = len(platform.requests)
+        if not waiting.done():
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        if not waiting.cancelled():
+            changes.append(waiting.result())
+        assert idle < IDLE
+        assert made <= most
 
 
 @pytest.mark.parametrize("deletions", [False, True])
@@ -100,17 +115,17 @@ async def test_each_change_is_delivered_once_and_in_order_over_the_wire(deletion
                 async with opened(platform) as session:
                     watch = session.watch(resume=stored, deletions=deletions)
                     restless.rate, restless.failing = 0.0, 0.0
-                    await read(watch, changes, 2)
+                    await read(platform, watch, changes, 2)
                     restless.rate = chance.choice((0.1, 1.0, 2.0))
                     restless.failing = chance.choice((0.0, 0.3, 0.7))
-                    await read(watch, changes, 15)
+                    await read(platform, watch, changes, 15)
                     if deletions:
                         restless.rate, restless.failing = 0.0, 0.0
-                        await read(watch, changes, 60)
+                        await read(platform, watch, changes, 60)
                     stored = str(watch.checkpoint)
             restless.rate, restless.failing = 0.0, 0.0
             async with opened(platform) as session:
-                await read(session.watch(resume=stored), changes, 2)
+                await read(platform, session.watch(resume=stored), changes, 2)
 
             states = [_seen(change.after) for change in changes if change.after]
             assert max(Counter(states).values(), default=1) == 1
