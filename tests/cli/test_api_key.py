@@ -43,8 +43,9 @@ def prompted(platform: FakePlatform, typed: str) -> tuple[int, str, str]:
     master, slave = os.openpty()
     environment = {name: held for name, held in os.environ.items() if name != "TWELVE_LABS_API_KEY"}
     take_terminal = (
-        "import os, sys; os.setsid(); os.close(os.open(os.ttyname(0), os.O_RDWR)); "
-        "os.execv(sys.argv[1], sys.argv[1:])"
+        "import os, signal, sys; os.setsid(); os.close(os.open(os.ttyname(0), os.O_RDWR)); "
+        # A test run in the background ignores SIGINT, and would let its children inherit that.
+        "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
     )
     with subprocess.Popen(
         [sys.executable, "-c", take_terminal, *AS_MODULE, "count", *at(platform)],
