@@ -19,6 +19,7 @@ from twelvetasks.values.checks import refuse, whole_number
 from twelvetasks.values.models import Page, Task, TaskPage
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.suggestions import refuse_synchronous_use
+from twelvetasks.values.uncopied import Uncopied
 
 if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
     import pandas as pd
@@ -39,7 +40,7 @@ ItemT = TypeVar("ItemT")
 
 
 @attrs.frozen(eq=False, repr=False)
-class Listing(Generic[ItemT]):
+class Listing(Generic[ItemT], Uncopied):
     """The items of a list that match a query, in its order.
 
     Made by `TaskSession.list`; making it sends no request, and each iteration is a new listing.
@@ -54,6 +55,8 @@ class Listing(Generic[ItemT]):
     Errors are raised at their place in the order: every item before the page that could not be read
     is yielded first. See `TwelveTasksError` and the classes below it.
     """
+
+    _why_uncopied = "share it, as each iteration is a listing of its own, or keep its query"
 
     _requests: Requests
     _options: ListingOptions[ItemT]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from os import PathLike
 from ssl import SSLContext
-from typing import TYPE_CHECKING, Any, NoReturn, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import attrs
@@ -37,6 +37,7 @@ from twelvetasks.values.checks import check_flag, refuse
 from twelvetasks.values.errors import SessionClosedError
 from twelvetasks.values.models import Task
 from twelvetasks.values.tasks import StatusFilter, TaskQuery
+from twelvetasks.values.uncopied import Uncopied
 
 if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
     from twelvetasks.tasks.polling import Polling
@@ -49,7 +50,7 @@ if TYPE_CHECKING:  # imported by the methods that need them, so that others do n
 __all__ = ["API_KEY_VARIABLE", "DEFAULT_BASE_URL", "TaskSession"]
 
 
-class TaskSession(Lists):
+class TaskSession(Lists, Uncopied):
     """A connection to one TwelveLabs account, for one event loop. Use it with ``async with``.
 
     Leaving the block, or `aclose`, ends all listings, watches and waits of the session::
@@ -96,6 +97,8 @@ class TaskSession(Lists):
     Raises AuthenticationError if there is no key, or if it has characters that no key has;
     InvalidArgumentError for any other argument that is out of range.
     """
+
+    _why_uncopied = "it holds a connection and the API key"
 
     def __init__(
         self,
@@ -181,9 +184,6 @@ class TaskSession(Lists):
             return "<TaskSession>"
         state = ", closed" if self.closed else ""
         return f"<TaskSession {self._base_url}, concurrency={self.concurrency}{state}>"
-
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        raise TypeError("a TaskSession cannot be pickled: it holds a connection and the API key")
 
     async def __aenter__(self) -> Self:
         if self.closed:

@@ -14,7 +14,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any, Literal, NoReturn, Self, SupportsIndex, get_args
+from typing import Any, Literal, Self, get_args
 
 import attrs
 import stamina
@@ -30,6 +30,7 @@ from twelvetasks.transport.pacer import GatePolicy
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError, TransportError
+from twelvetasks.values.uncopied import Uncopied
 
 __all__ = ["RedisGate"]
 
@@ -85,7 +86,7 @@ class _Inside:
         self.passage.report(report)
 
 
-class RedisGate:
+class RedisGate(Uncopied):
     """A gate for all processes and machines of one account, which share a limit through a Redis.
 
     Make one in each process, with the same `name`, `requests`, `per` and `burst`, and pass it to
@@ -112,6 +113,8 @@ class RedisGate:
 
     Raises InvalidArgumentError for an argument out of range.
     """
+
+    _why_uncopied = "make one in each process, and share it there"
 
     def __init__(
         self,
@@ -202,9 +205,6 @@ class RedisGate:
             f"<RedisGate {self.name!r}, {self.requests} requests in {self.per} s, "
             f"{self._address}{state}>"
         )
-
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        raise TypeError("a RedisGate cannot be pickled: make one in each process")
 
     async def __aenter__(self) -> Self:
         self._check_open()

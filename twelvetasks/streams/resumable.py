@@ -12,15 +12,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from twelvetasks.values.suggestions import refuse_synchronous_use
+from twelvetasks.values.uncopied import Uncopied
 
 __all__ = ["ResumableGenerator"]
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-class ResumableGenerator(AsyncGenerator[T_co, None]):
+class ResumableGenerator(AsyncGenerator[T_co, None], Uncopied):
     """The protocol of an async generator, and of a context manager that closes it."""
 
+    _why_uncopied = "it holds requests in flight, as an async generator does; make another"
     _running = False
     _over = False
     _closers = 0

@@ -21,6 +21,7 @@ from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.display import wait_text
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError
+from twelvetasks.values.uncopied import Uncopied
 
 __all__ = ["Gate", "Gatekeeper", "Passage"]
 
@@ -65,7 +66,7 @@ class _Waiter:
     patience: float
 
 
-class Gate:
+class Gate(Uncopied):
     """Paces the requests of one session, or of several in one event loop that share it.
 
     - `concurrency`: the most requests that may be in flight at once.
@@ -87,6 +88,8 @@ class Gate:
 
     Raises InvalidArgumentError, which names the parameter, for an argument out of range.
     """
+
+    _why_uncopied = "share it, as two gates exceed the rate; a RedisGate paces several processes"
 
     def __init__(
         self,

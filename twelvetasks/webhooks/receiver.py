@@ -19,6 +19,7 @@ from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.errors import Refusal
 from twelvetasks.values.events import Event
 from twelvetasks.values.secret import Secret
+from twelvetasks.values.uncopied import Uncopied
 from twelvetasks.webhooks.allowance import Allowance
 from twelvetasks.webhooks.deliveries import Deliveries
 from twelvetasks.webhooks.reading import read_event
@@ -44,7 +45,7 @@ class Listener(Protocol):
         ...
 
 
-class Receiver:
+class Receiver(Uncopied):
     """Takes the platform's webhooks: verifies them, and hands each event over once.
 
     - `secret`: the secret of the webhook, or several while it is being changed.
@@ -72,6 +73,8 @@ class Receiver:
 
     Raises InvalidArgumentError, which does not show the secret, for a bad argument.
     """
+
+    _why_uncopied = "share it, since a copy would hand over events again"
 
     def __init__(
         self,
