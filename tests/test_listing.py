@@ -464,5 +464,5 @@ async def test_what_has_no_time_cannot_be_listed_exactly_by_it() -> None:
         FakePlatform(tasks) as platform,
         TaskSession(platform.api_key, base_url=platform.base_url) as session,
     ):
-        with pytest.raises(ListingDriftError):
+        with pytest.raises(ListingDriftError, match=r"have no updated_at.*without exact=True"):
             await session.tasks(sort_by="updated_at", exact=True, page_limit=20)

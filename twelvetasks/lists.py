@@ -150,7 +150,8 @@ class Lists:
         Raises InvalidArgumentError, which names the parameter, for a value that the endpoint does
         not accept. While it is iterated: AuthenticationError, RateLimitedError, ServerError,
         TransportError, ResponseError and other ApiErrors, each at its place in the order, after
-        every task before it; ListingDriftError if the account changes too fast.
+        every task before it; ListingDriftError if it cannot be proven that nothing is missing, as
+        where the account changes too fast.
         """
         query = TaskQuery(
             index_id=index_id,

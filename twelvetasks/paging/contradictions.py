@@ -6,6 +6,7 @@ from typing import Any
 
 from twelvetasks.paging.links import Link
 from twelvetasks.paging.page_checks import contradiction
+from twelvetasks.paging.patience import OTHER_CALLS
 from twelvetasks.paging.totals import Totals
 from twelvetasks.values.errors import ResponseError
 from twelvetasks.values.query import ListQuery
@@ -63,8 +64,15 @@ class Contradictions:
         unseen = 0 if relied_on_ties else UNSEEN * self._totals.answers
         if total - count <= self._totals.movement + unseen:
             return None
-        held = f"{count} different {self._query.resource.noun}"
+        noun, key = self._query.resource.noun, self._query.sort_key.name
+        advice = "The platform repeats itself; try again later"
+        if relied_on_ties:
+            advice = (
+                f"More {noun} have the same {key} than a page can hold, and the platform seems to "
+                f"order them differently in each answer: {OTHER_CALLS}"
+            )
         return ResponseError(
-            f"all pages together hold {held}, which total_results of {total} contradicts",
-            advice="The platform repeats itself; try again later",
+            f"all pages together hold {count} different {noun}, which total_results of {total} "
+            "contradicts",
+            advice=advice,
         )

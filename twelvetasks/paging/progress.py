@@ -22,6 +22,7 @@ from twelvetasks.paging.links import Edge, Link
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, Oddities
 from twelvetasks.paging.passes import Pass
+from twelvetasks.paging.patience import PATIENCE, given_up
 from twelvetasks.paging.planning import Planner
 from twelvetasks.paging.reads import Read
 from twelvetasks.paging.sealing import Sealing
@@ -29,16 +30,13 @@ from twelvetasks.paging.stamps import Stamps
 from twelvetasks.paging.totals import Totals
 from twelvetasks.paging.walk import Walk
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.errors import ListingDriftError, ResponseError, TwelveTasksError
+from twelvetasks.values.errors import ResponseError, TwelveTasksError
 from twelvetasks.values.models import Page
 from twelvetasks.values.report import Consistency, ListingReport
 
 __all__ = ["ListingProgress"]
 
 ItemT = TypeVar("ItemT")
-
-PATIENCE = 64
-"""Answers in a row that join nothing, or passes over what was updated, before giving up."""
 
 BARREN = 3
 """Pages in a row that bring nothing new to a walk before giving up."""
@@ -314,11 +312,12 @@ class ListingProgress(Generic[ItemT]):
         for link in self._chain.links:
             link.failed |= link.read is read
 
-    def _give_up(self) -> None:
-        self.stuck = ListingDriftError(
-            f"the account changes faster than its pages can be joined ({PATIENCE} reads in a row "
-            "brought nothing new)",
-            advice="All that was yielded is proven: continue with resume=error.checkpoint",
+    def _give_up(self, *, is_untimed: bool = False) -> None:
+        self.stuck = given_up(
+            self._query,
+            self._chain.edge,
+            "All that was yielded is proven: continue with resume=error.checkpoint",
+            is_untimed=is_untimed,
         )
 
     def take(self) -> Page[ItemT] | None:
@@ -443,7 +442,7 @@ class ListingProgress(Generic[ItemT]):
             self._check_count()
             self.finished = self.stuck is None
         elif self._pass.number == PATIENCE or self._pass.is_untimed:
-            self._give_up()
+            self._give_up(is_untimed=self._pass.is_untimed)
         else:
             self._pass = self._pass.next(is_barren=self._barren >= self._pass.taken)
             self._chain.edge = None

@@ -300,9 +300,12 @@ def is_transient(error: Exception) -> bool:
 
 
 class ListingDriftError(TwelveTasksError):
-    """The account changes faster than the listing can prove that nothing is missing.
+    """It cannot be proven that nothing is missing between two pages, however often they are read.
 
-    Everything yielded before is complete and in order; continue from `checkpoint`.
+    The account changes too fast; or dozens of items have the same sort key, and the platform orders
+    them differently in each answer; or items without a sort key begin an exact listing. The message
+    tells which, and what to do. Everything yielded before is complete and in order; a listing or
+    watch goes on from `checkpoint`.
     """
 
 

@@ -8,14 +8,9 @@ from typing import Any
 from twelvetasks.paging.chain import Chain
 from twelvetasks.paging.links import Link
 from twelvetasks.paging.page_checks import KeyedPage
+from twelvetasks.paging.patience import PATIENCE, given_up
 from twelvetasks.paging.reads import Read
-from twelvetasks.values.errors import (
-    ListingDriftError,
-)
 from twelvetasks.values.query import ListQuery
-
-PATIENCE = 64
-"""Reads in a row without progress after which a poll fails."""
 
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -74,11 +69,8 @@ class Poll:
             self._fruitless = 0
             self._collect(taken.page)
         if self._fruitless >= PATIENCE:
-            raise ListingDriftError(
-                f"the account changes faster than its pages can be joined ({PATIENCE} reads in a "
-                "row brought nothing new)",
-                advice="What was delivered is complete: continue with resume=error.checkpoint",
-            )
+            advice = "What was delivered is complete: continue with resume=error.checkpoint"
+            raise given_up(self._query, self._chain.edge, advice)
         if not self.is_over and not self._chain.links:
             self._chain.links.append(self._next_link(total))
 
