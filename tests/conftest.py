@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import stamina
+from coverage import Coverage
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import WorkStealingScheduling
@@ -50,6 +51,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     It times no example: a busy machine must fail no test.
     """
+    # Two measurements run in a worker of xdist by now: that of any subprocess, and one that
+    # pytest-cov takes for a controller's. They would measure what is marked `no_cover`, since each
+    # goes on when the one above it, which begins at the session's start, is paused.
+    while hasattr(config, "workerinput") and (measurement := Coverage.current()) is not None:
+        measurement.stop()
     config.pluginmanager.register(Plugin())
     if (loop := str(config.getoption("loop"))) != "plain":
         config.pluginmanager.register(Loops(loop))
