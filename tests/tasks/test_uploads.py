@@ -355,28 +355,41 @@ class OwnError(Exception):
     pass
 
 
+class OwnSignal(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("kind", [OwnError, OwnSignal])
 async def test_an_error_of_the_callers_own_bytes_is_raised_as_it_is(
-    platform: FakePlatform, session: TaskSession
+    platform: FakePlatform, session: TaskSession, kind: type[BaseException]
 ) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"v"
-        raise OwnError
+        raise kind
 
-    with pytest.raises(OwnError) as caught:
+    with pytest.raises(kind) as caught:
         await session.create(index_id=INDEX, video_file=broken())
     assert caught.value.__context__ is None
     assert platform.uploads == []
 
 
-async def test_an_error_of_the_callers_progress_is_raised_as_it_is(
-    platform: FakePlatform, session: TaskSession, video: Path
-) -> None:
-    def progress(sent: int, total: int | None) -> None:
-        raise OwnError
+RAISED = [OwnError, OwnSignal, KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit]
 
-    with pytest.raises(OwnError):
+
+@pytest.mark.parametrize("kind", RAISED)
+async def test_an_error_of_the_callers_progress_is_raised_as_it_is(
+    platform: FakePlatform, session: TaskSession, video: Path, kind: type[BaseException]
+) -> None:
+    error = kind("it ends")
+
+    def progress(sent: int, total: int | None) -> None:
+        raise error
+
+    with pytest.raises(kind) as caught:
         await session.create(index_id=INDEX, video_file=video, on_progress=progress)
+    assert caught.value is error
     assert platform.uploads == []
+    assert posts(platform) == 1
 
 
 async def test_no_traceback_of_a_fault_leads_to_the_key(

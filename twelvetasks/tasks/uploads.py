@@ -155,7 +155,7 @@ class Upload:
     stall_timeout: float
     """Seconds in which each piece of the video must be sent."""
     _video: _Video | None = attrs.field(alias="video")
-    fault: Exception | None = attrs.field(default=None, init=False)
+    fault: BaseException | None = attrs.field(default=None, init=False)
     """The error raised while the video's bytes were read and sent."""
     fault_traceback: TracebackType | None = attrs.field(default=None, init=False, repr=False)
     """Its traceback without aiohttp's frames, which hold the API key."""
@@ -197,7 +197,11 @@ class Upload:
         return form
 
     async def pieces(self, video: _Video) -> AsyncGenerator[bytes | memoryview, None]:
-        """Yield the video's bytes and count them; keep the error of reading or of `on_progress`."""
+        """Yield the video's bytes and count them; keep the error of reading or of `on_progress`.
+
+        Raises UploadError in place of what is no Exception, such as KeyboardInterrupt: aiohttp does
+        not pass that on.
+        """
         sent = 0
         try:
             async with aclosing(video.pieces()) as pieces:
@@ -206,12 +210,27 @@ class Upload:
                     if sent > (MAX_FILESIZE if video.size is None else video.size):
                         _refuse_size(video.size, sent)
                     yield piece
-                    if self.on_progress is not None:
-                        self.on_progress(sent, video.size)
+                    self._tell(sent, video.size)
             if not sent or (video.size is not None and sent < video.size):
                 _refuse_size(video.size, sent)
-        except Exception as error:
+        except BaseException as error:
+            if error is not self.fault and isinstance(
+                error, asyncio.CancelledError | GeneratorExit
+            ):
+                raise
             self.fault, self.fault_traceback = error, error.__traceback__
+            if isinstance(error, Exception):
+                raise
+            raise UploadError("the caller's code ended the upload") from error
+
+    def _tell(self, sent: int, size: int | None) -> None:
+        if self.on_progress is None:
+            return
+        try:
+            self.on_progress(sent, size)
+        except BaseException as error:
+            # Here a CancelledError is the caller's own, and does not cancel this task.
+            self.fault = error
             raise
 
 
