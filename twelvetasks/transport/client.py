@@ -54,8 +54,8 @@ class Client:
     """Makes attempts over connections, each within the limits of its options."""
 
     def __init__(self, *, keys: KeySource, connections: Connections) -> None:
-        self.connections = connections
         self._keys = keys
+        self.connections = connections
 
     async def ask(self, request: Request, options: Options, *, fresh: bool = False) -> Outcome:
         """Send a request once, and return the outcome.
