@@ -389,7 +389,8 @@ async def test_an_error_of_the_callers_progress_is_raised_as_it_is(
         await session.create(index_id=INDEX, video_file=video, on_progress=progress)
     assert caught.value is error
     assert platform.uploads == []
-    assert posts(platform) == 1
+    # The connection may be cut before the platform knows of the request.
+    assert posts(platform) <= 1
 
 
 async def test_no_traceback_of_a_fault_leads_to_the_key(
