@@ -134,7 +134,8 @@ async def test_asked_or_closed_in_another_loop_it_raises_and_goes_on_in_its_own(
                 hold.release()
             else:
                 await anext(generator)
-            for use in (generator.asend(None), generator.aclose(), session.aclose()):
+            others = (generator.__anext__(), generator.asend(None), generator.aclose())
+            for use in (*others, session.aclose()):
                 with pytest.raises(SessionClosedError, match="in another event loop"):
                     await asyncio.to_thread(run, use)
             assert await session.tasks().count() == 201

@@ -11,6 +11,7 @@ import weakref
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from threading import get_ident
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
@@ -266,13 +267,20 @@ class ItemStream(_Stream[ItemT]):
         self._items: deque[ItemT | None] = deque()
         """Those of the page taken last that have not been yielded; None in the place of others."""
         self._window.unread = self._items
+        self._thread = 0
 
     def _unread(self) -> int:
         return len(self._items) + self._rest
 
     def _at_hand(self) -> ItemT | None:
-        # Called for every item: each property and index costs a hundredth of a whole listing.
-        if self._items and self._failure is None and not self._requests.transport.closed:
+        # Called for every item: each property and index costs a hundredth of a whole listing, and
+        # to ask for the running loop a system call in Python 3.11. Other threads have other loops.
+        if (
+            self._items
+            and self._failure is None
+            and not self._requests.transport.closed
+            and get_ident() == self._thread
+        ):
             item = self._items[0]
             if item is not None and type(item) is not Malformed:
                 return self._items.popleft()
@@ -299,6 +307,7 @@ class ItemStream(_Stream[ItemT]):
             while not self._items:
                 if (page := await self._next_page()) is None:
                     return None
+                self._thread = get_ident()
                 self._items.extend(self._wanted_of(page.items))
                 self._window.left_out += self._rest
             item = self._items[0]
