@@ -150,7 +150,7 @@ class History:
         self._last: dict[str, State] = {}
         """What was delivered last of each task, since the last restart."""
         self.watcher = make(setting.plan(self._since, None))
-        self.stored = str(self.watcher.checkpoint)
+        self.stored = self.watcher.checkpoint
 
     # What happens
 
@@ -196,16 +196,16 @@ class History:
             self._note_change(change)
             if len(self.delivered) == most:
                 break
-        self.stored = str(self.watcher.checkpoint)
+        self.stored = self.watcher.checkpoint
 
     def restart(self) -> None:
         """Go on from what is stored, after some time."""
-        self.watcher = self._make(self.setting.plan(self._since, self.stored))
+        self.watcher = self._make(self.setting.plan(self._since, str(self.stored)))
         self._polled, self._counted = None, False
         self._known, self._last = set(), {}
         # What was seen and not delivered may change before it is seen again.
         self._due &= {state_of(change.after) for change in self.delivered if change.after}
-        if Checkpoint.parse(self.stored).key is None:
+        if self.stored.key is None:
             self._begun = False
         for _ in range(self.random.choice((0, 1, 10, 80)) if self.setting.rate else 0):
             self.random.choice(CHANGES)(self.account)
@@ -216,13 +216,14 @@ class History:
         if query.sort_by is SortBy.CREATED_AT:
             self._counted = True
             return
+        states = self.account.states
         if self._polled is None:
-            self._polled = self.account.states
+            self._polled = states
             if not self._begun:
-                self._present, self._arriving = self.account.states, set()
+                self._present, self._arriving = states, set()
         if not self._begun:
-            self._arriving |= self.account.states
-        self._polled &= self.account.states
+            self._arriving |= states
+        self._polled = self._polled & states
 
     def _note_poll(self) -> None:
         lasting, self._polled = self._polled or set(), None

@@ -21,7 +21,7 @@ EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 STATUSES = tuple(TaskStatus)
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class State:
     """One state of one task."""
 
@@ -41,14 +41,19 @@ class Item:
     born: int
     created: int
     state: State
+    _task: Task | None = attrs.field(default=None, init=False)
+    _task_of: State | None = attrs.field(default=None, init=False)
 
     def task(self) -> Task:
-        return Task(
-            id=self.state.id,
-            created_at=EPOCH + timedelta(seconds=self.created),
-            updated_at=self.state.key,
-            status=self.state.status,
-        )
+        if self._task is None or self._task_of is not self.state:
+            self._task_of = self.state
+            self._task = Task(
+                id=self.state.id,
+                created_at=EPOCH + timedelta(seconds=self.created),
+                updated_at=self.state.key,
+                status=self.state.status,
+            )
+        return self._task
 
 
 class Account:

@@ -270,8 +270,9 @@ class Watching:
         """Return the updates that are to be delivered, oldest first; remember the rest."""
         changes: dict[tuple[datetime, str], Any] = {}
         rest: list[tuple[datetime, Any]] = []
+        floor = self._floor
         for key, task in reversed(poll.tasks):
-            if not (self._is_change(key, task) or self._is_late(key, task)):
+            if not (self._is_change(key, task, floor) or self._is_late(key, task, floor)):
                 rest.append((key, task))
             elif poll.newest is not None and key <= poll.newest:
                 # Newer than the first read: left to the next poll.
@@ -287,15 +288,13 @@ class Watching:
             ((key, task) for (key, _), task in changes.items()), key=operator.itemgetter(0)
         )
 
-    def _is_change(self, key: datetime, task: Any) -> bool:
-        floor = self._floor
+    def _is_change(self, key: datetime, task: Any, floor: datetime | None) -> bool:
         if floor is None or self._updated_at(task) is None or key < floor:
             return False
         return not self._delivered.holds(self._id_of(task), key, self._status_of(task))
 
-    def _is_late(self, key: datetime, task: Any) -> bool:
+    def _is_late(self, key: datetime, task: Any, floor: datetime | None) -> bool:
         """Whether a task older than what polls read should have been shown by one, and was not."""
-        floor = self._floor
         return floor is not None and key < floor and self._is_news(task)
 
     # Which changes to deliver
@@ -349,7 +348,7 @@ class Watching:
     def _take_in(self, census: Census, tasks: list[Any]) -> None:
         for task in tasks:
             # A newer update is left to the next poll, in order.
-            if not self._is_change(self._updated_at(task) or BEFORE_ALL, task):
+            if not self._is_change(self._updated_at(task) or BEFORE_ALL, task, self._floor):
                 self._found(task)
         if census.is_over:
             self._lookups.add(census.missing, is_missing=True)
@@ -387,7 +386,7 @@ class Watching:
             if lookup.is_missing:
                 self._deliver(self._plan.change(self._memory.forget(lookup.id), None))
         elif lookup.is_missing:
-            if not self._is_change(self._updated_at(item) or BEFORE_ALL, item):
+            if not self._is_change(self._updated_at(item) or BEFORE_ALL, item, self._floor):
                 self._found(item)
         elif self._plan.admits(item) and self._is_news(item):
             self._fetched[lookup.id] = item
