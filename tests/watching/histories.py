@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from random import Random
 from typing import Any, Protocol
@@ -145,6 +145,8 @@ class History:
         """What has lasted since the poll under way began."""
         self._counted = False
         self._due = set[State]()
+        self._shown = set[State]()
+        """Every state that was delivered."""
         self._known = set[str]()
         """The tasks that the watch can know of."""
         self._last: dict[str, State] = {}
@@ -204,7 +206,7 @@ class History:
         self._polled, self._counted = None, False
         self._known, self._last = set(), {}
         # What was seen and not delivered may change before it is seen again.
-        self._due &= {state_of(change.after) for change in self.delivered if change.after}
+        self._due &= self._shown
         if self.stored.key is None:
             self._begun = False
         for _ in range(self.random.choice((0, 1, 10, 80)) if self.setting.rate else 0):
@@ -247,7 +249,8 @@ class History:
         if last is not None and not self.setting.filtered:
             self.misjudged += change.before is None or state_of(change.before) != last
         if change.after is not None:
-            self._last[id] = state_of(change.after)
+            self._last[id] = after = state_of(change.after)
+            self._shown.add(after)
             self._known.add(id)
 
     def verdict(self) -> Verdict:
@@ -272,17 +275,11 @@ class History:
             + sum(state.updated < (self._since or 0) for state in states)
             + len(set(gone) & self.account.items.keys())
             + (0 if self.setting.deletions else len(gone))
-            + sum(not self._is_asked_for(change) for change in self.delivered),
+            + sum(not _is_asked_for(change, statuses) for change in self.delivered),
             misjudged=self.misjudged,
             unnoticed=len(self._known - self.account.items.keys() - set(gone))
             if self.setting.deletions and not self.setting.filtered
             else 0,
-        )
-
-    def _is_asked_for(self, change: TaskChange) -> bool:
-        statuses = self.setting.plan(None, None).query.status
-        return statuses is None or any(
-            task.status in statuses for task in (change.before, change.after) if task
         )
 
     def settle(self) -> Verdict:
@@ -297,6 +294,12 @@ class History:
             self.read_changes()
         assert self.watcher.polls >= quiet
         return self.verdict()
+
+
+def _is_asked_for(change: TaskChange, statuses: Sequence[str] | None) -> bool:
+    return statuses is None or any(
+        task.status in statuses for task in (change.before, change.after) if task
+    )
 
 
 def played(setting: Setting, seed: int, make: Make = Watching) -> Verdict:
