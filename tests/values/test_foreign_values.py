@@ -10,7 +10,9 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import aiohttp
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,6 +135,12 @@ def test_an_object_of_another_class_is_refused_when_the_session_is_made(
     with pytest.raises(InvalidArgumentError) as caught:
         TaskSession("key", **arguments)
     assert caught.value.parameter == name
+
+
+def test_a_mock_of_an_aiohttp_session_is_refused_when_the_session_is_made() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"must be an aiohttp\.ClientSession") as caught:
+        TaskSession("key", client_session=mock.MagicMock(spec=aiohttp.ClientSession))
+    assert caught.value.parameter == "client_session"
 
 
 async def test_numbers_of_pages_and_of_tasks_are_sent_by_their_content() -> None:

@@ -41,7 +41,13 @@ def checked_gate(gate: Any, concurrency: int) -> Gatekeeper:
 
 def checked_client_session(given: Any) -> aiohttp.ClientSession | None:
     """Return the aiohttp session given."""
-    if given is not None and not isinstance(given, aiohttp.ClientSession):
+    if given is None:
+        return None
+    # A mock takes itself for one, and has no connector.
+    connector = getattr(given, "connector", None)
+    if not isinstance(given, aiohttp.ClientSession) or not (
+        connector is None or isinstance(connector, aiohttp.BaseConnector)
+    ):
         refuse("client_session", given, "must be an aiohttp.ClientSession, or of a subclass")
     return given
 
