@@ -16,6 +16,7 @@ import trio
 
 from tests.streams.test_interruption import until_only
 from twelvetasks import ApiError, Polling, RetryPolicy, SessionClosedError, Task, TaskSession
+from twelvetasks.fleet import RedisGate
 from twelvetasks.streams.requests import Requests
 from twelvetasks.testing import FakePlatform
 
@@ -185,6 +186,9 @@ async def test_a_client_session_of_another_loop_is_refused_at_the_first_request(
         lambda session: session.task("a"),
         lambda session: session.wait("a"),
         lambda session: session.create(index_id="i", video_url="https://example.com/v.mp4"),
+        lambda session: session.create(index_id="i", video_file=__file__),
+        lambda session: session.gate.passage().__aenter__(),
+        lambda _: RedisGate("redis://127.0.0.1:1", "a", requests=5).passage().__aenter__(),
         lambda session: anext(session.watch()),
         lambda session: session.__aenter__(),
     ],

@@ -9,6 +9,7 @@ import threading
 
 import aiohttp
 import pytest
+import trio
 
 from tests.testing.asking import ask
 from twelvetasks.testing import FakePlatform
@@ -121,6 +122,14 @@ def test_an_error_in_the_block_stops_the_thread() -> None:
     with pytest.raises(ZeroDivisionError), platform.run_in_thread():
         _ = 1 / 0
     assert platform_threads() == []
+
+
+def test_under_trio_it_says_to_run_it_in_a_thread() -> None:
+    platform = FakePlatform()
+    with pytest.raises(RuntimeError, match="run_in_thread"):
+        trio.run(platform.start)
+    with platform.run_in_thread():
+        assert platform.base_url.port
 
 
 async def test_only_the_loop_that_started_it_may_stop_it() -> None:

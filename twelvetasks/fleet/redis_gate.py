@@ -25,6 +25,7 @@ from throttled.exceptions import BaseThrottledError
 
 from twelvetasks.fleet.clients import NO_CLUSTERS, Store, address_of, hidden, opened
 from twelvetasks.transport.gate import Gate, Passage
+from twelvetasks.transport.home_loop import needed_loop
 from twelvetasks.transport.known_rate import default_burst, steady_requests
 from twelvetasks.transport.pacer import GatePolicy
 from twelvetasks.transport.ratelimits import RateReport
@@ -356,7 +357,7 @@ class RedisGate(Uncopied):
             raise SessionClosedError(
                 "the gate is closed", advice="Keep it open for as long as its sessions"
             )
-        loop = asyncio.get_running_loop()
+        loop = needed_loop()
         if self._loop not in (None, loop):
             raise SessionClosedError(
                 "the gate was opened in another event loop",

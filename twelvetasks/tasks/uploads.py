@@ -25,6 +25,7 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from twelvetasks.transport.address import shown_address
+from twelvetasks.transport.home_loop import needed_loop
 from twelvetasks.values.checks import check_flag, content, refuse, whole_number
 from twelvetasks.values.errors import UploadError
 
@@ -316,6 +317,7 @@ async def _checked_video(video_file: object, filename: object, size: object) -> 
         if size is not None:
             refuse("size", size, "must be left out: the size of a file is known")
         path = Path(content(os.fsdecode(video_file)))
+        needed_loop()  # asyncio's own error would not say what to do.
         found = await asyncio.to_thread(_checked_size_of, path)
         name = _checked_filename(path.name if filename is None else filename)
         return _OnDisk(path=path, filename=name, size=found)

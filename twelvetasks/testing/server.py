@@ -48,9 +48,15 @@ class Server:
         return URL.build(scheme="http", host=self._host, port=self._running.port)
 
     async def start(self) -> None:
-        """Serve in the running event loop; raises `RuntimeError` if it serves already."""
+        """Serve in the running event loop; raises `RuntimeError` without one, or if it serves."""
         if self._running is not None:
             raise RuntimeError("the platform is running already")
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "no asyncio event loop is running here: use `with platform.run_in_thread()`"
+            ) from None
         application = web.Application()
         application.router.add_route("*", r"/{path:[\s\S]*}", self._handler)
         runner = web.AppRunner(
@@ -65,14 +71,14 @@ class Server:
         if server is None:  # pragma: no cover
             raise RuntimeError("aiohttp did not set up a server")
         try:
-            listener = await asyncio.get_running_loop().create_server(
+            listener = await loop.create_server(
                 lambda: self.connections.watched(server()), self._host, self._port
             )
         except OSError:
             await runner.cleanup()
             raise
         self._running = _Running(
-            loop=asyncio.get_running_loop(),
+            loop=loop,
             listener=listener,
             runner=runner,
             server=server,

@@ -15,6 +15,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import attrs
 
+from twelvetasks.transport.home_loop import needed_loop
 from twelvetasks.transport.known_rate import KnownRate
 from twelvetasks.transport.pacer import GatePolicy, Line, Pacer, Place
 from twelvetasks.transport.ratelimits import RateReport
@@ -218,7 +219,7 @@ class Gate(Uncopied):
                     waiter.future.set_result(_too_long(left, guessed=self._pacer.guessed))
 
     def _use_running_loop(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = needed_loop()
         if self._loop is loop:
             return
         if self._loop is not None and self._loop.is_closed():

@@ -9,7 +9,7 @@ import asyncio
 
 from twelvetasks.values.errors import SessionClosedError
 
-__all__ = ["HomeLoop", "running_loop"]
+__all__ = ["HomeLoop", "needed_loop", "running_loop"]
 
 
 class HomeLoop:
@@ -28,14 +28,7 @@ class HomeLoop:
 
         Raises SessionClosedError in another loop, and where no asyncio loop is running.
         """
-        loop = running_loop()
-        if loop is None:
-            raise SessionClosedError(
-                "no asyncio event loop is running here",
-                advice="twelvetasks needs asyncio: use asyncio.run(), or anyio.run() with the "
-                "backend asyncio; it does not run under trio",
-                page=page,
-            )
+        loop = needed_loop(page=page)
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:
@@ -50,6 +43,19 @@ class HomeLoop:
         """Check like `enter`, but allow a session that was never used, or whose loop is closed."""
         if self._loop is not None and not self.is_over:
             self.enter()
+
+
+def needed_loop(*, page: int | None = None) -> asyncio.AbstractEventLoop:
+    """Return the running asyncio loop; raise SessionClosedError if there is none."""
+    loop = running_loop()
+    if loop is None:
+        raise SessionClosedError(
+            "no asyncio event loop is running here",
+            advice="twelvetasks needs asyncio: use asyncio.run(), or anyio.run() with the "
+            "backend asyncio; it does not run under trio",
+            page=page,
+        )
+    return loop
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
