@@ -19,6 +19,7 @@ from typing import Any
 import attrs
 import pytest
 import stamina
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis, RedisCluster
@@ -623,8 +624,28 @@ class TestLifetime:
     async def test_it_belongs_to_one_event_loop(self, fleet: Fleet) -> None:
         gate = fleet()
         await one_request(gate)
+        for use in (one_request(gate), gate.aclose()):
+            with pytest.raises(SessionClosedError, match="another event loop"):
+                await asyncio.to_thread(asyncio.run, use)
+        await one_request(gate)
+
+    def test_one_whose_loop_is_closed_can_be_closed(self, server: Server) -> None:
+        gate = RedisGate(server.url, "acme", requests=60)
+
+        async def use() -> None:
+            await one_request(gate)
+            await gate._client.aclose()  # Then no connection is left open in a closed loop.
+
+        asyncio.run(use())
         with pytest.raises(SessionClosedError, match="another event loop"):
-            await asyncio.to_thread(asyncio.run, one_request(gate))
+            asyncio.run(one_request(gate))
+        asyncio.run(gate.aclose())
+        assert gate.closed
+
+    def test_one_that_was_never_used_can_be_closed_under_trio(self) -> None:
+        gate = RedisGate("redis://127.0.0.1:1", "acme", requests=60)
+        trio.run(gate.aclose)
+        assert gate.closed
 
     def test_it_is_a_gatekeeper_that_cannot_be_pickled(self, server: Server) -> None:
         gate = RedisGate(server.url, "acme", requests=1)

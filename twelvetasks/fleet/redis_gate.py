@@ -25,7 +25,7 @@ from throttled.exceptions import BaseThrottledError
 
 from twelvetasks.fleet.clients import NO_CLUSTERS, Store, address_of, hidden, opened
 from twelvetasks.transport.gate import Gate, Passage
-from twelvetasks.transport.home_loop import needed_loop
+from twelvetasks.transport.home_loop import HomeLoop, running_loop
 from twelvetasks.transport.known_rate import default_burst, steady_requests
 from twelvetasks.transport.pacer import GatePolicy
 from twelvetasks.transport.ratelimits import RateReport
@@ -170,7 +170,7 @@ class RedisGate(Uncopied):
         self._untold = False
         self._out = False
         self._ask_at = -math.inf
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._home = HomeLoop("gate", "RedisGate")
         self._closing = asyncio.Event()
 
     @property
@@ -215,9 +215,14 @@ class RedisGate(Uncopied):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Refuse every further request, and close the connection to Redis if the gate opened it."""
+        """Refuse every further request, and close the connection to Redis if the gate opened it.
+
+        Raises SessionClosedError in another event loop than the gate's, unless that is closed.
+        """
+        self._home.enter_to_close()
         self._closing.set()
-        if self._owns_client:
+        # Connections end with their loop; without asyncio none was ever opened.
+        if self._owns_client and running_loop() is not None and not self._home.is_over:
             await self._client.aclose()
 
     def pause_left(self) -> float:
@@ -357,13 +362,7 @@ class RedisGate(Uncopied):
             raise SessionClosedError(
                 "the gate is closed", advice="Keep it open for as long as its sessions"
             )
-        loop = needed_loop()
-        if self._loop not in (None, loop):
-            raise SessionClosedError(
-                "the gate was opened in another event loop",
-                advice="Make a RedisGate in each event loop, such as in each asyncio.run()",
-            )
-        self._loop = loop
+        self._home.enter()
 
 
 def _kind(error: BaseException) -> str:

@@ -44,7 +44,7 @@ class Transport:
         self.uploads: UploadsLane = (
             UploadsLane(gate, options.concurrency) if parent is None else parent.uploads
         )
-        self.home: HomeLoop = HomeLoop() if parent is None else parent.home
+        self.home: HomeLoop = HomeLoop("session", "TaskSession") if parent is None else parent.home
         self._scopes: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self._idle.set()

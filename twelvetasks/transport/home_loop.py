@@ -1,4 +1,4 @@
-"""The one event loop that a session's connections, events and tasks belong to.
+"""The one event loop that the connections, events and tasks of a session or a gate belong to.
 
 asyncio itself notices a use from another loop late, or hangs; so every entry checks here first.
 """
@@ -13,14 +13,16 @@ __all__ = ["HomeLoop", "needed_loop", "running_loop"]
 
 
 class HomeLoop:
-    """The event loop in which a session was first used."""
+    """The event loop in which a session or gate, of the class named, was first used."""
 
-    def __init__(self) -> None:
+    def __init__(self, noun: str, owner: str) -> None:
+        self._noun = noun
+        self._owner = owner
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_over(self) -> bool:
-        """Whether the loop is closed, so that nothing of the session can run any more."""
+        """Whether the loop is closed, so that nothing of its owner can run any more."""
         return self._loop is not None and self._loop.is_closed()
 
     def enter(self, *, page: int | None = None) -> None:
@@ -33,14 +35,14 @@ class HomeLoop:
             self._loop = loop
         elif self._loop is not loop:
             raise SessionClosedError(
-                "the session was opened in another event loop",
-                advice="Make a TaskSession in each event loop, such as in each asyncio.run(); to "
-                "use this one, call asyncio.run_coroutine_threadsafe with its loop",
+                f"the {self._noun} was opened in another event loop",
+                advice=f"Make a {self._owner} in each event loop, such as in each asyncio.run(); "
+                "to use this one, call asyncio.run_coroutine_threadsafe with its loop",
                 page=page,
             )
 
     def enter_to_close(self) -> None:
-        """Check like `enter`, but allow a session that was never used, or whose loop is closed."""
+        """Check like `enter`, but allow that it was never used, or that the loop is closed."""
         if self._loop is not None and not self.is_over:
             self.enter()
 
