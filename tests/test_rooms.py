@@ -88,7 +88,7 @@ class Way:
         if "Transport.send" in chain and len(chain) >= len(self.chain):
             self.chain = chain
         calls = event == "call"
-        if any(map(_has_bytes, frame.f_locals.values() if calls else [returned])):
+        if any(map(_has_bytes, _arguments(frame) if calls else [returned])):
             caller = _file(frame.f_back)
             for file in (caller, here) if calls else (here, caller):
                 if file is not None and self.files[-1:] != [file]:
@@ -108,6 +108,11 @@ def _pending(frame: FrameType | None) -> Iterator[str]:
         if frame.f_code.co_flags & inspect.CO_COROUTINE:
             yield frame.f_code.co_qualname
         frame = frame.f_back
+
+
+def _arguments(frame: FrameType) -> list[Any]:
+    """Return what a call was given; what a function has enclosed, its caller does not have."""
+    return [frame.f_locals[name] for name in frame.f_code.co_varnames if name in frame.f_locals]
 
 
 def _has_bytes(value: Any) -> bool:

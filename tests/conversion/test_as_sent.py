@@ -21,7 +21,7 @@ from twelvetasks.cli.kinds import KINDS, query_of
 from twelvetasks.cli.output.columns import columns_of, subset, texts_of
 from twelvetasks.conversion.as_sent import as_sent, json_lines
 from twelvetasks.conversion.convert import converters
-from twelvetasks.conversion.fast_hooks import field_types, is_model, without_none
+from twelvetasks.conversion.model_types import field_types, is_model, without_none
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.query import ListQuery

@@ -34,7 +34,7 @@ from twelvetasks import (
 )
 from twelvetasks.conversion.convert import read_json
 from twelvetasks.paging.options import ListingOptions
-from twelvetasks.paging.page_checks import check_page
+from twelvetasks.paging.page_checks import KeyedPage, check_page
 from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
 from twelvetasks.testing import FakePlatform
@@ -217,7 +217,7 @@ def listed(query: TaskQuery, bodies: list[bytes], *, exact: bool) -> list[Task]:
         assert read is not None
         body = next(answers, None)
         page = read_json(encoded(answer_to(read)) if body is None else body, TaskPage)
-        paging.receive(read, check_page(page, query, read))
+        paging.receive(read, check_page(KeyedPage.of(page, query), query, read))
     raise AssertionError("the listing has no end")
 
 
@@ -254,7 +254,7 @@ def test_a_page_that_is_trusted_is_of_the_size_and_in_the_order_that_were_asked_
     read = Read(number, LIMIT)
     try:
         page = read_json(encoded(data.draw(mutated_pages())), TaskPage)
-        oddities = check_page(page, query, read).oddities
+        oddities = check_page(KeyedPage.of(page, query), query, read).oddities
     except TwelveTasksError:
         return
     assert len(page.tasks) <= LIMIT

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from tests import public
 from twelvetasks import Page, SystemMetadata, Task, TaskPage, TaskStatus
 from twelvetasks.conversion.convert import structure
-from twelvetasks.conversion.fast_hooks import is_model
+from twelvetasks.conversion.model_types import is_model
 from twelvetasks.testing import FakePlatform
 from twelvetasks.values.fields import Model
 

@@ -27,7 +27,8 @@ from twelvetasks import (
     TaskSession,
 )
 from twelvetasks.conversion.convert import read_json
-from twelvetasks.conversion.fast_hooks import AsRow, field_types, without_none
+from twelvetasks.conversion.fast_hooks import AsRow
+from twelvetasks.conversion.model_types import field_types, without_none
 from twelvetasks.frames import SCHEMA, batch_of, schema_of
 from twelvetasks.testing import FakePlatform
 from twelvetasks.values.fields import AnyData

@@ -34,10 +34,10 @@ class AsRows(Account):
 
     def read(self, read: Read) -> KeyedPage[Any]:
         query = of_rows(self.query_of(read))
-        body = to_json(super().read(read).page).encode()
+        body = to_json(super().read(read).whole()).encode()
         page = converters().read_page(body, query.resource.page, page=read.page)
         assert all(isinstance(item, msgspec.Struct) for item in page.items)
-        return check_page(page, query, read)
+        return check_page(KeyedPage.of(page, query), query, read)
 
 
 def opened(random: Random, count: int, setting: Setting) -> Account:

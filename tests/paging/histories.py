@@ -263,15 +263,15 @@ def with_interruptions(account: Account, random: Random, setting: Setting) -> Ou
 def naively(account: Account, random: Random, setting: Setting) -> Outcome:
     """List as people write it: page 1, then all others at once, put together in page order."""
     first = account.read(Read(1, 50))
-    answers = {1: first.page.items}
+    answers = {1: first.whole().items}
     let_it_change(account, random, setting)
-    waiting = list(range(2, (first.page.page_info.total_page or 0) + 1))
+    waiting = list(range(2, (first.page_info.total_page or 0) + 1))
     under_way: list[int] = []
     while waiting or under_way:
         while waiting and len(under_way) < setting.concurrency:
             under_way.append(waiting.pop(0))
         page = under_way.pop(random.randrange(len(under_way)))
-        answers[page] = account.read(Read(page, 50)).page.items
+        answers[page] = account.read(Read(page, 50)).whole().items
         let_it_change(account, random, setting)
     seen: dict[str, Any] = {}
     for page in sorted(answers):

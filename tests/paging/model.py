@@ -233,7 +233,7 @@ class Account:
                 total_results=total,
             ),
         )
-        return check_page(page, query, read)
+        return check_page(KeyedPage.of(page, query), query, read)
 
     def query_of(self, read: Read) -> ListQuery[Any]:
         """Give what a read asks: a page of the listing, or a stamp of it."""

@@ -35,8 +35,9 @@ def honestly(account: Account, read: Read) -> KeyedPage[Any]:
 
 def without_sorting(account: Account, read: Read) -> KeyedPage[Any]:
     """Answer a stamp with the listing's own first page."""
-    page = account.read(attrs.evolve(read, stamp=False)).page
-    return examine_page(page, account.query_of(read), read)
+    page = account.read(attrs.evolve(read, stamp=False)).whole()
+    query = account.query_of(read)
+    return examine_page(KeyedPage.of(page, query), query, read)
 
 
 def with_another_stamp_each_time(account: Account, read: Read) -> KeyedPage[Any]:
@@ -51,22 +52,24 @@ def with_another_total_each_time(account: Account, read: Read) -> KeyedPage[Any]
     page = account.read(read)
     if not read.stamp:
         return page
-    info = attrs.evolve(page.page.page_info, total_results=page.total + account.tick() % 7)
-    return attrs.evolve(page, page=attrs.evolve(page.page, page_info=info))
+    info = attrs.evolve(page.page_info, total_results=page.total + account.tick() % 7)
+    return attrs.evolve(page, page_info=info)
 
 
 def without_times_in_stamps(account: Account, read: Read) -> KeyedPage[Any]:
-    page = account.read(read).page
+    page = account.read(read).whole()
+    query = account.query_of(read)
     if not read.stamp:
-        return examine_page(page, account.query_of(read), read)
+        return examine_page(KeyedPage.of(page, query), query, read)
     data = tuple(attrs.evolve(task, created_at=None, updated_at=None) for task in page.items)
-    return examine_page(attrs.evolve(page, data=data), account.query_of(read), read)
+    return examine_page(KeyedPage.of(attrs.evolve(page, data=data), query), query, read)
 
 
 def without_times(account: Account, read: Read) -> KeyedPage[Any]:
-    page = account.read(attrs.evolve(read, stamp=False)).page
+    page = account.read(attrs.evolve(read, stamp=False)).whole()
     data = tuple(attrs.evolve(task, created_at=None, updated_at=None) for task in page.items)
-    return examine_page(attrs.evolve(page, data=data), account.query_of(read), read)
+    query = account.query_of(read)
+    return examine_page(KeyedPage.of(attrs.evolve(page, data=data), query), query, read)
 
 
 def without_stamps(account: Account, read: Read) -> KeyedPage[Any] | None:

@@ -67,7 +67,7 @@ class WorldAccount(Account):
                 total_results=total,
             ),
         )
-        return check_page(page, query, read)
+        return check_page(KeyedPage.of(page, query), query, read)
 
     @property
     def _kind(self) -> object:

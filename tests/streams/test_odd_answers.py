@@ -19,7 +19,7 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twelvetasks import Consistency, ResponseError, TaskListing, TaskSession, to_dict
+from twelvetasks import Consistency, ResponseError, TaskListing, TaskSession, TaskStream, to_dict
 from twelvetasks.testing import FakePlatform
 
 Body = dict[str, Any]
@@ -51,7 +51,8 @@ def serve(platform: FakePlatform, tasks: list[Any], change: Change) -> None:
             },
         }
         change(body)
-        return web.Response(text=json.dumps(body), headers={"X-Request-Id": "r-7"})
+        text = json.dumps(body).replace('"no number"', "1e999")
+        return web.Response(text=text, headers={"X-Request-Id": "r-7"})
 
     platform.respond(answer)
 
@@ -65,7 +66,7 @@ async def by_the_sdk(platform: FakePlatform, page_limit: int = 50) -> list[str |
         await client._client_wrapper.httpx_client.httpx_client.aclose()
 
 
-async def collect(listing: TaskListing, ids: list[str]) -> None:
+async def collect(listing: TaskListing | TaskStream, ids: list[str]) -> None:
     """Add the ids of the tasks as they come, for they may end with an error."""
     async for task in listing:
         ids.append(task.id)  # noqa: PERF401
@@ -244,6 +245,27 @@ async def test_a_malformed_task_is_an_error_at_its_place(
         resume=caught.value.checkpoint, on_malformed="skip", page_limit=10, exact=exact
     )
     del tasks[37]
+    assert seen + [task.id for task in rest] == [task["_id"] for task in tasks]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("max_items", [None, 40])
+async def test_a_page_that_is_found_unreadable_when_its_tasks_are_wanted_is_an_error_at_its_place(
+    platform: FakePlatform, session: TaskSession, max_items: int | None, exact: bool
+) -> None:
+    tasks: list[Any] = account(120)
+    tasks[37] |= {"note": "no number"}
+    serve(platform, tasks, nothing)
+    seen: list[str] = []
+    async with session.tasks(page_limit=10, exact=exact, max_items=max_items) as stream:
+        with pytest.raises(ResponseError, match="not JSON") as caught:
+            await collect(stream, seen)
+        assert not stream.exhausted
+    assert caught.value.request_id == "r-7"
+    assert caught.value.checkpoint is not None
+    del tasks[37]["note"]
+    rest = await session.tasks(resume=caught.value.checkpoint, page_limit=10, exact=exact)
+    assert 0 < len(seen) <= 37
     assert seen + [task.id for task in rest] == [task["_id"] for task in tasks]
 
 

@@ -24,14 +24,8 @@ from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from twelvetasks.conversion.decoding import decode_json
-from twelvetasks.conversion.fast_hooks import (
-    FastHooks,
-    Hook,
-    field_types,
-    is_model,
-    status_of,
-    without_none,
-)
+from twelvetasks.conversion.fast_hooks import FastHooks, Hook
+from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
 from twelvetasks.values.errors import REPORT_IT, Known, ResponseError
 from twelvetasks.values.fields import AnyData, Count, json_names, loose_names, older_names
 from twelvetasks.values.malformed import Malformed

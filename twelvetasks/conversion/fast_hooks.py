@@ -25,12 +25,13 @@ import itertools
 import types
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import attrs
 import msgspec
 
+from twelvetasks.conversion.glance import Glance, glance_decoder
+from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
 from twelvetasks.conversion.row_checks import RowChecks
 from twelvetasks.values.fields import (
     NO_EXTRA,
@@ -42,6 +43,8 @@ from twelvetasks.values.fields import (
     older_names,
     repeated_fields,
 )
+from twelvetasks.values.models import PageInfo
+from twelvetasks.values.query import ListQuery
 from twelvetasks.values.timestamps import parse_timestamp
 
 __all__ = [
@@ -49,10 +52,6 @@ __all__ = [
     "AsSent",
     "FastHooks",
     "Hook",
-    "field_types",
-    "is_model",
-    "status_of",
-    "without_none",
 ]
 
 Hook = Callable[[Any, Any], Any]
@@ -72,6 +71,9 @@ LARGEST = 2**63 - 1
 
 MOST_SHARED = 1000
 """Values that are remembered to be shared: an account has few indexes, and videos few sizes."""
+
+MOST_GLANCED = 2**18
+"""Bytes of a body that is read at a glance: a page of 50 tasks has some 15,000."""
 
 # `fromisoformat` takes more than RFC 3339. Of what has 24 characters with T, dot and Z in their
 # places it takes two things more: week dates, which have no "-" there, and the hour 24.
@@ -162,6 +164,7 @@ class FastHooks:
         self._any_data = any_data
         self._functions: dict[Any, _Functions] = {}
         self._decoders: dict[Any, Callable[[bytes], Any]] = {}
+        self._glances: dict[Any, Callable[[bytes], Any] | None] = {}
         self._shared: dict[Any, Any] = {}
         """Values that many items have, such as the id of an index, so that they share one."""
 
@@ -172,6 +175,21 @@ class FastHooks:
                 raise ValueError("only models have rows")
             self._decoders[model] = msgspec.json.Decoder(self._of(model).row).decode
         return self._decoders[model](body)
+
+    def glance(self, body: bytes, query: ListQuery[Any]) -> Glance | None:
+        """Return what a page's body tells at a glance; None if the page is to be read whole."""
+        page: Any = query.resource.page
+        if page not in self._glances:
+            self._glances[page] = glance_decoder(page, self._of(PageInfo).row)
+        decode = self._glances[page]
+        if decode is None or len(body) > MOST_GLANCED:
+            return None
+        try:
+            glanced = decode(body)
+            page_info = self._of(PageInfo).from_row(glanced.page_info)
+            return Glance.of(glanced.data, page_info, query)
+        except Exception:  # noqa: BLE001 - a resource's own functions may expect more of an item
+            return None
 
     def hook(self, model: Any) -> Hook:
         """Return the fast hook of a model."""
@@ -333,41 +351,6 @@ class FastHooks:
         )
 
 
-def is_model(kind: Any) -> bool:
-    """Whether a type is an attrs class that keeps what its objects were, such as `Task`."""
-    class_ = get_origin(kind) or kind
-    return attrs.has(class_) and hasattr(attrs.fields(class_), "_spelling")
-
-
-def status_of(kind: Any) -> type[StrEnum] | None:
-    """Return the enum of a field that holds one of its members or, if it knows none, a string."""
-    members = [member for member in get_args(kind) if member not in (str, types.NoneType)]
-    is_union = get_origin(kind) in (types.UnionType, Union)
-    if not is_union or len(members) != 1 or str not in get_args(kind):
-        return None
-    only: Any = members[0]
-    return only if isinstance(only, type) and issubclass(only, StrEnum) else None
-
-
-def field_types(model: Any) -> dict[str, Any]:
-    """Map each field of a model that is in the JSON to its type, without type variables."""
-    class_ = get_origin(model) or model
-    attrs.resolve_types(class_, include_extras=True)
-    names = json_names(class_)
-    variables: tuple[TypeVar, ...] = getattr(class_, "__parameters__", ())
-    given = dict(zip(variables, get_args(model), strict=False))
-    return {
-        field.name: _filled(field.type, given)
-        for field in attrs.fields(class_)
-        if field.name in names
-    }
-
-
-def _filled(type_: Any, given: Mapping[TypeVar, Any]) -> Any:
-    parameters = getattr(type_, "__parameters__", ())
-    return type_[tuple(given.get(one, Any) for one in parameters)] if parameters else type_
-
-
 def _setting(field: str, check: str, read: str, *, optional: bool) -> Iterator[str]:
     """Write how a value is checked, read and set."""
     refuse = [f"if {check}: return general(sent, model)"] if check else []
@@ -432,11 +415,3 @@ def _draft_of(model: type[Any]) -> type[Any]:
         "__delattr__": object.__delattr__,
     }
     return type(f"{model.__name__}Draft", (model,), own)
-
-
-def without_none(kind: Any) -> tuple[Any, bool]:
-    """Split a field's type into what it is if it is not None, and whether it may be None."""
-    members = get_args(kind) if get_origin(kind) in (types.UnionType, Union) else ()
-    if types.NoneType not in members:
-        return kind, False
-    return Union[tuple(one for one in members if one is not types.NoneType)], True  # noqa: UP007

@@ -14,7 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from twelvetasks.conversion.convert import structure, to_dict
-from twelvetasks.conversion.fast_hooks import field_types
+from twelvetasks.conversion.model_types import field_types
 from twelvetasks.values.errors import ResponseError
 from twelvetasks.values.fields import json_names
 

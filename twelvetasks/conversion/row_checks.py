@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["RowChecks", "check_times"]
+__all__ = ["RowChecks", "read_times"]
 
 _FRACTIONS = ("", *("." + "0" * digits for digits in range(1, 7)))
 _IN_UTC = frozenset(f"0000-00-00T00:00:00{fraction}Z".encode() for fraction in _FRACTIONS)
@@ -49,7 +49,7 @@ class RowChecks:
         for name in self.times:
             texts += [text for text in map(attrgetter(name), rows) if text is not None]
         if texts:
-            check_times(texts)
+            read_times(texts)
         for name in self.data:
             values = list(map(attrgetter(name), rows))
             if not _HOLDERS.isdisjoint(map(type, values)):
@@ -69,8 +69,8 @@ class RowChecks:
         return tuple(rows)
 
 
-def check_times(texts: list[str]) -> None:
-    """Check that each is an RFC 3339 date-time that Python, Arrow and the models read alike.
+def read_times(texts: list[str]) -> list[datetime]:
+    """Read RFC 3339 date-times, each of which Python, Arrow and the models read alike.
 
     That is one with ``T``, at most six fraction digits, and ``Z`` or an offset; no leap second.
     """
@@ -80,4 +80,4 @@ def check_times(texts: list[str]) -> None:
     may_have_no_year = odd and (b"0001-" in written or b"9999-" in written)
     if odd - _WITH_OFFSET or may_have_no_year or b"T24" in written:
         raise ValueError("a time is not of the usual form")
-    list(map(datetime.fromisoformat, texts))
+    return list(map(datetime.fromisoformat, texts))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from twelvetasks.conversion.fast_hooks import AsRow, is_model
+from twelvetasks.conversion.fast_hooks import AsRow
+from twelvetasks.conversion.model_types import is_model
 from twelvetasks.conversion.row_queries import query_of_rows
 from twelvetasks.frames.extras import not_a_model, require
 from twelvetasks.paging.options import ListingOptions

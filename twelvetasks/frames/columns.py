@@ -22,7 +22,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from twelvetasks.conversion.fast_hooks import field_types, is_model, status_of, without_none
+from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
 from twelvetasks.frames.extras import not_a_model
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import ResponseError

@@ -40,11 +40,13 @@ class KeyedPage(Generic[ItemT]):
     The items themselves may be anything: the list's `Resource` reads their ids and keys.
     """
 
-    page: Page[ItemT]
+    page_info: PageInfo
     ids: list[str]
     """The ids of the items, in order."""
     keys: list[datetime]
     """The times that the items are sorted by, in order."""
+    whole: Callable[[], Page[ItemT]]
+    """Returns the page itself. Called when it is handed out, for it may have to be made first."""
     oddities: tuple[str, ...] = ()
     """What is not as the API's reference has it, but could be derived."""
     doubt: ResponseError | None = None
@@ -67,7 +69,7 @@ class KeyedPage(Generic[ItemT]):
             given = [key := key if own is None else own for own in given]
         if given and type(given[-1]) is str:
             given = list(map(datetime.fromisoformat, given))
-        return cls(page, list(map(id_of, items)), given)
+        return cls(page.page_info, list(map(id_of, items)), given, lambda: page)
 
     @classmethod
     def without_items(cls, read: Read, total: int) -> KeyedPage[ItemT]:
@@ -78,12 +80,17 @@ class KeyedPage(Generic[ItemT]):
             total_page=-(-total // read.page_limit),
             total_results=total,
         )
-        return cls(Page(page_info=page_info), [], [])
+        return cls.of_nothing(page_info)
+
+    @classmethod
+    def of_nothing(cls, page_info: PageInfo) -> KeyedPage[ItemT]:
+        """Make a page that holds no items."""
+        return cls(page_info, [], [], lambda: Page(page_info=page_info))
 
     @property
     def total(self) -> int:
         """How many items the platform says there are; 0 if it does not say."""
-        return self.page.page_info.total_results or 0
+        return self.page_info.total_results or 0
 
     @property
     def is_wide(self) -> bool:
@@ -91,8 +98,8 @@ class KeyedPage(Generic[ItemT]):
         return bool(self.keys) and abs(self.keys[0] - self.keys[-1]) > LATENESS
 
 
-def check_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedPage[ItemT]:
-    """Return the page with its keys.
+def check_page(page: KeyedPage[ItemT], query: ListQuery[Any], read: Read) -> KeyedPage[ItemT]:
+    """Return the page with what is odd about it.
 
     Raises ResponseError, with `json_path`, for a page that cannot be what was asked for.
     """
@@ -110,18 +117,17 @@ def check_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedP
     return keyed
 
 
-def examine_page(page: Page[ItemT], query: ListQuery[ItemT], read: Read) -> KeyedPage[ItemT]:
-    """Return the page with its keys, with what is odd about it, and with what makes it doubtful."""
-    keyed = KeyedPage.of(page, query)
-    found = _doubt(keyed, query, read)
+def examine_page(page: KeyedPage[ItemT], query: ListQuery[Any], read: Read) -> KeyedPage[ItemT]:
+    """Return the page with what is odd about it, and with what makes it doubtful."""
+    found = _doubt(page, query, read)
     doubt = None if found is None else _fault(read, *found)
-    oddities = tuple(_oddities(keyed, read))
-    return attrs.evolve(keyed, oddities=oddities, doubt=doubt) if oddities or doubt else keyed
+    oddities = tuple(_oddities(page, read))
+    return attrs.evolve(page, oddities=oddities, doubt=doubt) if oddities or doubt else page
 
 
 def _doubt(page: KeyedPage[Any], query: ListQuery[Any], read: Read) -> tuple[str, str] | None:
     """Return the place and the words of the first fault that makes a page prove nothing."""
-    info, noun = page.page.page_info, query.resource.noun
+    info, noun = page.page_info, query.resource.noun
     ids, keys = page.ids, page.keys
     if info.total_results is None:
         return "$.page_info.total_results", "it is missing, or no number"
@@ -139,7 +145,7 @@ def _doubt(page: KeyedPage[Any], query: ListQuery[Any], read: Read) -> tuple[str
 
 def _oddities(page: KeyedPage[Any], read: Read) -> Iterator[str]:
     """Say what is missing or wrong in `page_info` but follows from the rest."""
-    info = page.page.page_info
+    info = page.page_info
     end = read.start + len(page.ids)
     if page.ids and info.total_results is not None and end > info.total_results:
         yield f"total_results is {info.total_results}, where there are {end}"

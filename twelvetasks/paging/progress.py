@@ -31,7 +31,7 @@ from twelvetasks.paging.totals import Totals
 from twelvetasks.paging.walk import Walk
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import ResponseError, TwelveTasksError
-from twelvetasks.values.models import Page
+from twelvetasks.values.models import Page, PageInfo
 from twelvetasks.values.report import Consistency, ListingReport
 
 __all__ = ["ListingProgress"]
@@ -69,7 +69,7 @@ class ListingProgress(Generic[ItemT]):
         self._under_way: dict[Read, Link[ItemT]] = {}
         self._window = self._fruitless = self._barren = self._moment = self._last_answer = 0
         self._refused_after: float = math.inf
-        self._requests = self._pages = self._bridges = 0
+        self._requests = self._pages = self._bridges = self._unreadable = 0
         self._contradictions = Contradictions(query, self._totals)
         self._lone: Link[ItemT] | None = None
         self._pass = Pass()
@@ -108,12 +108,12 @@ class ListingProgress(Generic[ItemT]):
     @property
     def taken(self) -> int:
         """How many items have been taken."""
-        return self._emitted.count
+        return self._emitted.count - self._unreadable
 
     @property
     def exhausted(self) -> bool:
         """Whether all that matches has been taken; False if `max_items` may have left some out."""
-        return self.finished and not self._cut
+        return self.finished and not self._cut and not self._unreadable
 
     @property
     def head(self) -> Read | None:
@@ -143,6 +143,7 @@ class ListingProgress(Generic[ItemT]):
 
     def checkpoint(self, unread: int = 0) -> Checkpoint:
         """Return the place after all items taken but the last `unread` of the newest page."""
+        unread += self._unreadable
         start = Checkpoint.start(self._query)
         if self._pass.number:
             return attrs.evolve(
@@ -182,8 +183,8 @@ class ListingProgress(Generic[ItemT]):
         failed |= ahead > 0 and self._chain.is_lost
         most = self._sealing.most(window)
         planned = self._next_links() if ahead < most and not failed else []
-        more, under_way = bool(planned), bool(self._under_way)
-        if self._sealing.is_due(more=more, is_long=self._is_long, under_way=under_way):
+        under_way = bool(self._under_way)
+        if self._sealing.is_due(more=bool(planned), is_long=self._is_long, under_way=under_way):
             self._requests += 1
             self._moment += 1
             return self._sealing.stamps.ask(self._moment)
@@ -220,9 +221,7 @@ class ListingProgress(Generic[ItemT]):
             # After a burst, the ranks that follow are not known until these are joined.
             return []
         last = self._chain.links[-1]
-        if last.page is None:
-            if last.read.end >= self._totals.latest:
-                return []
+        if last.page is None and last.read.end < self._totals.latest:
             return self._planner.beside(last.read.end, last.asked or 0, self._wanted)
         if last.edge is None or last.edge.at_end:
             return []
@@ -241,10 +240,10 @@ class ListingProgress(Generic[ItemT]):
         if self._walk is not None:
             self._walk.receive(read, page)
             return
-        if page.doubt is not None:
-            self._doubt(self._under_way.pop(read), page, page.doubt)
-            return
         link = self._under_way.pop(read)
+        if page.doubt is not None:
+            self._doubt(link, page, page.doubt)
+            return
         self._arrive(link, page)
         if (fault := self._contradictions.note(link)) is not None:
             self._give_in(fault)
@@ -291,13 +290,12 @@ class ListingProgress(Generic[ItemT]):
         if self._walk is not None:
             if not self._walk.is_beyond_the_end(read):
                 return False
-            self._walk.receive(read, KeyedPage(Page(), [], []))
+            self._walk.receive(read, KeyedPage.of_nothing(PageInfo()))
             return True
         total = self._totals.latest or 0
         if read.page == 1 or (self._refused_after < self._totals.answers and read.start < total):
             return False
-        total = min(total, read.start)
-        self.receive(read, KeyedPage.without_items(read, total))
+        self.receive(read, KeyedPage.without_items(read, min(total, read.start)))
         self._refused_after = self._totals.answers
         return True
 
@@ -396,10 +394,12 @@ class ListingProgress(Generic[ItemT]):
         if not kept and self._pages:
             return None
         self._pages += 1
+        self._unreadable = len(kept)  # unless what follows raises no error
+        page = taken.whole()
+        self._unreadable = 0
         if len(kept) == len(taken.ids):
-            return taken.page
-        items = taken.page.items
-        return attrs.evolve(taken.page, data=tuple(items[at] for at in kept))
+            return page
+        return attrs.evolve(page, data=tuple(page.items[at] for at in kept))
 
     def _ends_with(self, kept: Sequence[int], taken: KeyedPage[ItemT]) -> bool:
         """Whether the last item kept is the last of the listing, by the page that holds it."""

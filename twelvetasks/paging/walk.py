@@ -56,7 +56,7 @@ class Walk(Generic[ItemT]):
         """Take in a page, if it is one of the walk."""
         if self._reads.get(read.page) is read:
             self._pages[read.page] = page
-            self._last_known = max(self._last_known, page.page.page_info.total_page or 0)
+            self._last_known = max(self._last_known, page.page_info.total_page or 0)
 
     def begin_with(self, page: KeyedPage[ItemT]) -> None:
         """Take in the first page, which has been read already."""

@@ -125,7 +125,7 @@ class Requests:
         If it is not `strict`, an odd page is taken as it is, without the items that are malformed.
         """
         answer = await self.fetch_page(query, read)
-        page = self.structure_page(query, read, answer, strict=strict).page
+        page = self.structure_page(query, read, answer, strict=strict).whole()
         if strict:
             for item in page.items:
                 if isinstance(item, Malformed):
@@ -165,12 +165,12 @@ class Requests:
     def structure_page(
         self, query: ListQuery[ItemT], read: Read, answer: Answer, *, strict: bool
     ) -> KeyedPage[ItemT]:
-        """Structure one page that was fetched, and check it.
+        """Check one page that was fetched. Its items are structured when they are handed out.
 
         If it is `strict`, an odd page is refused, and not only marked as odd.
         """
 
-        def checked(body: bytes) -> KeyedPage[ItemT]:
+        def made(body: bytes) -> Page[Any]:
             page: Page[Any] = converters().read_page(body, query.resource.page, page=read.page)
             if Malformed in set(map(type, page.items)):
                 explained = self.transport.client.explained
@@ -179,7 +179,17 @@ class Requests:
                     for one in page.items
                 )
                 page = attrs.evolve(page, data=tuple(data))
-            page = attrs.evolve(page, response=answer.response)
+            return attrs.evolve(page, response=answer.response)
+
+        def whole() -> Page[Any]:
+            return self._read(answer, made)
+
+        def checked(body: bytes) -> KeyedPage[ItemT]:
+            seen = converters().fast_hooks.glance(body, query)
+            if seen is None:
+                page = KeyedPage.of(made(body), query)
+            else:
+                page = KeyedPage(seen.page_info, seen.ids, seen.keys, whole)
             return (check_page if strict else examine_page)(page, query, read)
 
         return self._read(answer, checked)

@@ -139,7 +139,7 @@ class Window(Generic[ItemT]):
             answer = self.fetches.pop(read).result()
         except BadRequestError:
             return None
-        page = self._requests.structure_page(query, read, answer, strict=False).page
+        page = self._requests.structure_page(query, read, answer, strict=False).whole()
         return page.items[0] if page.items else None
 
     async def go_on_from(self, place: Checkpoint) -> None:

@@ -81,7 +81,7 @@ class Poll:
             if self._floor is None and self.newest is not None:
                 self._floor = earlier(self.newest, self._lateness)
             self.total = page.total
-        self.tasks += zip(keys, page.page.items, strict=True)
+        self.tasks += zip(keys, page.whole().items, strict=True)
         edge = self._chain.edge
         if edge is None or edge.at_end or (self._floor is not None and edge.key < self._floor):
             self.is_over = True

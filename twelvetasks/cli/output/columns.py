@@ -22,7 +22,7 @@ from msgspec import UNSET
 from twelvetasks.cli.kinds import kind_of
 from twelvetasks.conversion.as_sent import present
 from twelvetasks.conversion.convert import to_dict
-from twelvetasks.conversion.fast_hooks import field_types, is_model, status_of, without_none
+from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.models import Task
 from twelvetasks.values.timestamps import (

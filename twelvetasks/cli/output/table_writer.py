@@ -16,7 +16,7 @@ from rich.text import Text
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.output.columns import columns_of, text_of
 from twelvetasks.cli.terminal import Console, is_terminal, printable
-from twelvetasks.conversion.fast_hooks import field_types, without_none
+from twelvetasks.conversion.model_types import field_types, without_none
 from twelvetasks.stats.rows import FAILED, READY, UNDER_WAY, kind_of
 from twelvetasks.values.display import minute_text
 from twelvetasks.values.models import SortBy, Task
