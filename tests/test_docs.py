@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 from sphinx.util.inventory import InventoryFile
 
 import twelvetasks
-from tests import public
+from tests import public, unmeasured
 from tests.snippets import GUIDES, ROOT, SNIPPETS
 
 
@@ -29,7 +28,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-E", "-q", GUIDES, folder],
         check=False,
         cwd=ROOT,
-        env=os.environ | nowhere,
+        env=unmeasured.environment() | nowhere,
         capture_output=True,
         encoding="utf-8",
         timeout=120,

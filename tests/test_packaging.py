@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests import public
+from tests import public, unmeasured
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +36,14 @@ TOP_LEVEL = {
 
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a command that has to succeed, and give what it printed."""
-    ended = subprocess.run(command, check=False, cwd=cwd, capture_output=True, encoding="utf-8")
+    ended = subprocess.run(
+        command,
+        check=False,
+        cwd=cwd,
+        env=unmeasured.environment(),
+        capture_output=True,
+        encoding="utf-8",
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

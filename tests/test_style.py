@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import twelvetasks
+from tests import unmeasured
 from twelvetasks import testing, webhooks
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ PUBLIC = [
 )
 def test_the_checkers_find_nothing(check: list[str]) -> None:
     # Without this, pyright asks the package index whether there is a newer one.
-    environment = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    environment = unmeasured.environment() | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     checked = subprocess.run(
         [sys.executable, "-m", *check],
         check=False,

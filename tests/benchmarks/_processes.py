@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +13,7 @@ from typing import Any
 import attrs
 import orjson
 
+from tests import unmeasured
 from tests.benchmarks._client import Measured, Order
 from tests.benchmarks._peers import API_KEY, Reading
 from tests.benchmarks._server import Account
@@ -110,7 +110,7 @@ def environment() -> dict[str, str]:
     misleading = ("TWELVELABS_BASE_URL", "TWELVE_LABS_API_KEY", "PYTHONPROFILEIMPORTTIME")
     return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in unmeasured.environment().items()
         if name not in misleading and not name.lower().endswith("_proxy")
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import attrs
 from yarl import URL
 
+from tests import unmeasured
 from tests.faults.schedule import Schedule
 from twelvetasks.testing import FakePlatform
 
@@ -72,8 +72,7 @@ async def proxy_process() -> AsyncIterator[Networks]:
         sys.executable,
         *("-m", "tests.faults.proxy"),
         cwd=ROOT,
-        # It has nothing of the package in it that could be measured.
-        env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
+        env=unmeasured.environment(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
