@@ -186,7 +186,7 @@ class Chain(Generic[ItemT]):
         ):
             return False
         if right.seeks is left and not right.is_noted:
-            left.ended_before(right.read.end, tied=len(last.ids) if left.key == last.key else 0)
+            left.ended_before(last.rank, tied=len(last.ids) if left.key == last.key else 0)
         left.is_lost = True
         return True
 
