@@ -86,9 +86,23 @@ async def read_on(stream: TaskStream, ids: list[str]) -> TwelveTasksError | None
     return None
 
 
+MEASURED = 20
+"""Networks that reach every line which more of them reach."""
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(slice(MEASURED), id="measured"),
+        pytest.param(slice(MEASURED, None), id="others", marks=pytest.mark.no_cover),
+    ],
+)
 async def test_listings_through_any_bad_network_are_complete_or_can_be_resumed(
-    networks: Networks, large: FakePlatform, schedules: int
+    networks: Networks, large: FakePlatform, schedules: int, part: slice
 ) -> None:
+    drawn = range(schedules)[part]
+    if not drawn:
+        pytest.skip("all networks are measured")
     right = {
         sort_option: [task["_id"] for task in large.tasks(sort_option=sort_option)]
         for sort_option in ("desc", "asc")
@@ -96,7 +110,7 @@ async def test_listings_through_any_bad_network_are_complete_or_can_be_resumed(
     wrong: dict[int, str] = {}
     enacted: Counter[str] = Counter()
     resumed = 0
-    seeds = iter(range(schedules))
+    seeds = iter(drawn)
 
     async def play() -> None:
         nonlocal resumed
@@ -117,7 +131,7 @@ async def test_listings_through_any_bad_network_are_complete_or_can_be_resumed(
     assert wrong == {}
     # A network in which nothing happens proves nothing.
     assert enacted.keys() == set(Fault)
-    assert min(enacted.values()) >= schedules
+    assert min(enacted.values()) >= len(drawn)
     assert resumed > 0
 
 

@@ -128,7 +128,7 @@ def listed(
 
 
 # Tests that go the same ways more slowly are measured; here it would take three times as long.
-pytestmark = pytest.mark.no_cover
+unmeasured = pytest.mark.no_cover
 
 SORTS = [(sort_by, option) for sort_by in SortBy for option in SortOption]
 
@@ -137,6 +137,7 @@ def setting(sort_by: SortBy, option: SortOption, rate: float = 0.0) -> Setting:
     return Setting(sort_by=sort_by, sort_option=option, filtered=False, ties=1, rate=rate)
 
 
+@unmeasured
 @pytest.mark.parametrize("at_once", [1, 2, 8, 11, 16, 32, 64, 150])
 @pytest.mark.parametrize("next_of", [at_random, newest_first, head_last, stamps_last])
 def test_any_number_of_pages_may_be_fetched_at_once_and_come_in_any_order(
@@ -152,6 +153,7 @@ def test_any_number_of_pages_may_be_fetched_at_once_and_come_in_any_order(
             assert ids == account.ids
 
 
+@unmeasured
 @pytest.mark.parametrize("at_once", [8, 16, 64])
 @pytest.mark.parametrize(
     "served",
@@ -178,6 +180,7 @@ def test_a_listing_ends_whatever_its_stamps_show(served: Served, at_once: int) -
             assert ids == account.ids
 
 
+@unmeasured
 @pytest.mark.parametrize("rate", [0.02, 0.1, 0.5])
 @pytest.mark.parametrize("next_of", [at_random, head_last, stamps_last])
 def test_the_seals_that_changes_break_are_no_reason_to_give_up(
