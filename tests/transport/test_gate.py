@@ -196,6 +196,29 @@ class TestAPause:
         with pytest.raises(InvalidArgumentError, match="seconds="):
             Gate().pause(seconds)
 
+    async def test_another_thread_may_ask_for_it(self) -> None:
+        # In debug mode asyncio refuses calls that are not thread-safe, and else it does not wake.
+        asyncio.get_running_loop().set_debug(True)
+        gate = Gate()
+        gate.pause(30.0)
+        visitors = Visitors(gate)
+        await visitors.come("impatient", patience=100.0)
+        await asyncio.to_thread(gate.pause, 300.0)
+        with pytest.raises(RateLimitedError):
+            await within(visitors.tasks["impatient"])
+        assert gate.waiting == 0
+
+    def test_it_can_be_asked_for_once_the_loop_of_the_gate_is_closed(self) -> None:
+        gate = Gate()
+
+        async def use() -> None:
+            async with gate.passage():
+                pass
+
+        asyncio.run(use())
+        gate.pause(30.0)
+        assert gate.pause_left() > 0
+
     async def test_one_that_is_too_long_is_an_error_at_once(self) -> None:
         gate = Gate(clock=Clock())
         gate.pause(60.5)

@@ -10,12 +10,12 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Protocol, Self, runtime_checkable
 
 import attrs
 
-from twelvetasks.transport.home_loop import needed_loop
+from twelvetasks.transport.home_loop import needed_loop, running_loop
 from twelvetasks.transport.known_rate import KnownRate
 from twelvetasks.transport.pacer import GatePolicy, Line, Pacer, Place
 from twelvetasks.transport.ratelimits import RateReport
@@ -141,11 +141,15 @@ class Gate(Uncopied):
     def pause(self, seconds: float) -> None:
         """Start no request for this many seconds, as after a 429; a longer pause stays.
 
-        Raises InvalidArgumentError unless they are a positive, finite number.
+        Any thread may call it. Raises InvalidArgumentError if they are not positive and finite.
         """
         check_seconds("seconds", seconds, positive=True)
         self._pacer.pause(seconds, self._clock())
-        self._let_pass()
+        if running_loop() is self._loop:
+            self._let_pass()
+        elif self._loop is not None:
+            with suppress(RuntimeError):  # its loop has closed, so nobody waits
+                self._loop.call_soon_threadsafe(self._let_pass)
 
     def passage(
         self, *, priority: float = 0, patience: float = math.inf
