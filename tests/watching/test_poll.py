@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from itertools import product
+from itertools import count, product
+from random import Random
 
 import attrs
 import pytest
 
 from tests.watching.model import EPOCH
-from twelvetasks import PageInfo, Task, TaskPage, TaskQuery, TaskStatus
+from twelvetasks import ListingDriftError, PageInfo, Task, TaskPage, TaskQuery, TaskStatus
 from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.tasks import TASKS
@@ -69,3 +70,28 @@ def test_wherever_tasks_of_one_time_have_moved_a_poll_joins_its_pages(
         after = [*rows[:newer], *(row for row in before if row not in ties[:gone])]
         reads = reads_to_the_end(before, min(width + 1, largest), after)
         assert reads < 20, (width, newer, gone, older)
+
+
+def poll_in_any_order(order: Callable[[Read], object]) -> tuple[list[Row], Poll]:
+    """Poll a list in which 60 tasks share a time, ordered by a seed that may depend on the read."""
+    rows = [(900, "a"), *((500, f"t{place}") for place in range(60)), (100, "z")]
+    poll = Poll(QUERY, 50, EPOCH - timedelta(days=1), 5.0)
+    while not poll.is_over:
+        ordered = rows[1:-1]
+        Random(str(order(poll.read))).shuffle(ordered)
+        poll.receive(page([rows[0], *ordered, rows[-1]], poll.read))
+    return rows, poll
+
+
+def test_a_poll_may_miss_tasks_of_one_time_that_each_page_size_orders_differently() -> None:
+    """What no poll can notice: the guide says so."""
+    rows, poll = poll_in_any_order(lambda read: read.page_limit)
+    seen = {task.id for _, task in poll.tasks}
+    assert {"a", "z"} < seen < {id for _, id in rows}  # noqa: A001
+
+
+def test_a_poll_gives_up_where_each_answer_orders_tasks_of_one_time_anew() -> None:
+    answers = count()
+    with pytest.raises(ListingDriftError, match=r"have the same updated_at.*differently"):
+        poll_in_any_order(lambda _: next(answers))
+    assert next(answers) < 200

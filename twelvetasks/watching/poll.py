@@ -43,6 +43,8 @@ class Poll:
         self._chain = Chain(query)
         self._chain.links.append(Link(Read(1, page_limit)))
         self._fruitless = 0
+        self._seen: set[tuple[datetime, str]] = set()
+        """The states read, to tell whether a page brings a new one."""
 
     @property
     def read(self) -> Read:
@@ -66,9 +68,8 @@ class Poll:
         self._chain.settle(total)
         self._fruitless += 1
         while (taken := self._chain.take()) is not None and taken.page is not None:
-            self._fruitless = 0
             self._collect(taken.page)
-        if self._fruitless >= PATIENCE:
+        if self._fruitless >= PATIENCE and not self.is_over:
             advice = "What was delivered is complete: continue with resume=error.checkpoint"
             raise given_up(self._query, self._chain.edge, advice)
         if not self.is_over and not self._chain.links:
@@ -82,6 +83,10 @@ class Poll:
                 self._floor = earlier(self.newest, self._lateness)
             self.total = page.total
         self.tasks += zip(keys, page.whole().items, strict=True)
+        known = len(self._seen)
+        self._seen.update(zip(keys, page.ids, strict=True))
+        if len(self._seen) > known:
+            self._fruitless = 0
         edge = self._chain.edge
         if edge is None or edge.at_end or (self._floor is not None and edge.key < self._floor):
             self.is_over = True
