@@ -126,7 +126,7 @@ class Chain(Generic[ItemT]):
 
     def is_open_since(self, moment: int) -> bool:
         """Whether a read that was asked for by then is not joined."""
-        return any(
+        return moment > 0 and any(
             not one.joined and one.asked is not None and one.asked <= moment for one in self.links
         )
 

@@ -177,9 +177,9 @@ class Link(Generic[ItemT]):
 
     @property
     def may_be_asked(self) -> bool:
-        """Whether it has not been asked for, and need not wait."""
+        """Whether it need not wait for another to be answered."""
         other = self.waits_for
-        return self.asked is None and (other is None or other.page is not None or other.failed)
+        return other is None or other.page is not None or other.failed
 
     @property
     def content(self) -> KeyedPage[ItemT]:

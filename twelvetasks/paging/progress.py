@@ -176,7 +176,7 @@ class ListingProgress(Generic[ItemT]):
             if failed := link.failed:
                 # Nothing beyond it is of use, but what is before it may still need a seal.
                 break
-            if link.may_be_asked:
+            if link.asked is None and link.may_be_asked:
                 return self._ask(link)
             # A run counts as one: so many reads may be under way at once.
             ahead += link.seeks is None and link.waits_for is None

@@ -74,8 +74,11 @@ class Sealing:
         if not self.side_by_side:
             is_calm = self._totals.calm >= self._begin_after
             return self._wants_stamp and more and is_long and is_calm
+        is_last = not more and not under_way
+        if len(self._chain.links) < self._at_once and not is_last:
+            return False
         waiting = self._waiting(self._chain.links)
-        return waiting >= self._at_once or (waiting > 0 and not more and not under_way)
+        return waiting >= self._at_once or (waiting > 0 and is_last)
 
     def may_seal(self, asked: int) -> bool:
         """Whether a stamp can seal a page beside a read that was asked for at this moment."""
