@@ -35,26 +35,31 @@ class Restless:
         self.gone: set[str] = set()
         self._platform = platform
         self._chance = chance
-        self.ever = {_state(task) for task in platform.tasks()}
+        # Kept here, since to ask the platform for all tasks at each change costs most of the test.
+        self._now = {task["_id"]: _state(task) for task in platform.tasks()}
+        self.ever = set(self._now.values())
         platform.before_each(self._act)
         platform.respond(self._fail)
 
     def change(self) -> None:
-        tasks = self._platform.tasks()
-        task = self._chance.choice(tasks)
+        id, updated, _ = self._chance.choice(list(self._now.values()))  # noqa: A001
         match self._chance.randrange(5):
             case 0 | 1:
-                new = self._platform.add(status=self._chance.choice(STATUSES))
-                self.ever.add(_state(new))
+                self._note(self._platform.add(status=self._chance.choice(STATUSES)))
             case 2:
-                self._platform.delete(task["_id"])
-                self.gone.add(task["_id"])
+                self._platform.delete(id)
+                self.gone.add(id)
+                del self._now[id]
             case _:
                 fields: dict[str, Any] = {"status": self._chance.choice(STATUSES)}
-                newest = self._platform.tasks(sort_by="updated_at")[0]
-                if self._chance.random() < 0.3 and task["updated_at"] < newest["updated_at"]:
-                    fields["updated_at"] = newest["updated_at"]
-                self.ever.add(_state(self._platform.update(task["_id"], **fields)))
+                newest = max(state[1] for state in self._now.values())
+                if self._chance.random() < 0.3 and updated < newest:
+                    fields["updated_at"] = newest
+                self._note(self._platform.update(id, **fields))
+
+    def _note(self, task: dict[str, Any]) -> None:
+        self._now[task["_id"]] = state = _state(task)
+        self.ever.add(state)
 
     def _act(self, platform: FakePlatform, request: web.Request) -> None:
         while self._chance.random() < self.rate / (1 + self.rate):
