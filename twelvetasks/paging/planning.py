@@ -77,7 +77,7 @@ class Planner(Generic[ItemT]):
         are_quiet, length = self._totals.are_quiet, 1
         if self._chain.grows_at_its_end and not are_quiet:
             # One who has read little may want little.
-            length = min(1 + self._runs // 2, RUN)
+            length = min(1 + self._runs, RUN)
             self._runs += 1
         if are_quiet or self._sealing.may_seal(asked):
             if end % self._page_limit:

@@ -30,7 +30,8 @@ PATIENCE = CALM * 4
 """Answers without a sign of change after which stamps are tried again after one."""
 
 CAUTION = 6
-"""Answers without a sign of change before stamps are tried where any change breaks a seal."""
+"""Answers without a sign of change before stamps are tried where keys change: what a broken seal
+costs is more than overlaps cost until then."""
 
 
 class Sealing:
@@ -51,7 +52,7 @@ class Sealing:
         self._holds = False
         self._wants_stamp = not stamps.is_own_head
         self._is_fragile = query.sort_key.changes and not query.ascending
-        self._begin_after = CAUTION if self._is_fragile else 0
+        self._begin_after = CAUTION if query.sort_key.changes else 0
 
     def most(self, window: int) -> int:
         """Return how many pages, or runs of pages, may be held or under way."""
