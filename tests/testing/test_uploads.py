@@ -50,6 +50,34 @@ async def post(platform: FakePlatform, data: Any, **headers: str) -> Said:
         return Said(answer.status, await answer.json())
 
 
+async def test_it_does_not_matter_how_a_form_is_cut_into_packets() -> None:
+    head = (
+        b'--cut\r\nContent-Disposition: form-data; name="index_id"\r\n\r\ni\r\n'
+        b'--cut\r\nContent-Disposition: form-data; name="video_file"; filename="v.mp4"\r\n\r\n'
+    )
+    video, foot = bytes(300_000), b"\r\n--cut--\r\n"
+    async with FakePlatform() as platform:
+        host, port = platform.base_url.host, platform.base_url.port
+        reader, writer = await asyncio.open_connection(host, port)
+        length = len(head) + len(video) + len(foot)
+        writer.write(
+            f"POST /v1.3/tasks HTTP/1.1\r\nHost: {host}\r\nx-api-key: {platform.api_key}\r\n"
+            f"Content-Type: multipart/form-data; boundary=cut\r\nContent-Length: {length}\r\n"
+            "Connection: close\r\n\r\n".encode()
+        )
+        # A few bytes of the video come alone, fewer than its boundary has; then many at once.
+        for piece in (head + video[:70_000], video[:3], video[70_003:] + foot):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert answer.startswith(b"HTTP/1.1 201"), answer
+        assert platform.uploads[-1].file is not None
+        assert platform.uploads[-1].file.size == len(video)
+
+
 async def test_a_file_becomes_a_task_that_is_uploading() -> None:
     video = bytes(range(256)) * 1000
     async with FakePlatform.demo(3) as platform:

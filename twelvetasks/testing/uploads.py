@@ -6,12 +6,13 @@ Nothing of an upload exists before its last byte has come; one that breaks off l
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import msgspec
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
@@ -93,7 +94,8 @@ async def read_form(request: web.Request, *, max_filesize: int) -> UploadForm:
 async def _read_parts(request: web.Request) -> tuple[dict[str, str], ReceivedFile | None]:
     texts: dict[str, str] = {}
     file = None
-    async for part in await request.multipart():
+    content: Any = _Quiet(request.content)
+    async for part in MultipartReader(request.headers, content):
         if not isinstance(part, BodyPartReader) or part.name is None:
             raise _wrong("Content-Disposition", "every part must have a name")
         if part.name in texts or (part.name == "video_file" and file is not None):
@@ -145,6 +147,26 @@ def _checked(texts: Mapping[str, str], file: ReceivedFile | None, max_filesize: 
         enable_video_stream=_SWITCHES[switch],
         user_metadata=_metadata(texts.get("user_metadata")),
     )
+
+
+class _Quiet:
+    """The content of a request, whose `unread_data` does not warn that it is deprecated.
+
+    aiohttp 3.14.5 hides the warning of its own calls, but for one in `BodyPartReader.read_chunk`:
+    there it depends on how a form is cut into packets, and where warnings are errors the answer
+    would be 500.
+    """
+
+    def __init__(self, content: StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    def unread_data(self, data: bytes) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._content.unread_data(data)
 
 
 async def _received(part: BodyPartReader) -> ReceivedFile:
