@@ -18,6 +18,7 @@ from tests.streams.test_interruption import until_only
 from twelvetasks import ApiError, Polling, RetryPolicy, SessionClosedError, Task, TaskSession
 from twelvetasks.fleet import RedisGate
 from twelvetasks.streams.requests import Requests
+from twelvetasks.streams.window import PAGES_A_TURN
 from twelvetasks.testing import FakePlatform
 
 Generator = AsyncGenerator[Any, None]
@@ -321,3 +322,26 @@ def test_an_interruption_leaves_a_checkpoint(
                 return await session.tasks(page_limit=10, resume=checkpoint)
 
         assert seen + asyncio.run(resume()) == asyncio.run(everything())
+
+
+async def test_a_loop_over_pages_that_are_at_hand_lets_other_tasks_run() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    with FakePlatform.demo(5000).run_in_thread() as platform:
+        async with TaskSession(platform.api_key, base_url=platform.base_url) as session:
+            counting = asyncio.create_task(count())
+            pages = most = 0
+            seen = [0]
+            async for _ in session.tasks(page_limit=50).pages():
+                pages = pages + 1 if turns == seen[-1] else 1
+                seen.append(turns)
+                most = max(most, pages)
+            counting.cancel()
+    assert len(seen) == 101
+    assert most <= PAGES_A_TURN

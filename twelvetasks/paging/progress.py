@@ -183,7 +183,7 @@ class ListingProgress(Generic[ItemT]):
         failed |= ahead > 0 and self._chain.is_lost
         most = self._sealing.most(window)
         planned = self._next_links() if ahead < most and not failed else []
-        under_way = bool(self._under_way)
+        under_way = any(not link.is_bridge for link in self._under_way.values())
         if self._sealing.is_due(more=bool(planned), is_long=self._is_long, under_way=under_way):
             self._requests += 1
             self._moment += 1

@@ -62,13 +62,15 @@ class Sealing:
             return 0 if self._begin_after <= self._totals.calm else window
         if not self.side_by_side or self._chain.grows_at_its_end:
             return window
-        return self._at_once + (window if self._holds or not self._is_fragile else 0)
+        if self._holds:  # so that none waits for the next stamp
+            return self._at_once + 2 * window
+        return self._at_once + (0 if self._is_fragile else window)
 
     def is_due(self, *, more: bool, is_long: bool, under_way: bool) -> bool:
         """Whether to ask for a stamp now.
 
         `more`: there is a page to be asked for instead. `is_long`: stamps cost less than overlaps.
-        `under_way`: pages are still to arrive.
+        `under_way`: pages are still to arrive; not counting bridges, which no stamp seals.
         """
         if self.stamps.query is None or self.stamps.under_way is not None:
             return False

@@ -32,7 +32,7 @@ _log = logging.getLogger("twelvetasks")
 ItemT = TypeVar("ItemT")
 
 PAGES_A_TURN = 4
-"""Pages structured in one turn of the event loop, which takes well below a millisecond."""
+"""Pages checked or handed out in one turn of the event loop, which takes below a millisecond."""
 
 
 class Window(Generic[ItemT]):
@@ -59,7 +59,7 @@ class Window(Generic[ItemT]):
         self._options = options
         self._observation: ListingObservation | None = None
         self._pages_asked = 0
-        self._structured = 0
+        self._handled = 0
         self._failed: dict[Read, Exception] = {}
         self._has_warned = False
         self._probe: Read | None = None
@@ -71,6 +71,7 @@ class Window(Generic[ItemT]):
                 self._observation = self._requests.observe(self._options, self._facts)
             self._pages_asked += 1
         while True:
+            await self._give_way()
             if (page := self.progress.take()) is not None:
                 self.pages_done += 1
                 self._warn_if_unproven()
@@ -85,12 +86,11 @@ class Window(Generic[ItemT]):
                 raise self._failed[self.progress.head]
             if self.progress.stuck is not None:
                 raise self.progress.stuck
-            if self._arrivals and self._structured < PAGES_A_TURN:
-                self._structured += 1
+            if self._arrivals:
                 self._collect(self._arrivals.popleft())
             else:
-                self._structured = 0  # before the wait, which a caller may give up
-                await self._turn()
+                self._handled = 0
+                await self._arrival()
 
     @property
     def report(self) -> ListingReport:
@@ -114,11 +114,15 @@ class Window(Generic[ItemT]):
                 "; ".join(report.oddities),
             )
 
-    async def _turn(self) -> None:
-        """Yield to the event loop until there is something to structure."""
-        if self._arrivals:
+    async def _give_way(self) -> None:
+        """Yield to the event loop every few pages: requests that have begun are sent meanwhile."""
+        if self._handled == PAGES_A_TURN:
+            self._handled = 0  # before the wait, which a caller may give up
             await asyncio.sleep(0)
-            return
+        self._handled += 1
+
+    async def _arrival(self) -> None:
+        """Wait until there is something to structure."""
         self._fill()
         if not self.fetches:
             raise AssertionError("the listing waits for nothing")
