@@ -38,6 +38,9 @@ INT64 = range(-(2**63), 2**63)
 
 Values = Sequence[Any]
 
+TUPLES = 400
+"""Rows that are tuples at once: more than 700, and Python's garbage collector goes through them."""
+
 
 class _TooLargeError(Exception):
     """A whole number does not fit into 64 bits."""
@@ -180,7 +183,11 @@ def _values_of(rows: Sequence[Any], fields: int) -> list[Values]:
 
     After its fields a row has those that make its `extra`.
     """
-    values: list[Values] = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+    values: list[Any] = [[] for _ in type(rows[0]).__struct_fields__]
+    for start in range(0, len(rows), TUPLES):
+        some = map(msgspec.structs.astuple, rows[start : start + TUPLES])
+        for column, part in zip(values, zip(*some, strict=True), strict=True):
+            column.extend(part)
     extras: list[Any] = [None] * len(rows)
     for beside in values[fields:]:
         for place, value in enumerate(beside):
