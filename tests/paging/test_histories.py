@@ -117,9 +117,13 @@ def test_bursts_of_uploads_are_stepped_over(
 
 @pytest.mark.parametrize("mode", BY_CREATION, ids=str)
 def test_a_quiet_account_costs_one_request_a_page(mode: Setting) -> None:
+    by_order = mode.sort_option == "asc" and not mode.filtered
     for seed in range(50):
         verdict = judged(mode, seed, LISTINGS["default"])
-        assert verdict.requests == verdict.pages
+        # Oldest first, pages are proven by the order of their answers. That takes few more, but for
+        # pages that begin or end among tasks of one time.
+        more = (2 if mode.ties == 1 else verdict.pages) if by_order else 0
+        assert verdict.pages <= verdict.requests <= verdict.pages + more
 
 
 @pytest.mark.parametrize("mode", BY_CREATION, ids=str)

@@ -257,7 +257,8 @@ class ListingProgress(Generic[ItemT]):
         self._moment += 1
         self._totals.note(page.total, self._moment)
         if self._totals.answers == 1:
-            self._totals.trusted = not (self._exact or self._keys_change or self._is_long)
+            is_proven = self._exact or self._keys_change or self._chain.grows_at_its_end
+            self._totals.trusted = not (is_proven or self._is_long)
         link.arrive(page, self._moment, self._totals.answers)
         if link.edge is not None:
             link.edge.at_end |= self._totals.trusted and link.edge.rank == page.total
