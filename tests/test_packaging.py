@@ -27,6 +27,7 @@ TOP_LEVEL = {
     "LICENSE",
     "README.md",
     "examples",
+    "findings",
     "noxfile.py",
     "pyproject.toml",
     "tests",
