@@ -21,6 +21,7 @@ from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, examine_page
 from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
+from twelvetasks.paging.sealing import HELD
 from twelvetasks.paging.stamps import Stamps
 from twelvetasks.testing import FakePlatform
 
@@ -233,3 +234,20 @@ async def test_a_platform_that_sorts_by_nothing_else_is_listed_whole() -> None:
                 one["_id"] for one in platform.tasks() if not status or one["status"] in status
             ]
             assert [task.id for task in listed] == wanted
+
+
+def test_at_most_seven_windows_of_pages_are_held_until_they_are_sealed() -> None:
+    query = TaskQuery()
+    account = Account(Random(0), 15_000, ties=1, query=query)
+    progress = ListingProgress(ListingOptions(query=query))
+    window, most, asked = 4, 0, list[Read]()
+    while not progress.finished:
+        while progress.take() is not None:
+            pass
+        while len(asked) < window and (read := progress.next_read(window)) is not None:
+            asked.append(read)
+        most = max(most, progress._chain.pages)
+        if asked:
+            read = asked.pop(0)
+            progress.receive(read, account.read(read))
+    assert 5 * window < most <= HELD * window

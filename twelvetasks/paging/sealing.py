@@ -63,7 +63,7 @@ class Sealing:
         if not self.side_by_side or self._chain.grows_at_its_end:
             return window
         if self._holds:  # so that none waits for the next stamp
-            return self._at_once + 2 * window
+            return min(self._at_once + 2 * window, HELD * window)
         return self._at_once + (0 if self._is_fragile else window)
 
     def is_due(self, *, more: bool, is_long: bool, under_way: bool) -> bool:
