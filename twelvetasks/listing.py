@@ -34,8 +34,6 @@ if TYPE_CHECKING:  # imported by the methods that need them, so that others do n
     from twelvetasks.watching.plan import ItemChange
     from twelvetasks.watching.watch import Announcer, ItemWatch
 
-__all__ = ["Listing", "TaskListing"]
-
 ItemT = TypeVar("ItemT")
 
 

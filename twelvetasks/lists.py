@@ -50,8 +50,6 @@ if TYPE_CHECKING:  # imported by the methods that need them, so that others do n
         IndexedAssetStatusFilter,
     )
 
-__all__ = ["Lists"]
-
 ItemT = TypeVar("ItemT")
 
 LARGEST = 50

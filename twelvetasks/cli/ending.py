@@ -15,11 +15,10 @@ import click
 from twelvetasks.cli.command import Option
 from twelvetasks.cli.exit_codes import ExitCode
 from twelvetasks.cli.suggestions import MEANT_COMMANDS, meant_option
-from twelvetasks.cli.terminal import is_terminal, print_line, printable
+from twelvetasks.cli.terminal import is_terminal, print_line
 from twelvetasks.session import API_KEY_VARIABLE
+from twelvetasks.values.display import printable
 from twelvetasks.values.errors import AuthenticationError, InvalidArgumentError, TwelveTasksError
-
-__all__ = ["ending", "in_flags", "say"]
 
 
 @contextmanager

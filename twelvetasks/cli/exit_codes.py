@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Self
 
-__all__ = ["NOTHING_WRITTEN", "ExitCode"]
-
 NOTHING_WRITTEN = (
     "ended before anything was written: the same command starts again, and with --resume continues "
     "from what an earlier one has kept"

@@ -22,8 +22,6 @@ from twelvetasks.values.models import SortBy, SortOption, TaskStatus
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.tasks import TaskQuery
 
-__all__ = ["KINDS", "TASKS", "Kind", "kind_of", "kind_option", "query_of", "scope_option"]
-
 
 @attrs.frozen(kw_only=True)
 class Kind:

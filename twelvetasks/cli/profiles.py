@@ -21,8 +21,6 @@ from click.shell_completion import CompletionItem
 from twelvetasks.session import API_KEY_VARIABLE
 from twelvetasks.values.secret import ApiKey
 
-__all__ = ["Profile", "complete_profiles", "profile_named", "profiles_path"]
-
 KEY_VARIABLE, KEYRING = "key_variable", "keyring"
 SERVICE = "twelvetasks"
 """The name under which a keyring holds the keys; the user name is that of the profile."""

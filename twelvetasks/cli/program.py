@@ -21,8 +21,6 @@ from twelvetasks.cli.ending import ending
 from twelvetasks.cli.exit_codes import ExitCode
 from twelvetasks.values.version import VERSION
 
-__all__ = ["cli", "run"]
-
 
 class Program(cloup.Group):
     """A group whose commands all end in `ending`, before click ends them in its own way."""

@@ -6,8 +6,6 @@ from difflib import get_close_matches
 
 import click
 
-__all__ = ["MEANT_COMMANDS", "meant_option"]
-
 _LIMIT = ("--max-items", "--top")
 _FORMATS = {
     name: (f"--format {name}",) for name in ("table", "jsonl", "csv", "ids", "parquet", "chart")

@@ -14,19 +14,6 @@ import click
 import rich.console
 from rich.text import Text
 
-from twelvetasks.values.display import printable
-
-__all__ = [
-    "Console",
-    "can_rewrite",
-    "is_pipe",
-    "is_terminal",
-    "lines_above",
-    "print_line",
-    "printable",
-    "settle_encoding",
-]
-
 
 class Console(rich.console.Console):
     """A console whose errors end the command as all others do."""

@@ -17,8 +17,6 @@ from twelvetasks.values.secret import Secret
 if TYPE_CHECKING:
     from throttled.types import AsyncRedisClientP
 
-__all__ = ["NO_CLUSTERS", "Store", "address_of", "hidden", "opened"]
-
 NO_CLUSTERS = "Redis Cluster is not supported: give the gate a Redis of its own"
 
 

@@ -33,8 +33,6 @@ from twelvetasks.values.checks import check_seconds, refuse, whole_number
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError, TransportError
 from twelvetasks.values.uncopied import Uncopied
 
-__all__ = ["RedisGate"]
-
 _log = logging.getLogger("twelvetasks")
 
 OnOutage = Literal["fail", "local"]

@@ -33,8 +33,6 @@ except ModuleNotFoundError as _missing:
         name=_missing.name,
     ) from None
 
-__all__ = ["draw_days", "draw_indexes", "draw_indexing_times", "draw_statuses"]
-
 _KINDS = {READY: "var(--ready)", UNDER_WAY: "var(--under-way)", FAILED: "var(--failed)"}
 _WIDTH = 420
 """Pixels of a chart: a page has two side by side, and a narrow one can show it as it is."""

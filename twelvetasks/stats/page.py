@@ -29,8 +29,6 @@ from twelvetasks.stats.summary import TaskStats, indexing_time
 from twelvetasks.values.display import duration_text, minute_text, printable
 from twelvetasks.values.models import Task
 
-__all__ = ["stats_page"]
-
 MOST_PERIODS = 53
 """Most bars of the chart by day; more days are merged into weeks or longer periods."""
 

@@ -14,21 +14,6 @@ from twelvetasks.stats.summary import FAILURES, SUCCESSES, IndexingTimes, Period
 from twelvetasks.values.display import duration_text, printable
 from twelvetasks.values.fields import Count
 
-__all__ = [
-    "DASH",
-    "EPOCH",
-    "IndexRow",
-    "covered_days",
-    "index_rows",
-    "is_partial",
-    "kind_of",
-    "period_name",
-    "status_rows",
-    "tasks_text",
-    "time_names",
-    "undated_note",
-]
-
 EPOCH = date(1970, 1, 1)
 """Earlier times are the zero of a program, such as 0001-01-01, and no times of tasks."""
 

@@ -27,17 +27,6 @@ from twelvetasks.values.indexed_assets import INDEXED_ASSETS
 from twelvetasks.values.models import Task
 from twelvetasks.values.tasks import TASKS
 
-__all__ = [
-    "FAILURES",
-    "SUCCESSES",
-    "IndexingTimes",
-    "ItemStats",
-    "Period",
-    "TaskStats",
-    "TimeBin",
-    "indexing_time",
-]
-
 ItemT = TypeVar("ItemT")
 Ranked = TypeVar("Ranked", bound=tuple[Any, ...])
 

@@ -10,14 +10,6 @@ from yarl import URL
 
 from twelvetasks.values.checks import content
 
-__all__ = [
-    "DEFAULT_BASE_URL",
-    "chosen_base_url",
-    "is_this_machine",
-    "read_base_url",
-    "shown_address",
-]
-
 DEFAULT_BASE_URL = URL("https://api.twelvelabs.io/v1.3")
 
 BASE_URL_VARIABLES = ("TWELVETASKS_BASE_URL", "TWELVELABS_BASE_URL")

@@ -16,8 +16,6 @@ from typing import Any, cast
 from twelvetasks.values.errors import AuthenticationError
 from twelvetasks.values.secret import ApiKey
 
-__all__ = ["API_KEY_VARIABLE", "KeyCallable", "KeySource", "read_api_key"]
-
 API_KEY_VARIABLE = "TWELVE_LABS_API_KEY"
 """The environment variable that the official SDK reads, too."""
 

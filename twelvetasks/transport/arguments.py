@@ -17,15 +17,6 @@ from twelvetasks.transport.proxies import Proxy, choose_proxy
 from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.values.checks import refuse
 
-__all__ = [
-    "checked_client_session",
-    "checked_gate",
-    "checked_proxy",
-    "checked_ssl",
-    "checked_telemetry",
-    "checked_trace_configs",
-]
-
 CERTIFICATES_VARIABLE = "SSL_CERT_FILE"
 """OpenSSL's name for a file of trusted certificates, which the official SDK reads, too."""
 

@@ -19,8 +19,6 @@ from twelvetasks.transport.headers import user_agent
 from twelvetasks.transport.proxies import Proxy
 from twelvetasks.values.errors import SessionClosedError
 
-__all__ = ["Connections"]
-
 
 class _NoName(str):
     """An empty string that equals only itself."""

@@ -21,8 +21,6 @@ from twelvetasks.transport.options import Options
 from twelvetasks.transport.proxies import Proxy
 from twelvetasks.values.errors import RequestTimeoutError, TransportError
 
-__all__ = ["Origin", "fault_of", "refused_by_proxy"]
-
 PROXY_PASSWORD = (
     "Check the proxy's user and password in its address: http://user:password@host:port"  # noqa: S105
 )

@@ -24,8 +24,6 @@ from twelvetasks.values.display import wait_text
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError
 from twelvetasks.values.uncopied import Uncopied
 
-__all__ = ["Gate", "Gatekeeper", "Passage"]
-
 
 class Passage(Protocol):
     """One request's place at the gate, from before it is sent until its answer is read."""

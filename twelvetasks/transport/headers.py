@@ -13,8 +13,6 @@ from twelvetasks.values.checks import content, refuse
 from twelvetasks.values.secret import Secret
 from twelvetasks.values.version import VERSION
 
-__all__ = ["checked_user_agent", "merged_headers", "read_headers", "user_agent"]
-
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 """A header's name (RFC 9110, section 5.1)."""
 

@@ -9,8 +9,6 @@ import asyncio
 
 from twelvetasks.values.errors import SessionClosedError
 
-__all__ = ["HomeLoop", "needed_loop", "running_loop"]
-
 
 class HomeLoop:
     """The event loop in which a session or gate, of the class named, was first used."""

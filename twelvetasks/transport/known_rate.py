@@ -11,8 +11,6 @@ import math
 
 import attrs
 
-__all__ = ["KnownRate", "default_burst", "steady_requests"]
-
 
 def default_burst(requests: int) -> int:
     """Return how many requests may go at once after an idle time: a twentieth of the limit."""

@@ -11,8 +11,6 @@ import os
 
 from twelvetasks.values.checks import refuse
 
-__all__ = ["LOG_VARIABLE", "follow_log_variable"]
-
 LOG_VARIABLE = "TWELVETASKS_LOG"
 LEVELS = ("debug", "info", "warning", "error")
 

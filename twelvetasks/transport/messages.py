@@ -14,8 +14,6 @@ from twelvetasks.transport.retries import Budget
 from twelvetasks.values.errors import TwelveTasksError
 from twelvetasks.values.response import Response
 
-__all__ = ["Answer", "Outcome", "Request"]
-
 ONLY_OK = frozenset({HTTPStatus.OK.value})
 
 

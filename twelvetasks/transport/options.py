@@ -12,8 +12,6 @@ from twelvetasks.transport.retries import RetryPolicy
 from twelvetasks.values.checks import check_seconds, refuse, whole
 from twelvetasks.values.secret import Secret
 
-__all__ = ["CONNECT_TIMEOUT", "Options"]
-
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection, unless the caller gives another limit."""
 

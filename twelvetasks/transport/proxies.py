@@ -20,8 +20,6 @@ from twelvetasks.transport.address import is_this_machine
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.secret import Secret
 
-__all__ = ["Proxy", "choose_proxy", "hidden_proxy"]
-
 HTTP = ("http", "https")
 SOCKS = ("socks4", "socks5", "socks5h")
 

@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["RateFinder"]
-
 SEARCH_DOUBLING = 0.15
 """Seconds in which the pace doubles as long as no rate is known."""
 

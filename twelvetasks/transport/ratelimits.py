@@ -14,8 +14,6 @@ from http import HTTPStatus
 
 import attrs
 
-__all__ = ["Allowance", "RateReport", "read_report"]
-
 LARGEST_SKEW = 2.0
 """Seconds. Where the two clocks differ by more, times are relative to the platform's `Date`."""
 

@@ -13,8 +13,6 @@ from contextvars import ContextVar
 
 from twelvetasks.values.response import Response
 
-__all__ = ["collect", "responses"]
-
 MOST = 1000
 """Answers that a block keeps, the newest: a watch in it may run for weeks."""
 

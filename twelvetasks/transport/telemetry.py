@@ -17,8 +17,6 @@ from yarl import URL
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import ListingReport
 
-__all__ = ["AttemptObservation", "ListingFacts", "ListingObservation", "Telemetry"]
-
 
 @attrs.frozen(kw_only=True)
 class ListingFacts:

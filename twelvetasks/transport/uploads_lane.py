@@ -14,8 +14,6 @@ from twelvetasks.transport.gate import Gatekeeper
 from twelvetasks.transport.ratelimits import RateReport
 from twelvetasks.values.errors import RateLimitedError
 
-__all__ = ["UploadsLane"]
-
 
 class _UploadPassage:
     def __init__(self) -> None:

@@ -20,16 +20,6 @@ from twelvetasks.values.fields import Model, extra_field, sent_as, spelling_fiel
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource, SortKey
 
-__all__ = [
-    "ANALYSIS_BATCHES",
-    "AnalysisBatch",
-    "AnalysisBatchQuery",
-    "AnalysisModeFilter",
-    "BatchStatus",
-    "BatchStatusFilter",
-    "BatchStatusName",
-]
-
 
 class BatchStatus(StrEnum):
     """The states of an analysis batch that the API documents. Each equals its string."""

@@ -21,22 +21,6 @@ from twelvetasks.values.models import SystemMetadata
 from twelvetasks.values.query import ListQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
-__all__ = [
-    "ANALYSIS_TASKS",
-    "AnalysisError",
-    "AnalysisMode",
-    "AnalysisModeName",
-    "AnalysisRequest",
-    "AnalysisResult",
-    "AnalysisStatus",
-    "AnalysisStatusName",
-    "AnalysisTask",
-    "AnalysisTaskQuery",
-    "AnalysisUsage",
-    "VideoSource",
-    "WebhookDelivery",
-]
-
 
 class AnalysisStatus(StrEnum):
     """The states of an analysis task that the API documents. Each equals its string."""

@@ -12,8 +12,6 @@ import stat
 import sys
 from pathlib import Path
 
-__all__ = ["mode_of", "replace_file", "replace_text", "set_mode"]
-
 
 def mode_of(path: Path) -> int | None:
     """Return the mode that a regular file has; None if there is none."""

@@ -22,8 +22,6 @@ from twelvetasks.values.timestamps import parse_timestamp, utc_timestamp
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["Checkpoint", "Identified"]
-
 VERSION = 1
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)

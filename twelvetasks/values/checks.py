@@ -15,28 +15,6 @@ import attrs
 from twelvetasks.values.checkpoint import Checkpoint, Identified
 from twelvetasks.values.errors import InvalidArgumentError
 
-__all__ = [
-    "any_seconds",
-    "as_checkpoint",
-    "aware_moment",
-    "check_flag",
-    "check_resume",
-    "check_seconds",
-    "content",
-    "flag",
-    "identifier",
-    "is_finite",
-    "is_identifier",
-    "member_of",
-    "members_of",
-    "nearest",
-    "positive_seconds",
-    "refuse",
-    "text",
-    "whole",
-    "whole_number",
-]
-
 E = TypeVar("E", bound=StrEnum)
 
 

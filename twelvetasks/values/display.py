@@ -17,19 +17,6 @@ import attrs
 
 from twelvetasks.values.timestamps import format_timestamp
 
-__all__ = [
-    "LONGEST_EXCERPT",
-    "brief_repr",
-    "duration_text",
-    "excerpt",
-    "fields_html",
-    "minute_text",
-    "printable",
-    "table_html",
-    "terminal_json",
-    "wait_text",
-]
-
 LONGEST_EXCERPT = 500
 """Characters that errors, logs and notebooks show of one text that another machine sent."""
 

@@ -20,19 +20,6 @@ from twelvetasks.values.fields import AnyData, Model, extra_field, sent_as, spel
 from twelvetasks.values.query import ListQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
-__all__ = [
-    "EMBEDDING_TASKS",
-    "OLDER_EMBEDDING_TASKS",
-    "Embedding",
-    "EmbeddingError",
-    "EmbeddingMetadata",
-    "EmbeddingStatus",
-    "EmbeddingStatusName",
-    "EmbeddingTask",
-    "EmbeddingTaskQuery",
-    "OlderEmbeddingTaskQuery",
-]
-
 
 class EmbeddingStatus(StrEnum):
     """The states of an embedding task that the API documents. Each equals its string."""

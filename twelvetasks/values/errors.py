@@ -36,32 +36,6 @@ from typing import Any, Self, TypedDict, Unpack
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.display import excerpt, printable
 
-__all__ = [
-    "REPORT_IT",
-    "ApiError",
-    "AuthenticationError",
-    "BadRequestError",
-    "EndpointRemovedError",
-    "InvalidArgumentError",
-    "Known",
-    "ListingDriftError",
-    "NotFoundError",
-    "RateLimitedError",
-    "Refusal",
-    "RequestTimeoutError",
-    "ResponseError",
-    "ServerError",
-    "SessionClosedError",
-    "TaskFailedError",
-    "TaskNotDeletableError",
-    "TransportError",
-    "TwelveTasksError",
-    "UploadError",
-    "WaitTimeoutError",
-    "WebhookError",
-    "is_transient",
-]
-
 REPORT_IT = "The answer was not used; if this happens again, report it with the request id"
 """The advice of an error for an answer that breaks the API's promises."""
 

@@ -16,19 +16,6 @@ from twelvetasks.values.analysis_tasks import AnalysisError, AnalysisStatus, Vid
 from twelvetasks.values.fields import AnyData, Model, extra_field, spelling_field
 from twelvetasks.values.models import SystemMetadata, TaskStatus
 
-__all__ = [
-    "AnalysisCanceled",
-    "AnalysisFailed",
-    "AnalysisReady",
-    "Event",
-    "EventAnalysis",
-    "EventModel",
-    "EventTask",
-    "TaskFailed",
-    "TaskReady",
-    "UnknownEvent",
-]
-
 
 @attrs.frozen(kw_only=True)
 class EventModel(Model):

@@ -10,8 +10,6 @@ import functools
 import itertools
 from typing import Any
 
-__all__ = ["with_field_docs"]
-
 
 def with_field_docs(public: Any) -> Any:
     """Return a public name; if it is an attrs class, `help()` shows its fields' docstrings."""

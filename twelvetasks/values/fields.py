@@ -15,25 +15,6 @@ import attrs
 from twelvetasks.values.display import brief_repr, fields_html
 from twelvetasks.values.suggestions import missing_field
 
-__all__ = [
-    "NO_EXTRA",
-    "AnyData",
-    "Count",
-    "Extra",
-    "Model",
-    "beside_field",
-    "beside_names",
-    "extra_field",
-    "json_names",
-    "loose_field",
-    "loose_names",
-    "older_names",
-    "repeated_field",
-    "repeated_fields",
-    "sent_as",
-    "spelling_field",
-]
-
 Count = Annotated[int, "not negative"]
 """A number of things, or of pages."""
 

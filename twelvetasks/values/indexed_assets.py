@@ -21,16 +21,6 @@ from twelvetasks.values.query import SortedQuery, filter_field
 from twelvetasks.values.ranges import RangeFilter, range_field
 from twelvetasks.values.resources import Resource, SortKey
 
-__all__ = [
-    "INDEXED_ASSETS",
-    "AssetMetadata",
-    "IndexedAsset",
-    "IndexedAssetQuery",
-    "IndexedAssetStatus",
-    "IndexedAssetStatusFilter",
-    "IndexedAssetStatusName",
-]
-
 
 class IndexedAssetStatus(StrEnum):
     """The states of an indexed asset that the API documents. Each equals its string."""

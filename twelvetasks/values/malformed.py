@@ -9,8 +9,6 @@ import attrs
 
 from twelvetasks.values.errors import ResponseError
 
-__all__ = ["Malformed"]
-
 
 @attrs.frozen
 class Malformed:

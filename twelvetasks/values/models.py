@@ -27,18 +27,6 @@ from twelvetasks.values.fields import (
 from twelvetasks.values.response import Response
 from twelvetasks.values.words import words_on_failure
 
-__all__ = [
-    "HlsStream",
-    "Page",
-    "PageInfo",
-    "SortBy",
-    "SortOption",
-    "SystemMetadata",
-    "Task",
-    "TaskPage",
-    "TaskStatus",
-]
-
 ItemT = TypeVar("ItemT")
 
 

@@ -24,8 +24,6 @@ from twelvetasks.values.ranges import Range
 from twelvetasks.values.resources import Resource, SortKey
 from twelvetasks.values.timestamps import utc_timestamp
 
-__all__ = ["ListQuery", "SortByName", "SortOptionName", "SortedQuery", "filter_field"]
-
 ItemT = TypeVar("ItemT")
 
 SortByName = Literal["created_at", "updated_at"]

@@ -11,8 +11,6 @@ from twelvetasks.values.checks import is_finite, refuse
 from twelvetasks.values.display import brief_repr
 from twelvetasks.values.errors import InvalidArgumentError
 
-__all__ = ["Range", "RangeFilter", "range_field"]
-
 
 @attrs.frozen(kw_only=True, repr=False)
 class Range:

@@ -8,8 +8,6 @@ import attrs
 
 from twelvetasks.values.display import brief_repr, fields_html
 
-__all__ = ["Consistency", "ListingReport"]
-
 
 class Consistency(StrEnum):
     """How far it is proven that a listing missed nothing. Each member equals its string."""

@@ -17,8 +17,6 @@ import attrs
 
 from twelvetasks.values.models import Page
 
-__all__ = ["Resource", "SortKey"]
-
 ItemT = TypeVar("ItemT")
 
 
@@ -34,13 +32,13 @@ class SortKey(Generic[ItemT]):
     """Whether an item's time can change. It may then only grow."""
 
 
-def status_in(item: Any) -> str | None:
+def _status_in(item: Any) -> str | None:
     is_mapping = isinstance(item, Mapping)
     status: str | None = item.get("status") if is_mapping else getattr(item, "status", None)
     return status
 
 
-def reason_in(item: Any) -> str | None:
+def _reason_in(item: Any) -> str | None:
     reason: str | None = getattr(item, "error_reason", None)
     return reason or getattr(getattr(item, "error", None), "message", None)
 
@@ -82,13 +80,13 @@ class Resource(Generic[ItemT]):
     newest first by that."""
     id_of: Callable[[ItemT], str] = attrgetter("id")
     """Returns an item's id, which no other item of the list has."""
-    status_of: Callable[[ItemT], str | None] = attrs.field(default=status_in, repr=False)
+    status_of: Callable[[ItemT], str | None] = attrs.field(default=_status_in, repr=False)
     """Returns an item's status; None if it has none. By default what is in its `status`."""
     successes: frozenset[str] = attrs.field(default=frozenset(), converter=_frozen)
     """The final statuses of items that have succeeded."""
     failures: frozenset[str] = attrs.field(default=frozenset(), converter=_frozen)
     """The final statuses of items that have not succeeded."""
-    reason_of: Callable[[ItemT], str | None] = reason_in
+    reason_of: Callable[[ItemT], str | None] = _reason_in
     """Returns the reason why an item has failed; None if it names none. By default what is in its
     `error_reason`, or in the `message` of its `error`."""
     under_way: Mapping[str, Any] = attrs.field(factory=dict, hash=False)

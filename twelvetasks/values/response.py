@@ -9,8 +9,6 @@ from functools import cached_property
 
 import attrs
 
-__all__ = ["Headers", "Response"]
-
 PREFIXES = ("X-RateLimit-", "X-RateLimit-Request-")
 """The two families of headers that count requests; the platform sends either, both or none."""
 

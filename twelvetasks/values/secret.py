@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from typing import NoReturn, Self, SupportsIndex
 
-__all__ = ["ApiKey", "Secret"]
-
 
 class Secret(str):
     """A string whose `repr` is ``'***'``."""

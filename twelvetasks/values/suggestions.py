@@ -13,15 +13,6 @@ from difflib import get_close_matches
 from types import MethodType
 from typing import Any, NoReturn, SupportsIndex
 
-__all__ = [
-    "OF_A_SESSION",
-    "missing_attribute",
-    "missing_field",
-    "refuse_synchronous_use",
-    "suggesting",
-    "unknown_argument",
-]
-
 _TASK = "await session.task(task_id)"
 _CREATE = "await session.create(index_id=..., video_url=...)"
 _WAIT = "await session.wait(task)"

@@ -18,8 +18,6 @@ from twelvetasks.values.models import Task, TaskPage, TaskStatus
 from twelvetasks.values.query import SortedQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
-__all__ = ["TASKS", "StatusFilter", "StatusName", "TaskQuery"]
-
 _ENDED = (TaskStatus.READY, TaskStatus.FAILED)
 
 TASKS = Resource(

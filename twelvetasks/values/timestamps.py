@@ -11,14 +11,6 @@ import re
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import SupportsIndex
 
-__all__ = [
-    "format_timestamp",
-    "is_uniform",
-    "parse_timestamp",
-    "uniform_timestamp",
-    "utc_timestamp",
-]
-
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):\d\d:(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)",
     re.ASCII,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar, NoReturn, SupportsIndex
 
-__all__ = ["Uncopied"]
-
 
 class Uncopied:
     """Something that `copy` and `pickle` refuse with a TypeError that says what to do instead."""

@@ -3,6 +3,4 @@
 Importing `importlib.metadata` to ask for it would take longer than Python takes to start.
 """
 
-__all__ = ["VERSION"]
-
 VERSION = "0.1.0rc1"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["DEEPEST_WORDS", "MOST_WORDS", "words_in", "words_on_failure"]
-
 TELLING = (
     "message",
     "msg",

@@ -12,8 +12,6 @@ from collections.abc import Callable
 
 from twelvetasks.values.models import TaskStatus
 
-__all__ = ["APART", "Announced"]
-
 APART = 1.0
 """Least seconds between two polls caused by webhooks, however many arrive."""
 

@@ -11,8 +11,6 @@ from datetime import datetime
 
 from twelvetasks.values.checkpoint import State
 
-__all__ = ["Delivered"]
-
 
 class Delivered:
     """The newest state of each task that need not be delivered again."""

@@ -23,8 +23,6 @@ from twelvetasks.values.checkpoint import Checkpoint, Identified
 from twelvetasks.values.checks import content, refuse
 from twelvetasks.values.errors import InvalidArgumentError
 
-__all__ = ["CheckpointFile", "CheckpointStore", "Keeping", "as_store"]
-
 logger: logging.Logger = logging.getLogger("twelvetasks.watch")
 
 

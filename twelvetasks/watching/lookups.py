@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 import attrs
 
-__all__ = ["Lookup", "Lookups"]
-
 AT_ONCE = 10
 """Lookups between two polls."""
 

@@ -22,8 +22,6 @@ from twelvetasks.values.query import ListQuery, SortedQuery
 from twelvetasks.values.tasks import TASKS
 from twelvetasks.watching.keeping import CheckpointStore, as_store
 
-__all__ = ["ItemChange", "TaskChange", "WatchPlan"]
-
 ItemT = TypeVar("ItemT")
 
 

@@ -36,8 +36,6 @@ from twelvetasks.watching.memory import Memory
 from twelvetasks.watching.plan import ItemChange, WatchPlan
 from twelvetasks.watching.poll import BEFORE_ALL, Poll, earlier
 
-__all__ = ["Watching"]
-
 HEAD = 10
 """Tasks that a poll reads first, unless it expects more."""
 

@@ -31,8 +31,6 @@ from twelvetasks.watching.progress import Watching
 if TYPE_CHECKING:
     from twelvetasks.values.events import Event
 
-__all__ = ["Announcer", "ItemWatch", "TaskWatch"]
-
 ChangeT = TypeVar("ChangeT", bound=ItemChange[Any])
 
 logger: logging.Logger = logging.getLogger("twelvetasks.watch")

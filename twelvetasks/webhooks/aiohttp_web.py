@@ -11,8 +11,6 @@ from twelvetasks.webhooks.handling import answer
 from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.refusals import refused
 
-__all__ = ["aiohttp_handler"]
-
 
 def aiohttp_handler(receiver: Receiver) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return a handler for a route of an aiohttp.web application, as `add_post` takes.

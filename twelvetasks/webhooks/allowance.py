@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["Allowance"]
-
 ALWAYS = 16 * 1024
 """Bytes of a body that are always read; an event of the platform has about one thousand."""
 

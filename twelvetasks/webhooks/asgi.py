@@ -13,8 +13,6 @@ from twelvetasks.webhooks.handling import answer
 from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.refusals import refused
 
-__all__ = ["asgi_handler"]
-
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

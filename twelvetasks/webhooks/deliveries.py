@@ -15,8 +15,6 @@ import heapq
 from twelvetasks.values.errors import Refusal
 from twelvetasks.webhooks.refusals import refused
 
-__all__ = ["Deliveries"]
-
 REMEMBERED = 50_000
 """Most events that are remembered, at most 500 bytes each, however long their ids: 25 MB."""
 

@@ -15,8 +15,6 @@ from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.refusals import ANSWERS, refused
 from twelvetasks.webhooks.signature import check_header
 
-__all__ = ["Reply", "answer"]
-
 _log = logging.getLogger("twelvetasks")
 
 PATIENCE = 30.0

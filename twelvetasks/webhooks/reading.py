@@ -17,8 +17,6 @@ from twelvetasks.values.events import (
 )
 from twelvetasks.values.fields import AnyData
 
-__all__ = ["read_event"]
-
 LONGEST_ID = 256
 """Characters of an id: some ten times what the platform's have. Watches remember them."""
 

@@ -26,8 +26,6 @@ from twelvetasks.webhooks.reading import read_event
 from twelvetasks.webhooks.refusals import refused
 from twelvetasks.webhooks.signature import TOLERANCE, read_secrets, verify
 
-__all__ = ["Listener", "OnEvent", "Receiver"]
-
 MAX_BYTES = 1 << 20
 """Bytes of a body: far more than an event has."""
 

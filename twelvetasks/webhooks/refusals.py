@@ -10,8 +10,6 @@ from http import HTTPStatus
 
 from twelvetasks.values.errors import Refusal, WebhookError
 
-__all__ = ["ANSWERS", "refused"]
-
 ANSWERS: Mapping[Refusal, HTTPStatus] = {
     Refusal.WRONG_METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
     Refusal.ENCODED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

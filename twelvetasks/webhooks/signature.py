@@ -17,8 +17,6 @@ from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.values.secret import Secret
 from twelvetasks.webhooks.refusals import refused
 
-__all__ = ["TOLERANCE", "check_header", "read_secrets", "verify"]
-
 TOLERANCE = 300.0
 """Seconds; what the platform's documentation suggests."""
 

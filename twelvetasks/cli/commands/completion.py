@@ -7,8 +7,6 @@ from click.shell_completion import get_completion_class
 
 from twelvetasks.cli.command import command
 
-__all__ = ["print_completion"]
-
 SHELLS = ("bash", "zsh", "fish")
 
 

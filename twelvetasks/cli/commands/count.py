@@ -13,8 +13,6 @@ from twelvetasks.cli.kinds import kind_option, query_of
 from twelvetasks.cli.options import FILTERS, PERIOD, filter_options, in_time, period_options
 from twelvetasks.session import TaskSession
 
-__all__ = ["count_tasks"]
-
 
 @command(
     "count",

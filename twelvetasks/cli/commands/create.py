@@ -21,11 +21,10 @@ from twelvetasks.cli.option_types import as_metadata
 from twelvetasks.cli.options import OUTPUT, progress_option
 from twelvetasks.cli.output.json_writer import write_item
 from twelvetasks.cli.output.progress import upload_progress
-from twelvetasks.cli.terminal import Console, printable
+from twelvetasks.cli.terminal import Console
 from twelvetasks.session import TaskSession
+from twelvetasks.values.display import printable
 from twelvetasks.values.errors import TwelveTasksError
-
-__all__ = ["create_task"]
 
 VIDEO = "The video"
 

@@ -12,12 +12,11 @@ from twelvetasks.cli.connection import Connection, single_request_options
 from twelvetasks.cli.ending import in_flags
 from twelvetasks.cli.option_types import as_task_id
 from twelvetasks.cli.output.table_writer import filename
-from twelvetasks.cli.terminal import is_terminal, printable
+from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.session import TaskSession
+from twelvetasks.values.display import printable
 from twelvetasks.values.errors import ApiError
 from twelvetasks.values.models import Task
-
-__all__ = ["delete_tasks"]
 
 
 @command(

@@ -15,8 +15,6 @@ from twelvetasks.cli.output.json_writer import write_item
 from twelvetasks.cli.output.output_file import Target
 from twelvetasks.session import TaskSession
 
-__all__ = ["get_task"]
-
 
 @command(
     "get",

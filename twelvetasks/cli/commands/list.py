@@ -40,8 +40,6 @@ from twelvetasks.values.display import duration_text
 from twelvetasks.values.report import ListingReport
 from twelvetasks.values.tasks import TASKS
 
-__all__ = ["list_tasks"]
-
 
 @command(
     "list",

@@ -38,8 +38,6 @@ from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.models import Page, SortBy
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["ListingPlan", "planned"]
-
 
 @attrs.frozen(kw_only=True)
 class ListingPlan:

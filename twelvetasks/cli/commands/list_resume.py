@@ -18,8 +18,6 @@ from twelvetasks.cli.option_types import Moment
 from twelvetasks.cli.output.output_file import Part, part_of
 from twelvetasks.values.timestamps import parse_timestamp, utc_timestamp
 
-__all__ = ["as_json", "check_same", "ids_in", "with_times_of"]
-
 
 def as_json(choices: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options as JSON values."""

@@ -34,8 +34,6 @@ from twelvetasks.stats.summary import TaskStats
 from twelvetasks.values.atomic_write import replace_text
 from twelvetasks.values.display import minute_text
 
-__all__ = ["show_stats"]
-
 
 @command(
     "stats",

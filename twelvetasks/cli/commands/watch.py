@@ -29,11 +29,12 @@ from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.live_view import WIDTH_WITH_TIME, LiveView
 from twelvetasks.cli.output.own_files import output_path, read_own
 from twelvetasks.cli.output.table_writer import filename, status_colour
-from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.conversion.convert import to_json
 from twelvetasks.session import TaskSession
 from twelvetasks.values.atomic_write import replace_text
 from twelvetasks.values.checkpoint import Checkpoint
+from twelvetasks.values.display import printable
 from twelvetasks.watching.plan import ItemChange
 from twelvetasks.watching.watch import ItemWatch
 

@@ -32,16 +32,6 @@ from twelvetasks.values.timestamps import (
     uniform_timestamp,
 )
 
-__all__ = [
-    "Columns",
-    "as_columns",
-    "columns_of",
-    "complete_columns",
-    "subset",
-    "text_of",
-    "texts_of",
-]
-
 PARTED = ("system_metadata", "video_source", "error")
 """The fields whose parts are columns of their own."""
 

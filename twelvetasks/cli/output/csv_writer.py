@@ -11,10 +11,8 @@ from typing import Any
 import attrs
 
 from twelvetasks.cli.output.columns import texts_of
-from twelvetasks.cli.terminal import Console, is_terminal, printable
-
-__all__ = ["CsvWriter"]
-
+from twelvetasks.cli.terminal import Console, is_terminal
+from twelvetasks.values.display import printable
 
 _BYTE_ORDER_MARK = "\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -20,19 +20,9 @@ from twelvetasks.cli.output.json_writer import JsonArrayWriter, JsonLinesWriter
 from twelvetasks.cli.output.output_file import Target
 from twelvetasks.cli.output.parquet_writer import ParquetWriter
 from twelvetasks.cli.output.table_writer import TableWriter
-from twelvetasks.cli.terminal import Console, is_terminal, printable
-from twelvetasks.values.display import excerpt
+from twelvetasks.cli.terminal import Console, is_terminal
+from twelvetasks.values.display import excerpt, printable
 from twelvetasks.values.models import SortBy, Task
-
-__all__ = [
-    "AS_SENT",
-    "COMPRESSED",
-    "FORMATS",
-    "RESUMABLE",
-    "Writer",
-    "chosen_format",
-    "item_writer",
-]
 
 FORMATS = ("table", "jsonl", "json", "csv", "parquet", "ids")
 

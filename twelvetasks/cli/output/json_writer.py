@@ -14,9 +14,6 @@ from twelvetasks.conversion.as_sent import json_lines
 from twelvetasks.conversion.convert import to_dict, to_json
 from twelvetasks.values.display import terminal_json
 
-__all__ = ["JsonArrayWriter", "JsonLinesWriter", "write_item", "write_json"]
-
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

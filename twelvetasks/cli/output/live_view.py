@@ -19,11 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from twelvetasks.cli.output.table_writer import filename, status_colour
-from twelvetasks.cli.terminal import Console, lines_above, printable
+from twelvetasks.cli.terminal import Console, lines_above
+from twelvetasks.values.display import printable
 from twelvetasks.values.models import Task
 from twelvetasks.watching.plan import ItemChange
-
-__all__ = ["LiveView"]
 
 WIDTH_WITH_TIME = 80
 """Narrower terminals do not show when each task was updated."""

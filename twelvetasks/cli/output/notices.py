@@ -26,8 +26,6 @@ from twelvetasks.cli.terminal import can_rewrite, is_terminal
 from twelvetasks.transport.gate import Gate
 from twelvetasks.values.display import duration_text
 
-__all__ = ["Notices"]
-
 SILENCE = 1.6
 """Seconds without an answer or a notice after which a notice is due."""
 

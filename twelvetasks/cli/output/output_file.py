@@ -34,8 +34,6 @@ from twelvetasks.values.checkpoint import Checkpoint
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["OutputFile", "Part", "Target", "kept_part", "part_of", "unusable"]
-
 SYNC_INTERVAL = 0.5
 """Seconds after which the data is forced to the disk again, and the checkpoint moved on."""
 

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import click
 
-__all__ = ["is_device", "is_own", "open_own", "output_path", "read_own"]
-
 # Without these, a link leads to another file, and a named pipe blocks.
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 

@@ -17,8 +17,6 @@ import click
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ParquetWriter"]
-
 ROW_GROUP = 10_000
 """Tasks in a row group: what is held in memory at most."""
 

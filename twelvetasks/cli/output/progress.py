@@ -20,7 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from twelvetasks.cli.terminal import Console, is_pipe, is_terminal, lines_above, printable
+from twelvetasks.cli.terminal import Console, is_pipe, is_terminal, lines_above
+from twelvetasks.values.display import printable
 
 Show = Callable[[int, int | None], None]
 

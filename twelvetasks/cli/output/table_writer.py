@@ -15,10 +15,10 @@ from rich.text import Text
 
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.output.columns import columns_of, text_of
-from twelvetasks.cli.terminal import Console, is_terminal, printable
+from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.conversion.model_types import field_types, without_none
 from twelvetasks.stats.rows import FAILED, READY, UNDER_WAY, kind_of
-from twelvetasks.values.display import minute_text
+from twelvetasks.values.display import minute_text, printable
 from twelvetasks.values.models import SortBy, Task
 
 COLOURS = {READY: "green", FAILED: "red", UNDER_WAY: "yellow"}
