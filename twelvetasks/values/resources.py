@@ -32,13 +32,15 @@ class SortKey(Generic[ItemT]):
     """Whether an item's time can change. It may then only grow."""
 
 
-def _status_in(item: Any) -> str | None:
+def status_in(item: Any) -> str | None:
+    """Return what an item, or a dict, has as its status."""
     is_mapping = isinstance(item, Mapping)
     status: str | None = item.get("status") if is_mapping else getattr(item, "status", None)
     return status
 
 
-def _reason_in(item: Any) -> str | None:
+def reason_in(item: Any) -> str | None:
+    """Return the reason for which an item has failed."""
     reason: str | None = getattr(item, "error_reason", None)
     return reason or getattr(getattr(item, "error", None), "message", None)
 
@@ -80,13 +82,13 @@ class Resource(Generic[ItemT]):
     newest first by that."""
     id_of: Callable[[ItemT], str] = attrgetter("id")
     """Returns an item's id, which no other item of the list has."""
-    status_of: Callable[[ItemT], str | None] = attrs.field(default=_status_in, repr=False)
+    status_of: Callable[[ItemT], str | None] = attrs.field(default=status_in, repr=False)
     """Returns an item's status; None if it has none. By default what is in its `status`."""
     successes: frozenset[str] = attrs.field(default=frozenset(), converter=_frozen)
     """The final statuses of items that have succeeded."""
     failures: frozenset[str] = attrs.field(default=frozenset(), converter=_frozen)
     """The final statuses of items that have not succeeded."""
-    reason_of: Callable[[ItemT], str | None] = _reason_in
+    reason_of: Callable[[ItemT], str | None] = reason_in
     """Returns the reason why an item has failed; None if it names none. By default what is in its
     `error_reason`, or in the `message` of its `error`."""
     under_way: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
