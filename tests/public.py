@@ -9,6 +9,9 @@ from typing import Any
 
 import twelvetasks
 
+NAMES: list[str] = vars(twelvetasks)["__all__"]
+"""The names of the package itself. Type checkers know its names, but not this list of them."""
+
 
 def modules() -> list[ModuleType]:
     """Import every public module: the package, and what ``import twelvetasks`` lets one reach."""
@@ -22,7 +25,7 @@ def names() -> Iterator[tuple[ModuleType, str]]:
     """Give every public name with its module; what has two, with the first alone."""
     for module in modules():
         for name in module.__all__:
-            if module is twelvetasks or name not in twelvetasks.__all__:
+            if module is twelvetasks or name not in NAMES:
                 yield module, name
 
 

@@ -90,7 +90,7 @@ def test_every_member_of_a_public_class_is_in_the_reference(described: dict[str,
 def test_each_error_has_a_page_that_says_what_to_do() -> None:
     errors = {
         name
-        for name in twelvetasks.__all__
+        for name in public.NAMES
         if inspect.isclass(error := getattr(twelvetasks, name)) and issubclass(error, Exception)
     }
     pages = {page.stem: page.read_text("utf-8") for page in GUIDES.glob("reference/errors/*.md")}

@@ -23,6 +23,7 @@ from aiohttp import web
 from yarl import URL
 
 import twelvetasks
+from tests.public import NAMES
 from tests.secrecy import Watch
 from twelvetasks import ResponseError, TaskSession, TwelveTasksError
 from twelvetasks.testing import FakePlatform
@@ -299,7 +300,7 @@ async def test_no_public_object_shows_the_key_in_any_way() -> None:
 def test_every_public_name_shows_itself_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWELVE_LABS_API_KEY", KEY)
     TaskSession()
-    for name in twelvetasks.__all__:
+    for name in NAMES:
         public = getattr(twelvetasks, name)
         assert KEY not in repr(public) + repr(inspect.getmembers(public))
 

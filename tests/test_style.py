@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import twelvetasks
-from tests import unmeasured
+from tests import public, unmeasured
 from twelvetasks import testing, webhooks
 
 ROOT = Path(__file__).parents[1]
 
 PUBLIC = [
-    *((twelvetasks, name) for name in twelvetasks.__all__),
+    *((twelvetasks, name) for name in public.NAMES),
     *((testing, name) for name in testing.__all__),
     *((webhooks, name) for name in webhooks.__all__),
 ]

@@ -14,97 +14,6 @@ first used; those that need an extra say so in their error.
 import importlib
 from typing import TYPE_CHECKING
 
-__all__ = [
-    "AnalysisBatch",
-    "AnalysisBatchQuery",
-    "AnalysisError",
-    "AnalysisMode",
-    "AnalysisRequest",
-    "AnalysisResult",
-    "AnalysisStatus",
-    "AnalysisTask",
-    "AnalysisTaskQuery",
-    "AnalysisUsage",
-    "ApiError",
-    "AssetMetadata",
-    "AuthenticationError",
-    "BadRequestError",
-    "BatchStatus",
-    "Checkpoint",
-    "CheckpointStore",
-    "Consistency",
-    "Embedding",
-    "EmbeddingError",
-    "EmbeddingMetadata",
-    "EmbeddingStatus",
-    "EmbeddingTask",
-    "EmbeddingTaskQuery",
-    "EndpointRemovedError",
-    "Gate",
-    "GatePolicy",
-    "Gatekeeper",
-    "HlsStream",
-    "IndexedAsset",
-    "IndexedAssetQuery",
-    "IndexedAssetStatus",
-    "InvalidArgumentError",
-    "ItemChange",
-    "ItemStats",
-    "ItemStream",
-    "ItemWaiting",
-    "ItemWatch",
-    "ListQuery",
-    "Listing",
-    "ListingDriftError",
-    "ListingReport",
-    "NotFoundError",
-    "OlderEmbeddingTaskQuery",
-    "Page",
-    "PageInfo",
-    "PageStream",
-    "Polling",
-    "Range",
-    "RateLimitedError",
-    "RequestTimeoutError",
-    "Resource",
-    "Response",
-    "ResponseError",
-    "RetryPolicy",
-    "ServerError",
-    "SessionClosedError",
-    "SortBy",
-    "SortKey",
-    "SortOption",
-    "SortedQuery",
-    "SystemMetadata",
-    "Task",
-    "TaskChange",
-    "TaskFailedError",
-    "TaskListing",
-    "TaskNotDeletableError",
-    "TaskPage",
-    "TaskQuery",
-    "TaskSession",
-    "TaskStats",
-    "TaskStatus",
-    "TaskStream",
-    "TaskWaiting",
-    "TaskWatch",
-    "TransportError",
-    "TwelveTasksError",
-    "UploadError",
-    "VideoSource",
-    "WaitTimeoutError",
-    "WebhookDelivery",
-    "WebhookError",
-    "extra_field",
-    "responses",
-    "sent_as",
-    "spelling_field",
-    "to_dict",
-    "to_json",
-]
-
 _HOMES = {
     "conversion.convert": ("to_dict", "to_json"),
     "listing": ("Listing", "TaskListing"),
@@ -208,91 +117,100 @@ if TYPE_CHECKING:
     from twelvetasks import stats as stats
     from twelvetasks import testing as testing
     from twelvetasks import webhooks as webhooks
-    from twelvetasks.conversion.convert import to_dict, to_json
-    from twelvetasks.listing import Listing, TaskListing
-    from twelvetasks.session import TaskSession
-    from twelvetasks.stats.summary import ItemStats, TaskStats
-    from twelvetasks.streams.streams import ItemStream, PageStream, TaskStream
-    from twelvetasks.tasks.polling import Polling
-    from twelvetasks.tasks.waiting import ItemWaiting, TaskWaiting
-    from twelvetasks.transport.gate import Gate, Gatekeeper
-    from twelvetasks.transport.pacer import GatePolicy
-    from twelvetasks.transport.responses import responses
-    from twelvetasks.transport.retries import RetryPolicy
-    from twelvetasks.values.analysis_batches import AnalysisBatch, AnalysisBatchQuery, BatchStatus
-    from twelvetasks.values.analysis_tasks import (
-        AnalysisError,
-        AnalysisMode,
-        AnalysisRequest,
-        AnalysisResult,
-        AnalysisStatus,
-        AnalysisTask,
-        AnalysisTaskQuery,
-        AnalysisUsage,
-        VideoSource,
-        WebhookDelivery,
-    )
-    from twelvetasks.values.checkpoint import Checkpoint
+    from twelvetasks.conversion.convert import to_dict as to_dict
+    from twelvetasks.conversion.convert import to_json as to_json
+    from twelvetasks.listing import Listing as Listing
+    from twelvetasks.listing import TaskListing as TaskListing
+    from twelvetasks.session import TaskSession as TaskSession
+    from twelvetasks.stats.summary import ItemStats as ItemStats
+    from twelvetasks.stats.summary import TaskStats as TaskStats
+    from twelvetasks.streams.streams import ItemStream as ItemStream
+    from twelvetasks.streams.streams import PageStream as PageStream
+    from twelvetasks.streams.streams import TaskStream as TaskStream
+    from twelvetasks.tasks.polling import Polling as Polling
+    from twelvetasks.tasks.waiting import ItemWaiting as ItemWaiting
+    from twelvetasks.tasks.waiting import TaskWaiting as TaskWaiting
+    from twelvetasks.transport.gate import Gate as Gate
+    from twelvetasks.transport.gate import Gatekeeper as Gatekeeper
+    from twelvetasks.transport.pacer import GatePolicy as GatePolicy
+    from twelvetasks.transport.responses import responses as responses
+    from twelvetasks.transport.retries import RetryPolicy as RetryPolicy
+    from twelvetasks.values.analysis_batches import AnalysisBatch as AnalysisBatch
+    from twelvetasks.values.analysis_batches import AnalysisBatchQuery as AnalysisBatchQuery
+    from twelvetasks.values.analysis_batches import BatchStatus as BatchStatus
+    from twelvetasks.values.analysis_tasks import AnalysisError as AnalysisError
+    from twelvetasks.values.analysis_tasks import AnalysisMode as AnalysisMode
+    from twelvetasks.values.analysis_tasks import AnalysisRequest as AnalysisRequest
+    from twelvetasks.values.analysis_tasks import AnalysisResult as AnalysisResult
+    from twelvetasks.values.analysis_tasks import AnalysisStatus as AnalysisStatus
+    from twelvetasks.values.analysis_tasks import AnalysisTask as AnalysisTask
+    from twelvetasks.values.analysis_tasks import AnalysisTaskQuery as AnalysisTaskQuery
+    from twelvetasks.values.analysis_tasks import AnalysisUsage as AnalysisUsage
+    from twelvetasks.values.analysis_tasks import VideoSource as VideoSource
+    from twelvetasks.values.analysis_tasks import WebhookDelivery as WebhookDelivery
+    from twelvetasks.values.checkpoint import Checkpoint as Checkpoint
+    from twelvetasks.values.embedding_tasks import Embedding as Embedding
+    from twelvetasks.values.embedding_tasks import EmbeddingError as EmbeddingError
+    from twelvetasks.values.embedding_tasks import EmbeddingMetadata as EmbeddingMetadata
+    from twelvetasks.values.embedding_tasks import EmbeddingStatus as EmbeddingStatus
+    from twelvetasks.values.embedding_tasks import EmbeddingTask as EmbeddingTask
+    from twelvetasks.values.embedding_tasks import EmbeddingTaskQuery as EmbeddingTaskQuery
     from twelvetasks.values.embedding_tasks import (
-        Embedding,
-        EmbeddingError,
-        EmbeddingMetadata,
-        EmbeddingStatus,
-        EmbeddingTask,
-        EmbeddingTaskQuery,
-        OlderEmbeddingTaskQuery,
+        OlderEmbeddingTaskQuery as OlderEmbeddingTaskQuery,
     )
-    from twelvetasks.values.errors import (
-        ApiError,
-        AuthenticationError,
-        BadRequestError,
-        EndpointRemovedError,
-        InvalidArgumentError,
-        ListingDriftError,
-        NotFoundError,
-        RateLimitedError,
-        RequestTimeoutError,
-        ResponseError,
-        ServerError,
-        SessionClosedError,
-        TaskFailedError,
-        TaskNotDeletableError,
-        TransportError,
-        TwelveTasksError,
-        UploadError,
-        WaitTimeoutError,
-        WebhookError,
-    )
-    from twelvetasks.values.fields import extra_field, sent_as, spelling_field
-    from twelvetasks.values.indexed_assets import (
-        AssetMetadata,
-        IndexedAsset,
-        IndexedAssetQuery,
-        IndexedAssetStatus,
-    )
-    from twelvetasks.values.models import (
-        HlsStream,
-        Page,
-        PageInfo,
-        SortBy,
-        SortOption,
-        SystemMetadata,
-        Task,
-        TaskPage,
-        TaskStatus,
-    )
-    from twelvetasks.values.query import ListQuery, SortedQuery
-    from twelvetasks.values.ranges import Range
-    from twelvetasks.values.report import Consistency, ListingReport
-    from twelvetasks.values.resources import Resource, SortKey
-    from twelvetasks.values.response import Response
-    from twelvetasks.values.tasks import TaskQuery
-    from twelvetasks.watching.keeping import CheckpointStore
-    from twelvetasks.watching.plan import ItemChange, TaskChange
-    from twelvetasks.watching.watch import ItemWatch, TaskWatch
+    from twelvetasks.values.errors import ApiError as ApiError
+    from twelvetasks.values.errors import AuthenticationError as AuthenticationError
+    from twelvetasks.values.errors import BadRequestError as BadRequestError
+    from twelvetasks.values.errors import EndpointRemovedError as EndpointRemovedError
+    from twelvetasks.values.errors import InvalidArgumentError as InvalidArgumentError
+    from twelvetasks.values.errors import ListingDriftError as ListingDriftError
+    from twelvetasks.values.errors import NotFoundError as NotFoundError
+    from twelvetasks.values.errors import RateLimitedError as RateLimitedError
+    from twelvetasks.values.errors import RequestTimeoutError as RequestTimeoutError
+    from twelvetasks.values.errors import ResponseError as ResponseError
+    from twelvetasks.values.errors import ServerError as ServerError
+    from twelvetasks.values.errors import SessionClosedError as SessionClosedError
+    from twelvetasks.values.errors import TaskFailedError as TaskFailedError
+    from twelvetasks.values.errors import TaskNotDeletableError as TaskNotDeletableError
+    from twelvetasks.values.errors import TransportError as TransportError
+    from twelvetasks.values.errors import TwelveTasksError as TwelveTasksError
+    from twelvetasks.values.errors import UploadError as UploadError
+    from twelvetasks.values.errors import WaitTimeoutError as WaitTimeoutError
+    from twelvetasks.values.errors import WebhookError as WebhookError
+    from twelvetasks.values.fields import extra_field as extra_field
+    from twelvetasks.values.fields import sent_as as sent_as
+    from twelvetasks.values.fields import spelling_field as spelling_field
+    from twelvetasks.values.indexed_assets import AssetMetadata as AssetMetadata
+    from twelvetasks.values.indexed_assets import IndexedAsset as IndexedAsset
+    from twelvetasks.values.indexed_assets import IndexedAssetQuery as IndexedAssetQuery
+    from twelvetasks.values.indexed_assets import IndexedAssetStatus as IndexedAssetStatus
+    from twelvetasks.values.models import HlsStream as HlsStream
+    from twelvetasks.values.models import Page as Page
+    from twelvetasks.values.models import PageInfo as PageInfo
+    from twelvetasks.values.models import SortBy as SortBy
+    from twelvetasks.values.models import SortOption as SortOption
+    from twelvetasks.values.models import SystemMetadata as SystemMetadata
+    from twelvetasks.values.models import Task as Task
+    from twelvetasks.values.models import TaskPage as TaskPage
+    from twelvetasks.values.models import TaskStatus as TaskStatus
+    from twelvetasks.values.query import ListQuery as ListQuery
+    from twelvetasks.values.query import SortedQuery as SortedQuery
+    from twelvetasks.values.ranges import Range as Range
+    from twelvetasks.values.report import Consistency as Consistency
+    from twelvetasks.values.report import ListingReport as ListingReport
+    from twelvetasks.values.resources import Resource as Resource
+    from twelvetasks.values.resources import SortKey as SortKey
+    from twelvetasks.values.response import Response as Response
+    from twelvetasks.values.tasks import TaskQuery as TaskQuery
+    from twelvetasks.watching.keeping import CheckpointStore as CheckpointStore
+    from twelvetasks.watching.plan import ItemChange as ItemChange
+    from twelvetasks.watching.plan import TaskChange as TaskChange
+    from twelvetasks.watching.watch import ItemWatch as ItemWatch
+    from twelvetasks.watching.watch import TaskWatch as TaskWatch
 
     __version__: str
 else:  # Type checkers would take any name for one that `__getattr__` knows.
+    __all__ = [name for names in _HOMES.values() for name in names]
 
     def __getattr__(name: str) -> object:
         if name in _MODULES:
@@ -314,7 +232,6 @@ else:  # Type checkers would take any name for one that `__getattr__` knows.
             words = f"{words}; did you mean `{__name__}.{_ELSEWHERE[name]}.{name}`?"
         raise AttributeError(words)
 
-
-def __dir__() -> list[str]:
-    dunders = [name for name in globals() if name.startswith("__") and name != "__main__"]
-    return sorted({*__all__, *_MODULES, *dunders, "__version__"})
+    def __dir__() -> list[str]:
+        dunders = [name for name in globals() if name.startswith("__") and name != "__main__"]
+        return sorted({*__all__, *_MODULES, *dunders, "__version__"})

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 import twelvetasks
+from tests import public
 from twelvetasks import (
     ApiError,
     AuthenticationError,
@@ -40,7 +41,7 @@ from twelvetasks.values.errors import Refusal
 
 ALL = [
     kind
-    for kind in (getattr(twelvetasks, name) for name in twelvetasks.__all__)
+    for kind in (getattr(twelvetasks, name) for name in public.NAMES)
     if isinstance(kind, type) and issubclass(kind, BaseException)
 ]
 
