@@ -252,8 +252,11 @@ def test_oldest_first_deletions_that_come_with_uploads_hide_no_task(ties: int) -
     assert not any(verdict.lost for verdict in verdicts)
 
 
+@pytest.mark.parametrize(("exact", "most"), [(False, 30), (True, 31)])
 @pytest.mark.parametrize("uploads", [1000, 5000])
-def test_a_burst_of_uploads_is_stepped_over_in_few_requests(uploads: int) -> None:
+def test_a_burst_of_uploads_is_stepped_over_in_few_requests(
+    uploads: int, exact: bool, most: int
+) -> None:
     mode = next(mode for mode in modes(SortBy.CREATED_AT) if mode.sort_option == "desc")
     requests: list[int] = []
     for seed in range(20):
@@ -261,10 +264,10 @@ def test_a_burst_of_uploads_is_stepped_over_in_few_requests(uploads: int) -> Non
         setting = attrs.evolve(mode, rate=0.0)
         account = BurstingAccount(random, 1000, setting, after=random.randrange(2, 15), of=uploads)
         account.watch()
-        items, report = by_paging(exact=True)(account, random, setting)
+        items, report = by_paging(exact=exact)(account, random, setting)
         assert account.throughout <= {item.id for item in items}
         requests.append(report.requests)
-    assert sum(requests) / len(requests) <= 40
+    assert sum(requests) / len(requests) <= most
 
 
 class LaggingAccount(WorldAccount):

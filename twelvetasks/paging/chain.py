@@ -85,6 +85,8 @@ class Chain(Generic[ItemT]):
 
         `total` is how many items there are now.
         """
+        self._drop_what_was_shifted()
+        is_open = self.is_open_since(self._totals.jumped, unanswered=True)
         left, left_has_arrived, place = self.edge, True, 0
         stamps = self._stamps.received if self._stamps is not None and self.awaits_seals else -1
         while place < len(self.links):
@@ -109,7 +111,12 @@ class Chain(Generic[ItemT]):
                 continue
             if judged and not right.joined:
                 right.joined = self._is_joined(left, right)
-                if left is not None and not right.joined and not self._awaits_seal(left, right):
+                if (
+                    left is not None
+                    and not right.joined
+                    and not is_open
+                    and not self._awaits_seal(left, right)
+                ):
                     if right.seeks is left and not right.is_noted:
                         tied = right.content.keys[0] == left.key
                         if not left.begun_beyond(right.read.start, tied=tied):
@@ -124,10 +131,13 @@ class Chain(Generic[ItemT]):
         """Whether a read that has arrived is joined, or a page that may still be joined."""
         return link in self.links and (link.joined or not link.is_bridge)
 
-    def is_open_since(self, moment: int) -> bool:
-        """Whether a read that was asked for by then is not joined."""
+    def is_open_since(self, moment: int, *, unanswered: bool = False) -> bool:
+        """Whether a read that was asked for by then is not joined, or not even answered."""
         return moment > 0 and any(
-            not one.joined and one.asked is not None and one.asked <= moment for one in self.links
+            not (one.joined or one.failed or (unanswered and one.page is not None))
+            and one.asked is not None
+            and one.asked <= moment
+            for one in self.links
         )
 
     @property
@@ -171,6 +181,23 @@ class Chain(Generic[ItemT]):
         if length > 1:
             return run_of(length, rank, most=self._most)
         return [straddling(rank, most=self._most, beyond=end)]
+
+    def _drop_what_was_shifted(self) -> None:
+        """Drop the reads that hold only what comes before the edge: items have moved by more.
+
+        What is beside such a read has to be joined to another one.
+        """
+        edge, place = self.edge, 0
+        while edge is not None and place < len(self.links):
+            link = self.links[place]
+            last = None if link.is_bridge else link.edge
+            if last is None or last.at_end or not self._precedes(last.key, edge.key):
+                place += 1
+                continue
+            del self.links[place]
+            edge.is_lost = True
+            if place < len(self.links):
+                self.links[place].joined = False
 
     def _is_of_no_use(self, left: Edge | None, right: Link[Any]) -> bool:
         """Whether a read lies after the end of everything, or wholly before the edge."""

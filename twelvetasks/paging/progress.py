@@ -247,7 +247,7 @@ class ListingProgress(Generic[ItemT]):
         self._arrive(link, page)
         if (fault := self._contradictions.note(link)) is not None:
             self._give_in(fault)
-        self._sealing.settle(page.total)
+        self._sealing.settle(self._totals.latest or 0)
         self._fruitless += not self._chain.gained(link)
         over = self._fruitless - PATIENCE
         if over >= self._window and over >= self._chain.pages:
@@ -255,7 +255,7 @@ class ListingProgress(Generic[ItemT]):
 
     def _arrive(self, link: Link[ItemT], page: KeyedPage[ItemT]) -> None:
         self._moment += 1
-        self._totals.note(page.total, self._moment)
+        self._totals.note(page.total, self._moment, link.asked or 0)
         if self._totals.answers == 1:
             is_proven = self._exact or self._keys_change or self._chain.grows_at_its_end
             self._totals.trusted = not (is_proven or self._is_long)

@@ -26,7 +26,7 @@ HELD = 7
 GROWTH = 4
 """By how much each seal that holds lets the next be for more pages."""
 
-PATIENCE = CALM * 4
+PATIENCE = CALM * 8
 """Answers without a sign of change after which stamps are tried again after one."""
 
 CAUTION = 6
@@ -90,14 +90,14 @@ class Sealing:
     def receive(self, page: KeyedPage[Any], moment: int) -> None:
         """Take in a stamp."""
         self.stamps.receive(page, moment)
-        self._totals.note(page.total, moment)
+        self._totals.note(page.total, moment, self.stamps.asked)
         self._wants_stamp = self._totals.calm < self._begin_after
         if self.side_by_side:
             self._holds = True
             self._at_once = min(self._at_once * GROWTH, self._window * (HELD - 1))
         if not self.stamps.hold:
             self._totals.note_sign()
-        self.settle(page.total)
+        self.settle(self._totals.latest or 0)
         self._begin_if_calm()
 
     def note(self, link: Link[Any], moment: int, *, is_long: bool) -> None:

@@ -51,8 +51,9 @@ class Stamps:
         """The stamp that has been asked for and not been answered."""
         self.received: int = 0
         """How many have been received, or given up."""
+        self.asked: int = 0
+        """The moment at which the newest was asked for, answered or not."""
         self._stamps: list[_Stamp] = []
-        self._asked = 0
 
     @property
     def are_of_use(self) -> bool:
@@ -73,7 +74,7 @@ class Stamps:
         """Return the read of a stamp."""
         if self.query is None:
             raise AssertionError("the list has no stamps")
-        self._asked = moment
+        self.asked = moment
         self.under_way = Read(1, self.query.resource.max_page_limit, stamp=True)
         return self.under_way
 
@@ -87,7 +88,7 @@ class Stamps:
         is_all = len(keys) < self.query.resource.max_page_limit
         if is_all or page.is_wide:
             head = tuple(zip(page.ids, keys, strict=True))
-            asked = self._asked if asked is None else asked
+            asked = self.asked if asked is None else asked
             self._stamps.append(_Stamp(asked, moment, head, page.total))
             del self._stamps[:-MOST]
         else:

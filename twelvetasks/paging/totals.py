@@ -14,7 +14,7 @@ from twelvetasks.paging.links import NEAR, Edge, Link
 
 __all__ = ["CALM", "Totals"]
 
-CALM = 16
+CALM = 8
 """Answers without a sign of change after which pages may be read side by side again."""
 
 NEIGHBOURS = 8
@@ -35,6 +35,7 @@ class Totals:
         """By how much the total has gone up and down so far, added up."""
         self.jumped: int = 0
         """The moment at which it last changed by more than a read is wide."""
+        self._before_jump = 0
         self._signs: list[int] = []
 
     @property
@@ -52,12 +53,17 @@ class Totals:
         """Whether pages may be read side by side because totals are trusted, and stay the same."""
         return self.trusted and (not self._signs or self.calm >= CALM)
 
-    def note(self, total: int, moment: int) -> None:
-        """Take in the total of an answer that has just arrived."""
+    def note(self, total: int, moment: int, asked: int) -> None:
+        """Take in the total of an answer that has just arrived, and when it was asked for."""
         self.answers += 1
         if self.latest is not None and self.latest != total:
             if abs(total - self.latest) > NEAR:
-                self.jumped = moment
+                if asked <= self.jumped and abs(total - self._before_jump) <= NEAR:
+                    # It was asked for before the jump was seen, and shows what was before.
+                    if total != self._before_jump:
+                        self.note_sign()
+                    return
+                self.jumped, self._before_jump = moment, self.latest
             self.movement += abs(total - self.latest)
             self.note_sign()
         self.latest = total
