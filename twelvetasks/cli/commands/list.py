@@ -125,36 +125,14 @@ from twelvetasks.values.tasks import TASKS
     timeout_option,
 )
 def list_tasks(
-    connection: Connection,
-    *,
-    kind: str,
-    layout: str | None,
-    columns: tuple[str, ...] | None,
-    wide: bool,
-    spreadsheet: bool,
-    output: Path | None,
-    resume: bool,
-    report: bool,
-    progress: bool | None,
-    **filters: Any,
+    connection: Connection, *, report: bool, progress: bool | None, **options: Any
 ) -> None:
     """List tasks, or other items: a table in a terminal, JSON Lines in a pipe.
 
     An interrupted listing to a jsonl or csv file keeps its part: the same command with --resume
     continues from there, without losing or repeating an item.
     """
-    plan = planned(
-        filters,
-        kind=kind,
-        account=connection.account,
-        layout=layout,
-        columns=columns,
-        wide=wide,
-        spreadsheet=spreadsheet,
-        output=output,
-        resume=resume,
-    )
-
+    plan = planned(connection.account, **options)
     opened: list[Target] = []
 
     async def list_them(session: TaskSession) -> None:
@@ -171,7 +149,7 @@ def list_tasks(
     try:
         connection.run(list_them)
     except KeyboardInterrupt:
-        if output is not None and plan.resumable and not any(one.has_kept for one in opened):
+        if plan.output is not None and plan.resumable and not any(one.has_kept for one in opened):
             with suppress(OSError):  # Without a stderr, the exit code still tells.
                 say(NOTHING_WRITTEN)
         raise

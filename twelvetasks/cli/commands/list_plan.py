@@ -132,16 +132,16 @@ class ListingPlan:
 
 
 def planned(
-    filters: Mapping[str, Any],
+    account: Mapping[str, Any],
     *,
     kind: str,
-    account: Mapping[str, Any],
     layout: str | None,
     columns: tuple[str, ...] | None,
     wide: bool,
     spreadsheet: bool,
     output: Path | None,
     resume: bool,
+    **filters: Any,
 ) -> ListingPlan:
     """Make a plan from the options. Raises click.UsageError if they conflict."""
     layout = chosen_format(layout, output)
