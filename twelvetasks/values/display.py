@@ -103,7 +103,12 @@ def wait_text(seconds: float) -> str:
 
 def minute_text(moment: datetime | None) -> str:
     """Write a time in UTC up to its minute; nothing for None."""
-    return moment.astimezone(UTC).isoformat(" ", "minutes")[:16] if moment else ""
+    return second_text(moment)[:16]
+
+
+def second_text(moment: datetime | None) -> str:
+    """Write a time in UTC up to its second; nothing for None."""
+    return moment.astimezone(UTC).isoformat(" ", "seconds")[:19] if moment else ""
 
 
 def _is_shown(text: str) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from datetime import UTC
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from twelvetasks.cli.options import FILTERS, OUTPUT, in_time, watch_options
 from twelvetasks.cli.output.formats import chosen_format
 from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.live_view import WIDTH_WITH_TIME, LiveView
+from twelvetasks.cli.output.notices import log_read
 from twelvetasks.cli.output.own_files import output_path, read_own
 from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, is_terminal
@@ -34,7 +33,7 @@ from twelvetasks.conversion.convert import to_json
 from twelvetasks.session import TaskSession
 from twelvetasks.values.atomic_write import replace_text
 from twelvetasks.values.checkpoint import Checkpoint
-from twelvetasks.values.display import printable
+from twelvetasks.values.display import printable, second_text
 from twelvetasks.watching.plan import ItemChange
 from twelvetasks.watching.watch import ItemWatch
 
@@ -157,7 +156,8 @@ def watch_tasks(
                     else:
                         _write_change(out, change, as_line=layout == "table")
 
-    with _warnings(say if view is None else view.warn):
+    tell = say if view is None else view.warn
+    with log_read("twelvetasks.watch", logging.WARNING, lambda record: tell(record.getMessage())):
         connection.run(watch_them)
 
 
@@ -223,39 +223,15 @@ def _write_change(out: Console, change: ItemChange[Any], *, as_line: bool) -> No
         write_json(out, f"{{{','.join(sides)}}}\n")
         return
     task = change.item
-    moment = (
-        task.updated_at.astimezone(UTC).isoformat(" ", "seconds")[:19] if task.updated_at else ""
-    )
     was = before.status or "" if before else ""
     now = "deleted" if after is None else after.status or ""
     in_terminal = is_terminal(out.file)
     # The status matters most: in a narrow terminal the time has no room.
     with_time = not in_terminal or out.width >= WIDTH_WITH_TIME
-    line = Text(f"{moment:19}  " if with_time else "").append(f"{printable(task.id):24}  ")
-    line.append(f"{set_cell_size(printable(was), 10)} -> ")
+    line = Text(f"{second_text(task.updated_at):19}  " if with_time else "")
+    line.append(f"{printable(task.id):24}  {set_cell_size(printable(was), 10)} -> ")
     line.append(set_cell_size(printable(now), 10), status_colour(task) if after else "red")
     line.append(f"  {printable(filename(task))}")
     line.rstrip()
     overflow: OverflowMethod = "ellipsis" if in_terminal else "ignore"
     out.print(line, no_wrap=True, overflow=overflow, crop=in_terminal)
-
-
-@contextmanager
-def _warnings(tell: Callable[[str], None]) -> Iterator[None]:
-    """Report each failure that the watch retries, as a message of this command."""
-    told = _Telling(tell)
-    logger = logging.getLogger("twelvetasks.watch")
-    logger.addHandler(told)
-    try:
-        yield
-    finally:
-        logger.removeHandler(told)
-
-
-class _Telling(logging.Handler):
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        super().__init__(logging.WARNING)
-        self._tell = tell
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._tell(record.getMessage())

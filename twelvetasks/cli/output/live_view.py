@@ -9,7 +9,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC
 from typing import Any
 
 import attrs
@@ -20,7 +19,7 @@ from rich.text import Text
 
 from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, lines_above
-from twelvetasks.values.display import printable
+from twelvetasks.values.display import printable, second_text
 from twelvetasks.values.models import Task
 from twelvetasks.watching.plan import ItemChange
 
@@ -113,10 +112,9 @@ def _colour(status: str) -> str:
 
 def _cells(change: ItemChange[Any]) -> tuple[Text, ...]:
     task, before, after = change.item, change.before, change.after
-    updated = task.updated_at.astimezone(UTC) if task.updated_at is not None else None
     status = "deleted" if after is None else after.status or ""
     return (
-        Text("" if updated is None else updated.isoformat(" ", "seconds")[:19]),
+        Text(second_text(task.updated_at)),
         Text(printable(task.id)),
         Text(printable((before.status or "") if before is not None else "")),
         Text(printable(status), _colour(status)),

@@ -168,15 +168,14 @@ class Notices:
     @contextmanager
     def _reading_log(self) -> Iterator[None]:
         logger = logging.getLogger("twelvetasks")
-        reader, level = _Reader(self._read), logger.level
-        logger.addHandler(reader)
+        level = logger.level
         if not logger.isEnabledFor(logging.INFO):
             logger.setLevel(logging.INFO)
         try:
-            yield
+            with log_read("twelvetasks", logging.INFO, self._read):
+                yield
         finally:
             logger.setLevel(level)
-            logger.removeHandler(reader)
 
     def _read(self, record: logging.LogRecord) -> None:
         if record.name == "twelvetasks" and record.msg.startswith("retry "):
@@ -202,10 +201,20 @@ class Notices:
             self._told, self._last_sign = self._retry, now
 
 
+@contextmanager
+def log_read(name: str, level: int, read: Callable[[logging.LogRecord], None]) -> Iterator[None]:
+    """Pass what a logger logs at a level or above to a function while the context lasts."""
+    reader = _Reader(level)
+    reader.read = read
+    logging.getLogger(name).addHandler(reader)
+    try:
+        yield
+    finally:
+        logging.getLogger(name).removeHandler(reader)
+
+
 class _Reader(logging.Handler):
-    def __init__(self, read: Callable[[logging.LogRecord], None]) -> None:
-        super().__init__(logging.INFO)
-        self._read = read
+    read: Callable[[logging.LogRecord], None]
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._read(record)
+        self.read(record)

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Literal, Self, cast
 
 import attrs
@@ -133,13 +132,7 @@ class Target:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         """Leave it as it is."""
 
 
@@ -225,16 +218,11 @@ class OutputFile(Target):
         self._kept = self._noted
         self._synced = self._clock()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         """Move the file to its place, or keep or remove its part."""
+        error = exc_info[1]
         with self._file, self._text:
-            if kind is None:
+            if error is None:
                 self._complete()
             else:
                 # A usage error is about the part, and says itself how to continue.
