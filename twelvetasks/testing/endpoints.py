@@ -131,18 +131,16 @@ class Endpoints:
             return refused(answers.foreign_index())
         if behaviour.index_ids is not None and form.index_id not in behaviour.index_ids:
             return refused(answers.no_such("indexes", form.index_id))
-        metadata = {
-            "filename": form.filename,
-            "duration": 12,
-            "width": 1280,
-            "height": 720,
-        }
-        fields: dict[str, Any] = {
-            "index_id": form.index_id,
-            "status": self._tasks.kind.steps[0],
-            "system_metadata": metadata,
-        }
-        task_id = self._tasks.add(**fields)["_id"]
+        task_id = self._tasks.add(
+            index_id=form.index_id,
+            status=self._tasks.kind.steps[0],
+            system_metadata={
+                "filename": form.filename,
+                "duration": 12,
+                "width": 1280,
+                "height": 720,
+            },
+        )["_id"]
         # The platform answers at once with the id of the video, which is that of the task.
         upload = RecordedUpload(
             task_id=task_id, video_id=task_id, **attrs.asdict(form, recurse=False)

@@ -16,7 +16,7 @@ from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
-from twelvetasks.testing.filters import ParameterError
+from twelvetasks.testing.filters import ParameterError, invalid, unknown
 
 MAX_FILESIZE = 2_000_000_000
 """Bytes: "up to 2 GB", as the documentation puts it."""
@@ -42,13 +42,9 @@ class ReceivedFile:
 
 
 @attrs.frozen(kw_only=True)
-class RecordedUpload:
-    """An upload that became a task."""
+class UploadForm:
+    """A form that the platform accepts."""
 
-    task_id: str
-    """The id of its task."""
-    video_id: str
-    """The id of its video, as answered; the task shows it once it is ready."""
     index_id: str
     """The index it was sent to."""
     video_url: str | None
@@ -60,34 +56,33 @@ class RecordedUpload:
     user_metadata: Mapping[str, Any] | None
     """The decoded `user_metadata`; None if none was sent."""
 
-
-@attrs.frozen(kw_only=True)
-class UploadForm:
-    """A form that the platform accepts."""
-
-    index_id: str
-    video_url: str | None
-    file: ReceivedFile | None
-    enable_video_stream: bool
-    user_metadata: Mapping[str, Any] | None
-
     @property
     def filename(self) -> str:
         """The name of the file, or the last part of the address."""
         return self.file.filename if self.file else URL(self.video_url or "").name
 
 
+@attrs.frozen(kw_only=True)
+class RecordedUpload(UploadForm):
+    """An upload that became a task."""
+
+    task_id: str
+    """The id of its task."""
+    video_id: str
+    """The id of its video, as answered; the task shows it once it is ready."""
+
+
 async def read_form(request: web.Request, *, max_filesize: int) -> UploadForm:
     """Read a form to its end; raises `ParameterError` for what the platform refuses."""
     if request.content_type != "multipart/form-data":
-        raise _wrong("Content-Type", "it must be multipart/form-data")
+        raise invalid("Content-Type", "it must be multipart/form-data")
     try:
         texts, file = await _read_parts(request)
     except ParameterError:
         raise
     except (AssertionError, ValueError, BadHttpMessage) as error:
         # Older versions of aiohttp assert what newer ones raise ValueError for.
-        raise _wrong("form", f"it is not well-formed ({error})") from error
+        raise invalid("form", f"it is not well-formed ({error})") from error
     return _checked(texts, file, max_filesize)
 
 
@@ -97,19 +92,15 @@ async def _read_parts(request: web.Request) -> tuple[dict[str, str], ReceivedFil
     content: Any = _Quiet(request.content)
     async for part in MultipartReader(request.headers, content):
         if not isinstance(part, BodyPartReader) or part.name is None:
-            raise _wrong("Content-Disposition", "every part must have a name")
+            raise invalid("Content-Disposition", "every part must have a name")
         if part.name in texts or (part.name == "video_file" and file is not None):
-            raise _wrong(part.name, "it may be given only once")
+            raise invalid(part.name, "it may be given only once")
         if part.name == "video_file":
             file = await _received(part)
         elif part.name in _TEXTS:
             texts[part.name] = await _text(part)
         else:
-            raise ParameterError(
-                "parameter_unknown",
-                part.name,
-                f"The {part.name} parameter is unknown in this request.",
-            )
+            raise unknown(part.name)
     return texts, file
 
 
@@ -126,9 +117,9 @@ def _checked(texts: Mapping[str, str], file: ReceivedFile | None, max_filesize: 
             "One of the video_file and video_url parameters is required.",
         )
     if file is not None and video_url is not None:
-        raise _wrong("video_url", "it must not be given together with video_file")
+        raise invalid("video_url", "it must not be given together with video_file")
     if video_url is not None and not _is_web_address(video_url):
-        raise _wrong("video_url", "it must be an http or https address")
+        raise invalid("video_url", "it must be an http or https address")
     if file is not None and not file.size:
         raise ParameterError("video_file_broken", "video_file", "The video file is empty.")
     if file is not None and file.size > max_filesize:
@@ -139,7 +130,7 @@ def _checked(texts: Mapping[str, str], file: ReceivedFile | None, max_filesize: 
         )
     switch = texts.get("enable_video_stream", "true")
     if switch not in _SWITCHES:
-        raise _wrong("enable_video_stream", "it must be true or false")
+        raise invalid("enable_video_stream", "it must be true or false")
     return UploadForm(
         index_id=index_id,
         video_url=video_url,
@@ -171,7 +162,7 @@ class _Quiet:
 
 async def _received(part: BodyPartReader) -> ReceivedFile:
     if part.filename is None:
-        raise _wrong("video_file", "it must be a file, with a filename")
+        raise invalid("video_file", "it must be a file, with a filename")
     size = 0
     digest = hashlib.sha256()
     while not part.at_eof():
@@ -191,7 +182,7 @@ async def _text(part: BodyPartReader) -> str:
     while not part.at_eof():
         text += await part.read_chunk(_CHUNK)
         if len(text) > _LONGEST_TEXT:
-            raise _wrong(str(part.name), f"it must not be longer than {_LONGEST_TEXT} bytes")
+            raise invalid(str(part.name), f"it must not be longer than {_LONGEST_TEXT} bytes")
     return text.decode()
 
 
@@ -203,7 +194,7 @@ def _metadata(text: str | None) -> Mapping[str, Any] | None:
     except (RecursionError, ValueError):
         metadata = None
     if not isinstance(metadata, dict):
-        raise _wrong("user_metadata", "it must be a JSON object, written as a string")
+        raise invalid("user_metadata", "it must be a JSON object, written as a string")
     return metadata
 
 
@@ -213,7 +204,3 @@ def _is_web_address(text: str) -> bool:
     except ValueError:
         return False
     return url.scheme in {"http", "https"} and bool(url.host)
-
-
-def _wrong(name: str, reason: str) -> ParameterError:
-    return ParameterError("parameter_invalid", name, f"The {name} parameter is invalid: {reason}.")
