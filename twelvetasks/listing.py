@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from datetime import datetime
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
@@ -319,7 +319,8 @@ class Listing(Generic[ItemT], Uncopied):
 class TaskListing(Listing[Task]):
     """The tasks that match a query, in its order: iterate it, await it, count it, again and again.
 
-    Made by `TaskSession.tasks`; making it sends no request, and each iteration is a new listing::
+    Made by `TaskSession.tasks`; making it sends no request, and each iteration is a new listing, a
+    `TaskStream`. Its pages are `TaskPage` objects::
 
         listing = session.tasks(status="failed")
         async for task in listing:
@@ -334,27 +335,8 @@ class TaskListing(Listing[Task]):
     def __aiter__(self) -> TaskStream:
         return TaskStream(self._requests, self._options)
 
-    async def __aenter__(self) -> TaskStream:
-        return cast("TaskStream", await super().__aenter__())
+    if TYPE_CHECKING:  # what the listing of any items does, with the types that it gives for tasks
 
-    async def page(self, number: int) -> TaskPage:
-        """Ask for one page of `page_limit` tasks as the platform has it now: one request.
-
-        For front ends with numbered pages. `number` counts from 1; a page past the end is empty, or
-        BadRequestError, as the platform answers. `max_items` and `resume` do not matter to it, and
-        between two pages the list may change: to read all tasks, iterate the listing::
-
-            page = await session.tasks(page_limit=20).page(3)
-            print(page.page_info.total_results, page.has_next)
-
-        Raises InvalidArgumentError for a listing with `since` or `until`, which the platform does
-        not know when it numbers its pages.
-        """
-        return cast("TaskPage", await super().page(number))
-
-    def pages(self) -> PageStream[TaskPage]:
-        """Iterate over the same tasks page by page, with each page's `page_info`.
-
-        Where pages overlap because the account changes, each page holds what is new in it.
-        """
-        return PageStream(self._requests, self._options)
+        async def __aenter__(self) -> TaskStream: ...
+        async def page(self, number: int) -> TaskPage: ...  # noqa: D102 - it has that of `Listing`
+        def pages(self) -> PageStream[TaskPage]: ...  # noqa: D102 - the same
