@@ -125,24 +125,21 @@ def _demo_platform(count: int, *, living: bool) -> FakePlatform:
     """Make the demo account. Its tasks have the same ids whether it is living or not."""
     from twelvetasks.testing import FakePlatform  # noqa: PLC0415 - a server only the demo needs
 
-    if count < _LARGE_DEMO:
-        return _made_platform(FakePlatform, count, living=living)
-    if is_terminal(sys.stderr):
-        say(f"making a demo account of {count:,} tasks")
-    with wait_progress(Console()) as show:
-        show("making the demo account")
-        return _made_platform(FakePlatform, count, living=living)
-
-
-def _made_platform(FakePlatform: type[FakePlatform], count: int, *, living: bool) -> FakePlatform:  # noqa: N803
-    if not living:
-        return FakePlatform.demo(count)
     began = time.monotonic()
 
     def clock() -> datetime:
         return _DEMO_NOW + timedelta(seconds=time.monotonic() - began)
 
-    return FakePlatform.demo(count, living=True, clock=clock, indexing_time=_DEMO_INDEXING)
+    life: dict[str, Any] = {}
+    if living:
+        life = {"living": True, "clock": clock, "indexing_time": _DEMO_INDEXING}
+    if count < _LARGE_DEMO:
+        return FakePlatform.demo(count, **life)
+    if is_terminal(sys.stderr):
+        say(f"making a demo account of {count:,} tasks")
+    with wait_progress(Console()) as show:
+        show("making the demo account")
+        return FakePlatform.demo(count, **life)
 
 
 @contextmanager

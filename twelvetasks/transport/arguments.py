@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import aiohttp
 from yarl import URL
@@ -43,16 +43,16 @@ def checked_client_session(given: Any) -> aiohttp.ClientSession | None:
     return given
 
 
+def _refuse_beside_one(parameter: str, value: object, instead: str) -> NoReturn:
+    refuse(parameter, value, f"cannot be given with `client_session`: {instead}")
+
+
 def checked_trace_configs(given: Any, client_session: object) -> list[aiohttp.TraceConfig]:
     """Return the trace configs as a list; refuse them beside a session that has its own."""
     if given is None:
         return []
     if client_session is not None:
-        refuse(
-            "trace_configs",
-            given,
-            "cannot be given with `client_session`: pass them to that aiohttp.ClientSession",
-        )
+        _refuse_beside_one("trace_configs", given, "pass them to that aiohttp.ClientSession")
     configs = list(given) if isinstance(given, Iterable) else [given]
     if not all(isinstance(config, aiohttp.TraceConfig) for config in configs):
         refuse("trace_configs", given, "must be aiohttp.TraceConfig objects, in a list")
@@ -66,11 +66,7 @@ def checked_proxy(
     if client_session is None:
         return choose_proxy(given, base_url, insecure_http=insecure_http)
     if given is not None:
-        refuse(
-            "proxy",
-            "***",
-            "cannot be given with `client_session`: pass it to aiohttp.ClientSession",
-        )
+        _refuse_beside_one("proxy", "***", "pass it to aiohttp.ClientSession")
     return None
 
 
@@ -82,11 +78,7 @@ def checked_ssl(given: Any, client_session: object) -> ssl.SSLContext | None:
     """
     if given is not None:
         if client_session is not None:
-            refuse(
-                "ssl",
-                given,
-                "cannot be given with `client_session`: pass it to its aiohttp.TCPConnector",
-            )
+            _refuse_beside_one("ssl", given, "pass it to its aiohttp.TCPConnector")
         if not isinstance(given, ssl.SSLContext):
             refuse("ssl", given, "must be an ssl.SSLContext")
         if given.verify_mode is ssl.CERT_NONE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import click
@@ -50,18 +50,6 @@ _ONE_ARGUMENT = re.compile(r"""[^\s\0'"\\-][^\s\0'"\\]*""")
 """What xargs passes on as it is, and no command takes for a flag."""
 
 
-class Writer(Protocol):
-    """What writes items in one format."""
-
-    def write(self, items: tuple[Any, ...]) -> None:
-        """Write items that have come."""
-        ...
-
-    def finish(self) -> None:
-        """Write what a complete result ends with."""
-        ...
-
-
 @attrs.frozen
 class IdWriter:
     """The ids of the items, one a line, for `xargs`."""
@@ -85,6 +73,10 @@ class IdWriter:
 
     def finish(self) -> None:
         """Write nothing: lines need no footer."""
+
+
+Writer = CsvWriter | IdWriter | JsonArrayWriter | JsonLinesWriter | ParquetWriter | TableWriter
+"""Each writes items as they come, and what a complete result ends with."""
 
 
 def chosen_format(asked: str | None, output: PurePath | None = None) -> str:

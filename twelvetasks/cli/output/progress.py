@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from rich.progress import (
     BarColumn,
@@ -51,7 +51,6 @@ def listing_progress(out: Console, *, asked: bool | None, done: int) -> Iterator
                 return
             if bar is None:
                 bar = shown.enter_context(_bar(console, _Count(), _Rate()))
-                shown.enter_context(lines_above(console))
                 bar.add_task("Listing", completed=begun, total=total)
             bar.update(bar.task_ids[0], completed=done, total=total)
 
@@ -75,7 +74,6 @@ def upload_progress(*, asked: bool | None) -> Iterator[Callable[[int, int | None
                 return
             if bar is None:
                 bar = shown.enter_context(_bar(console, DownloadColumn(), TransferSpeedColumn()))
-                shown.enter_context(lines_above(console))
                 bar.add_task("Uploading")
             bar.update(bar.task_ids[0], completed=sent, total=size)
 
@@ -89,18 +87,8 @@ def wait_progress(out: Console) -> Iterator[Callable[[str], None]]:
     with ExitStack() as shown:
         bar: Progress | None = None
         if _can_show(console):
-            bar = shown.enter_context(
-                Progress(
-                    SpinnerColumn(),
-                    TextColumn("{task.description}", markup=False),
-                    TimeElapsedColumn(),
-                    console=console,
-                    transient=True,
-                    redirect_stdout=False,
-                    redirect_stderr=False,
-                )
-            )
-            shown.enter_context(lines_above(console))
+            said = TextColumn("{task.description}", markup=False)
+            bar = shown.enter_context(_shown(console, SpinnerColumn(), said, TimeElapsedColumn()))
             bar.add_task("waiting")
 
         def show(state: str) -> None:
@@ -131,15 +119,17 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} tasks/s", "progress.data.speed")
 
 
-def _bar(console: Console, amount: ProgressColumn, rate: ProgressColumn) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        amount,
-        rate,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
+def _bar(
+    console: Console, amount: ProgressColumn, rate: ProgressColumn
+) -> AbstractContextManager[Progress]:
+    said = TextColumn("{task.description}")
+    return _shown(console, said, BarColumn(), amount, rate, TimeRemainingColumn())
+
+
+@contextmanager
+def _shown(console: Console, *columns: ProgressColumn) -> Iterator[Progress]:
+    bar = Progress(
+        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
     )
+    with bar, lines_above(console):
+        yield bar
