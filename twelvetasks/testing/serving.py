@@ -9,6 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 
+import attrs
 from aiohttp import web
 
 from twelvetasks.testing import answers
@@ -29,27 +30,18 @@ _CROSS_ORIGIN = {
 """What a browser needs to let a page of another origin read the answers."""
 
 
+@attrs.define(eq=False)
 class Serving:
     """Passes every request through script, limit and key to the endpoints."""
 
-    def __init__(
-        self,
-        endpoints: Endpoints,
-        script: Script,
-        recorder: Recorder,
-        behaviour: Behaviour,
-        *,
-        torn: bool,
-        apply_due: Callable[[], None],
-    ) -> None:
-        self._endpoints = endpoints
-        self._script = script
-        self._recorder = recorder
-        self._behaviour = behaviour
-        self._torn = torn
-        self._apply_due = apply_due
-        self.window: RateWindow | None = None
-        self.broken_script: Exception | None = None
+    _endpoints: Endpoints
+    _script: Script
+    _recorder: Recorder
+    _behaviour: Behaviour
+    _torn: bool
+    _apply_due: Callable[[], None]
+    window: RateWindow | None = attrs.field(default=None, init=False)
+    broken_script: Exception | None = attrs.field(default=None, init=False)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
