@@ -109,10 +109,11 @@ class Telemetry:
         facts: Callable[[], ListingFacts],
     ) -> ListingObservation:
         """Begin the span of an iteration over a listing."""
+        filters = _attributes("twelvetasks.query", attrs.asdict(query, recurse=False))
         options = {"exact": exact, "max_items": max_items, "resumed": resumed}
         span = self._tracer.start_span(
             "twelvetasks.listing",
-            attributes=_query_attributes(query) | _attributes("twelvetasks.listing", options),
+            attributes=filters | _attributes("twelvetasks.listing", options),
         )
         return _Listing(span, facts, self._tasks)
 
@@ -236,10 +237,6 @@ def _only_instrumentation() -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     return error.reason if isinstance(error, TwelveTasksError) else type(error).__name__
-
-
-def _query_attributes(query: ListQuery[Any]) -> dict[str, Any]:
-    return _attributes("twelvetasks.query", attrs.asdict(query, recurse=False))
 
 
 def _attributes(prefix: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def profile_named(name: str, known: frozenset[str]) -> Profile:
     key_variable, keyring = settings.pop(KEY_VARIABLE, None), settings.pop(KEYRING, False)
     if not isinstance(keyring, bool):
         raise _wrong(name, f"{KEYRING} is true or false")
-    if key_variable is not None and not _is_variable(key_variable):
+    is_text = isinstance(key_variable, str)
+    if key_variable is not None and not (is_text and _VARIABLE.fullmatch(key_variable)):
         raise _wrong(name, f"{KEY_VARIABLE} is the name of an environment variable")
     if key_variable is not None and keyring:
         raise _wrong(name, f"give either {KEY_VARIABLE} or {KEYRING}")
@@ -170,10 +171,6 @@ def _holds_secret() -> click.BadParameter:
 def _names_place(name: str) -> bool:
     """Return whether a setting says where the key is, however it is misspelled."""
     return bool(get_close_matches(name, (KEY_VARIABLE, KEYRING), cutoff=0.8))
-
-
-def _is_variable(name: object) -> bool:
-    return isinstance(name, str) and _VARIABLE.fullmatch(name) is not None
 
 
 def _wrong(name: str, fault: str) -> click.BadParameter:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from twelvetasks.testing.kinds import ANALYSIS_ERROR, analysis_result
+from twelvetasks.testing.kinds import ANALYSIS_ERROR, analysis_result, hls_stream
 
 INDEX_IDS = (
     "62a0906d47f5678267ec10a6",
@@ -188,13 +188,8 @@ def _metadata(pick: Callable[[], float], number: int, status: str) -> dict[str, 
 
 
 def _hls(task: dict[str, Any], number: int) -> dict[str, Any]:
-    place = f"https://stream.example.com/{task['index_id']}/{task['video_id']}"
-    return {
-        "video_url": f"{place}/stream.m3u8",
-        "thumbnail_urls": [f"{place}/thumbnails/1.jpg"],
-        "status": "PROCESSING" if number % 50 == 1 else "COMPLETE",
-        "updated_at": task["updated_at"],
-    }
+    stream = hls_stream(task["index_id"], task["video_id"]) | {"updated_at": task["updated_at"]}
+    return stream | ({"status": "PROCESSING"} if number % 50 == 1 else {})
 
 
 def _written(moment: datetime, variant: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from twelvetasks.testing import instants
 from twelvetasks.testing.items import Items
-from twelvetasks.testing.kinds import ANALYSIS_ERROR, Kind, analysis_result
+from twelvetasks.testing.kinds import ANALYSIS_ERROR, Kind, analysis_result, hls_stream
 
 _BESIDE = {"pending": "validating", "validating": "queued"}
 """Statuses of tasks that the documentation names beside those seen on the platform."""
@@ -124,7 +124,7 @@ class Lifecycle:
             now = instants.written(self._clock())
             changed |= _at_the_end(self._kind, fields, status, now)
         if status == "ready" and item_id in self._streamed:
-            changed["hls"] = _stream(fields["index_id"], changed["video_id"])
+            changed["hls"] = hls_stream(fields["index_id"], changed["video_id"])
         return self.update(item_id, changed)
 
     def _fields(self, item_id: str) -> dict[str, Any]:
@@ -152,12 +152,3 @@ def _at_the_end(kind: Kind, fields: Mapping[str, Any], status: str, now: str) ->
         case "analyze_batches", _:
             return {f"{status}_at": now}
     return {}
-
-
-def _stream(index_id: str, video_id: str) -> dict[str, Any]:
-    place = f"https://stream.example.com/{index_id}/{video_id}"
-    return {
-        "video_url": f"{place}/stream.m3u8",
-        "thumbnail_urls": [f"{place}/thumbnails/1.jpg"],
-        "status": "COMPLETE",
-    }

@@ -11,6 +11,7 @@ import threading
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, cast
 
 import attrs
@@ -251,7 +252,8 @@ class _View:
 
     def __init__(self, name: _ViewName, records: Iterable[Record]) -> None:
         self._scope, self._conditions, sort_by = name
-        self._key = _by_created if sort_by == "created_at" else _by_updated
+        time = "created" if sort_by == "created_at" else "updated"
+        self._key: Callable[[Record], tuple[int, int]] = attrgetter(time, "sequence")
         self.ordered = [record for record in records if self._matches(record)]
         self.ordered.sort(key=self._key)
 
@@ -311,11 +313,3 @@ def _encoded(fields: dict[str, Any]) -> bytes:
         allow_nan=False,
         separators=(",", ":"),
     ).encode()
-
-
-def _by_created(record: Record) -> tuple[int, int]:
-    return record.created, record.sequence
-
-
-def _by_updated(record: Record) -> tuple[int, int]:
-    return record.updated, record.sequence

@@ -190,6 +190,16 @@ def analysis_result(task_id: str) -> dict[str, Any]:
     }
 
 
+def hls_stream(index_id: str, video_id: str) -> dict[str, Any]:
+    """Return the stream of a ready video."""
+    place = f"https://stream.example.com/{index_id}/{video_id}"
+    return {
+        "video_url": f"{place}/stream.m3u8",
+        "thumbnail_urls": [f"{place}/thumbnails/1.jpg"],
+        "status": "COMPLETE",
+    }
+
+
 _BATCH_COUNTS = ("queued", "processing", "ready", "failed", "canceled")
 
 ANALYSIS_BATCHES = Kind(

@@ -53,11 +53,6 @@ class Identified(Protocol):
         ...
 
 
-def _not_negative(_: object, field: attrs.Attribute[Any], value: int) -> None:
-    if value < 0:
-        raise ValueError(f"{field.name} must not be negative")
-
-
 @attrs.frozen(kw_only=True)
 class Checkpoint:
     """The position of a listing or a watch: pass it as `resume` to continue after the last item.
@@ -78,7 +73,7 @@ class Checkpoint:
     """The sort key of the last task yielded; None before the first."""
     ids: frozenset[str] = frozenset()
     """The ids of the tasks yielded that have exactly this key."""
-    rank: int = attrs.field(default=0, validator=_not_negative)
+    rank: int = attrs.field(default=0, validator=attrs.validators.ge(0))
     """How many tasks came before this position when it was last seen: where to look first."""
     since: datetime | None = None
     """With ``sort_by="updated_at"``: tasks updated from then on are checked again at the end.

@@ -51,7 +51,11 @@ def parse_timestamp(text: str) -> datetime:
         value = spelled = _SpelledDatetime.fromisoformat(written)
         spelled.text = text
     if value.year in (MINYEAR, MAXYEAR):
-        _check_year(value, text)
+        # Checkpoints and filters have to write it in UTC.
+        try:
+            value.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"{text!r} is not of the years 1 to 9999 in UTC") from None
     return value
 
 
@@ -69,14 +73,6 @@ def _is_usual(fraction: str, offset: str) -> bool:
     return (digits == 3 or (digits == 6 and not fraction.endswith("000"))) and (
         offset == "Z" or offset[1:] not in ("", "00:00")
     )
-
-
-def _check_year(value: datetime, text: str) -> None:
-    """Refuse what could be read but not be written in UTC, as checkpoints and filters do."""
-    try:
-        value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{text!r} is not of the years 1 to 9999 in UTC") from None
 
 
 def format_timestamp(value: datetime) -> str:

@@ -60,19 +60,16 @@ class Announced:
         self._fresh.clear()
 
     def end_poll(self, status_of: Callable[[str], str | None]) -> None:
-        """Stop expecting what is known now; `known` returns a task as it was last seen."""
+        """Stop expecting what was seen; `status_of` returns the last status seen of a task."""
         for id, status in list(self._sought.items()):  # noqa: A001
             if status_of(id) == status:
                 del self._sought[id]
                 self._misses.pop(id, None)
             elif id in self._misses:
-                self._miss(id)
-
-    def _miss(self, id: str) -> None:  # noqa: A002
-        self._misses[id] += 1
-        if self._misses[id] == MISSES:
-            del self._misses[id]
-            self.unseen[id] = None
+                self._misses[id] += 1
+                if self._misses[id] == MISSES:
+                    del self._misses[id]
+                    self.unseen[id] = None
 
     def soonest(self, wait: float) -> float:
         """Return the seconds that an announcement may shorten `wait` to."""

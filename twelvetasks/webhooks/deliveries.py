@@ -46,7 +46,8 @@ class Deliveries:
 
         Raises WebhookError for a replay, and while the event is being handed over.
         """
-        self._forget(now)
+        while self._order and self._order[0][0] + self._kept_for < now:
+            self._forget_first()
         event = _digest(id)
         newest = self._done.get(event)
         if newest is not None and signed_at > newest:
@@ -77,10 +78,6 @@ class Deliveries:
         if len(self._order) > 1.25 * REMEMBERED:
             self._order = [(signed, event) for event, signed in self._done.items()]
             heapq.heapify(self._order)
-
-    def _forget(self, now: float) -> None:
-        while self._order and self._order[0][0] + self._kept_for < now:
-            self._forget_first()
 
     def _forget_first(self) -> None:
         signed_at, event = heapq.heappop(self._order)

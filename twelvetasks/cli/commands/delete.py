@@ -47,7 +47,8 @@ def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool
     """
     chosen = tuple(dict.fromkeys(task_ids))
     if not yes:
-        _check_terminal()
+        if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+            raise click.UsageError("There is no terminal to ask in, so --yes is needed")
         _ask(_looked_up(connection, chosen))
     asked_by = click.get_current_context().command
 
@@ -61,11 +62,6 @@ def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool
             click.echo(task_id)
 
     connection.run(delete_them)
-
-
-def _check_terminal() -> None:
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        raise click.UsageError("There is no terminal to ask in, so --yes is needed")
 
 
 def _looked_up(connection: Connection, task_ids: tuple[str, ...]) -> list[Task]:

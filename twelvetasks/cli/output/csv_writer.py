@@ -49,22 +49,21 @@ class CsvWriter:
             ]
             if not self.begun:
                 self.out.file.write(_BYTE_ORDER_MARK)
-        rows = list(zip(*cells, strict=True))
-        self._put(rows if self.begun else [names, *rows])
-        self.begun = True
-
-    def finish(self) -> None:
-        """Write the heading of no rows, if there were none."""
+        rows: list[Sequence[Any]] = list(zip(*cells, strict=True))
         if not self.begun:
-            self.write(())
-
-    def _put(self, rows: Sequence[Sequence[Any]]) -> None:
+            rows.insert(0, names)
+            self.begun = True
         if is_terminal(self.out.file):
             shown = [[printable(str(cell)) for cell in row] for row in rows]
             self.out.out(_lines(shown), end="", highlight=False)
         else:
             self.out.file.write(_lines(rows))
             self.out.file.flush()
+
+    def finish(self) -> None:
+        """Write the heading of no rows, if there were none."""
+        if not self.begun:
+            self.write(())
 
 
 def _lines(rows: Sequence[Sequence[Any]]) -> str:
