@@ -33,6 +33,7 @@ from typing import Any, Generic, TypeVar
 
 from twelvetasks.paging.links import NEAR, Edge, Link
 from twelvetasks.paging.reads import Read, last_of, run_of, straddling
+from twelvetasks.paging.recut import in_whole_pages
 from twelvetasks.paging.stamps import Stamps
 from twelvetasks.paging.totals import Totals
 from twelvetasks.values.query import ListQuery
@@ -61,6 +62,7 @@ class Chain(Generic[ItemT]):
         self._crowded: Any = None
         self._precedes = query.precedes
         self._ascending = query.ascending
+        self._page_limit = query.page_limit
         self._most = query.resource.max_page_limit
         self._totals = totals or Totals()
         self._stamps = stamps
@@ -76,6 +78,10 @@ class Chain(Generic[ItemT]):
         """Take the first read away if it is joined to all that was taken before."""
         if not self.links or not self.links[0].joined:
             return None
+        if self.links[0].is_closing:
+            if any(link.page is None and not link.failed for link in self.links):
+                return None
+            self.links = in_whole_pages(self.links, self.edge, self._page_limit)
         taken = self.links.pop(0)
         self.edge = taken.edge
         return taken

@@ -139,6 +139,8 @@ class Link(Generic[ItemT]):
     """The moment at which it was asked for; None before."""
     waits_for: Link[ItemT] | None = None
     """The read beside it, further on, that has to be answered before this one is asked for."""
+    is_closing: bool = False
+    """Whether it is one of the last reads, which overlap so that no stamp has to follow them."""
     failed: bool = False
     joined: bool = False
     """Whether it is known that nothing is missing between it and what is before it."""

@@ -57,6 +57,11 @@ class ListingOptions(Generic[ItemT]):
         """How many items to read for `max_items`; None for all, or if only reading them tells."""
         return self.max_items if self.period is None or self.period.comes_first else None
 
+    @property
+    def last_key(self) -> datetime | None:
+        """The sort key after which no item is wanted; None if that is not known."""
+        return None if self.period is None else self.period.last_key
+
     def __str__(self) -> str:
         words = [str(self.query)]
         if self.max_items is not None:

@@ -58,6 +58,12 @@ class Period(Generic[ItemT]):
         return self.since if self.query.ascending else self.until
 
     @property
+    def last_key(self) -> datetime | None:
+        """The sort key after which no item is in it; None if there is none."""
+        ends = self.until if self.query.ascending else self.since
+        return ends if self._is_one_stretch else None
+
+    @property
     def comes_first(self) -> bool:
         """Whether the listing begins with it, so that its first items are those of the listing."""
         return self._is_one_stretch and self._begins is None

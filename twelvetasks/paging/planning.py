@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -71,15 +70,22 @@ class Planner(Generic[ItemT]):
         key; 0 if that is not known yet. Empty if no more is wanted.
         """
         begun = self._chain.edge.rank if self._chain.edge is not None else 0
-        last = math.inf if wanted is None else begun + wanted
+        total = self._totals.latest or 0
+        last = total if wanted is None else min(total, begun + wanted)
+        are_quiet, length = self._totals.are_quiet, 1
+        side_by_side = are_quiet or self._sealing.may_seal(asked)
+        is_closing = side_by_side and not are_quiet and self._closes(last - end)
+        if is_closing:
+            side_by_side = False
+            # A full page does not show that it is the last.
+            last += wanted is None
         if end >= last:
             return []
-        are_quiet, length = self._totals.are_quiet, 1
         if self._chain.grows_at_its_end and not are_quiet:
             # One who has read little may want little.
             length = min(1 + self._runs, RUN)
             self._runs += 1
-        if are_quiet or self._sealing.may_seal(asked):
+        if side_by_side:
             if end % self._page_limit:
                 end = max(end - 2, 0)
             first = end // self._page_limit + 1
@@ -87,8 +93,16 @@ class Planner(Generic[ItemT]):
         else:
             shared = (shared or self._sealing.widths.usual) + 1
             reads = self._chain.overlapping(end, shared, length)
-        last = min(last, self._totals.latest or 0)
-        run = [Link[ItemT](read) for read in reads if read is reads[0] or read.start < last]
+        run = [
+            Link[ItemT](read, is_closing=is_closing)
+            for read in reads
+            if read is reads[0] or read.start < last
+        ]
         for link, following in pairwise(run):
             link.waits_for = following
         return run
+
+    def _closes(self, left: int) -> bool:
+        """Whether to read all that is left now, overlapping, while a stamp seals what precedes."""
+        links = self._chain.links
+        return bool(links and links[-1].is_closing) or self._sealing.ends_now(left)

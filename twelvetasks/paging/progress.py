@@ -63,7 +63,7 @@ class ListingProgress(Generic[ItemT]):
             # What was taken before a checkpoint lies before any stamp.
             stamps.fail()
         self._chain = Chain(query, totals=self._totals, stamps=stamps, exact=options.exact)
-        self._sealing = Sealing(query, stamps, self._chain, self._totals)
+        self._sealing = Sealing(query, stamps, self._chain, self._totals, options.last_key)
         self._planner = Planner(query, self._page_limit, self._chain, self._totals, self._sealing)
         self._emitted = Emitted(query)
         self._under_way: dict[Read, Link[ItemT]] = {}
@@ -183,11 +183,10 @@ class ListingProgress(Generic[ItemT]):
         failed |= ahead > 0 and self._chain.is_lost
         most = self._sealing.most(window)
         planned = self._next_links() if ahead < most and not failed else []
-        under_way = any(not link.is_bridge for link in self._under_way.values())
-        if self._sealing.is_due(more=bool(planned), is_long=self._is_long, under_way=under_way):
+        if self._sealing.is_due(more=bool(planned), is_long=self._is_long):
             self._requests += 1
             self._moment += 1
-            return self._sealing.stamps.ask(self._moment)
+            return self._sealing.ask(self._moment)
         if not planned:
             return None
         self._chain.links += planned
@@ -199,6 +198,7 @@ class ListingProgress(Generic[ItemT]):
         self._requests += 1
         self._bridges += link.is_bridge
         self._moment += 1
+        self._sealing.waves.ask()
         link.asked = self._moment
         return link.read
 
@@ -221,7 +221,7 @@ class ListingProgress(Generic[ItemT]):
             # After a burst, the ranks that follow are not known until these are joined.
             return []
         last = self._chain.links[-1]
-        if last.page is None and last.read.end < self._totals.latest:
+        if last.page is None:
             return self._planner.beside(last.read.end, last.asked or 0, self._wanted)
         if last.edge is None or last.edge.at_end:
             return []

@@ -3,19 +3,25 @@
 Stamps cost a request each, and what they do not seal is read once more. So the first is for a few
 pages; each that holds lets the next be for more; after a sign of change, reads overlap until the
 account has been quiet for a while.
+
+A stamp has to be asked for after all that it is to seal has arrived, so after the last page it
+would cost the time of one more request. Reads that overlap need none. So once all that is left fits
+into the wave of requests that is under way, it is read by overlapping reads, and the last stamp, in
+that same wave, seals all before them. This costs the time of no request, and one or two reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from twelvetasks.paging.chain import Chain
 from twelvetasks.paging.links import Link, Widths
-from twelvetasks.paging.page_checks import KeyedPage
+from twelvetasks.paging.page_checks import NO_TIME, KeyedPage
 from twelvetasks.paging.reads import Read
 from twelvetasks.paging.stamps import Stamps
 from twelvetasks.paging.totals import CALM, Totals
+from twelvetasks.paging.waves import Waves
 from twelvetasks.values.query import ListQuery
 
 __all__ = ["Sealing"]
@@ -35,53 +41,88 @@ costs is more than overlaps cost until then."""
 
 
 class Sealing:
-    """The stamps of one listing, and whether its pages are read side by side between them."""
+    """The stamps of one listing, and whether its pages are read side by side between them.
+
+    `until` is the sort key after which no item is wanted; None to read to the end.
+    """
 
     def __init__(
-        self, query: ListQuery[Any], stamps: Stamps, chain: Chain[Any], totals: Totals
+        self,
+        query: ListQuery[Any],
+        stamps: Stamps,
+        chain: Chain[Any],
+        totals: Totals,
+        until: datetime | None = None,
     ) -> None:
         self.stamps: Stamps = stamps
         self.side_by_side: bool = False
         """Whether pages are read side by side, to be sealed."""
         self.widths: Widths = Widths()
+        self.waves: Waves = Waves()
         self._chain = chain
         self._totals = totals
+        self._precedes = query.precedes
+        self._until = until
+        self._is_past_end = False
+        """Whether a page has arrived that ends after all that is wanted."""
         self._most = query.resource.max_page_limit
         self._window = 1
         self._at_once = 0
         self._holds = False
         self._wants_stamp = not stamps.is_own_head
+        self._is_settled = not (query.sort_key.changes or chain.grows_at_its_end)
+        """Whether items keep their places, so that what was read last need not be sealed."""
         self._is_fragile = query.sort_key.changes and not query.ascending
         self._begin_after = CAUTION if query.sort_key.changes else 0
 
     def most(self, window: int) -> int:
         """Return how many pages, or runs of pages, may be held or under way."""
-        self._window = max(window, self._window)
+        if window > self._window:
+            self._window = window
+            if self.side_by_side and not self._holds:
+                self._at_once = self._fewest
+        if self._is_past_end:
+            return 1
         if self.stamps.under_way is not None and not self.stamps.are_of_use:
             # What is asked for before a stamp has come can be sealed by none.
             return 0 if self._begin_after <= self._totals.calm else window
         if not self.side_by_side or self._chain.grows_at_its_end:
             return window
-        if self._holds:  # so that none waits for the next stamp
-            return min(self._at_once + 2 * window, HELD * window)
-        return self._at_once + (0 if self._is_fragile else window)
+        if self._is_fragile and not self._holds:
+            return self._at_once
+        # So that none waits for the next stamp, unless an earlier one was in vain.
+        windows = 2 if self._holds or not self._totals.changed else 1
+        return min(self._at_once + windows * window, HELD * window)
 
-    def is_due(self, *, more: bool, is_long: bool, under_way: bool) -> bool:
+    def is_due(self, *, more: bool, is_long: bool) -> bool:
         """Whether to ask for a stamp now.
 
         `more`: there is a page to be asked for instead. `is_long`: stamps cost less than overlaps.
-        `under_way`: pages are still to arrive; not counting bridges, which no stamp seals.
         """
         if self.stamps.query is None or self.stamps.under_way is not None:
             return False
         if not self.side_by_side:
             is_calm = self._totals.calm >= self._begin_after
             return self._wants_stamp and more and is_long and is_calm
-        is_last = not more and not under_way
-        if len(self._chain.links) < self._at_once and not is_last:
+        links = self._chain.links
+        left = (self._totals.latest or 0) - links[-1].read.end if links else 0
+        # The last stamp will soon seal what waits.
+        is_near_end = left <= self._window * self._most and (more or left <= 0)
+        if more and (is_near_end or len(links) < self._at_once):
             return False
-        waiting = self._waiting(self._chain.links)
-        return waiting >= self._at_once or (waiting > 0 and is_last)
+        waiting, are_all = self._waiting()
+        is_last = waiting > 0 and are_all and not more
+        return is_last or (waiting >= self._at_once and not is_near_end)
+
+    def ask(self, moment: int) -> Read:
+        """Return the read of a stamp."""
+        self.waves.ask()
+        return self.stamps.ask(moment)
+
+    def ends_now(self, left: int) -> bool:
+        """Whether this wave has room for overlapping reads of the last items, and for a stamp."""
+        reads = left * 5 // (self._most * 4) + 1  # each brings four fifths of a page, on average
+        return self._is_settled and reads < self.waves.left(self._window)
 
     def may_seal(self, asked: int) -> bool:
         """Whether a stamp can seal a page beside a read that was asked for at this moment."""
@@ -89,6 +130,7 @@ class Sealing:
 
     def receive(self, page: KeyedPage[Any], moment: int) -> None:
         """Take in a stamp."""
+        self.waves.answer(self.stamps.asked, moment)
         self.stamps.receive(page, moment)
         self._totals.note(page.total, moment, self.stamps.asked)
         self._wants_stamp = self._totals.calm < self._begin_after
@@ -102,8 +144,13 @@ class Sealing:
 
     def note(self, link: Link[Any], moment: int, *, is_long: bool) -> None:
         """Take in a page: the listing's own head may be a stamp, too."""
+        self.waves.answer(link.asked or 0, moment)
         if link.edge is not None:
             self.widths.note(len(link.edge.ids))
+            key = link.edge.key
+            self._is_past_end |= (
+                self._until is not None and key != NO_TIME and self._precedes(self._until, key)
+            )
         if self.stamps.is_own_head and (link.read.page, link.read.page_limit) == (1, self._most):
             self.stamps.receive(link.content, moment, asked=link.asked)
             if link.edge is not None:
@@ -118,9 +165,13 @@ class Sealing:
             return
         if self._totals.calm >= self._begin_after:
             self.side_by_side = self._chain.awaits_seals = True
-            # Where ranks only become less, few reads are in vain if a seal does not hold.
-            halves = 6 if self._chain.grows_at_its_end else 3 if self._is_fragile else 1
-            self._at_once = max(self._window * halves // 2, 2)
+            self._at_once = self._fewest
+
+    @property
+    def _fewest(self) -> int:
+        """How many pages the first stamp is to seal."""
+        # Where ranks only become less, few reads are in vain if a seal does not hold.
+        return self._window * 3 if self._chain.grows_at_its_end else max(self._window * 3 // 2, 2)
 
     def fail(self, read: Read, total: int) -> bool:
         """Do without stamps, if the read that failed was one; False if it was a page."""
@@ -146,9 +197,21 @@ class Sealing:
             self._chain.settle(total)
         self.stamps.forget()
 
-    def _waiting(self, links: Iterable[Link[Any]]) -> int:
-        """Count the pages that have arrived, and that the newest stamp cannot seal."""
-        newest = self.stamps.newest
-        return sum(
-            not link.joined and link.page is not None and link.answered > newest for link in links
-        )
+    def _waiting(self) -> tuple[int, bool]:
+        """Count the pages that a stamp can seal now, and tell whether none is still to arrive.
+
+        Pages that overlap what is before them need no stamp; nor do bridges.
+        """
+        newest, waiting, are_all = self.stamps.newest, 0, True
+        end, has_arrived = 0 if self._chain.edge is None else self._chain.edge.rank, True
+        for link in self._chain.links:
+            if link.failed:
+                break
+            had_arrived, has_arrived = has_arrived, link.page is not None
+            if not link.is_bridge and link.read.start == end:
+                waiting += has_arrived and not link.joined and link.answered > newest
+                are_all &= had_arrived and has_arrived
+            elif not (link.is_bridge or self._is_settled):
+                are_all &= has_arrived
+            end = link.read.end
+        return waiting, are_all
