@@ -31,10 +31,6 @@ class ResumableGenerator(AsyncGenerator[T_co, None], Uncopied):
     async def _next(self) -> T_co | None:
         """Return the next item, or None after the last. Cancelled, it can be called again."""
 
-    def _at_hand(self) -> T_co | None:
-        """Return the next item if that takes neither waiting nor a check of what else is due."""
-        return None
-
     async def _stop(self) -> None:
         """End what is in flight, and wait for that; several may call this at once."""
 
@@ -49,8 +45,6 @@ class ResumableGenerator(AsyncGenerator[T_co, None], Uncopied):
         return self
 
     async def __anext__(self) -> T_co:
-        if not (self._running or self._over) and (item := self._at_hand()) is not None:
-            return item
         return await self.asend(None)
 
     async def asend(self, value: None, /) -> T_co:  # noqa: ARG002 - the protocol's

@@ -268,23 +268,23 @@ class ItemStream(_Stream[ItemT]):
         """Those of the page taken last that have not been yielded; None in the place of others."""
         self._window.unread = self._items
         self._thread = 0
+        """The thread in which the items at hand need no further look; 0 if they do, or for none."""
+        self._are_plain = True
+        self._transport = requests.transport
+
+    async def __anext__(self) -> ItemT:
+        # Called for every item: each property and call costs a hundredth of a whole listing, and
+        # to ask for the running loop a system call in Python 3.11. Other threads have other loops.
+        if self._items and self._thread == get_ident() and not self._transport.closed:
+            return cast("ItemT", self._items.popleft())
+        return await self.asend(None)
+
+    def _enter(self, method: str) -> None:
+        super()._enter(method)
+        self._thread = 0
 
     def _unread(self) -> int:
         return len(self._items) + self._rest
-
-    def _at_hand(self) -> ItemT | None:
-        # Called for every item: each property and index costs a hundredth of a whole listing, and
-        # to ask for the running loop a system call in Python 3.11. Other threads have other loops.
-        if (
-            self._items
-            and self._failure is None
-            and not self._requests.transport.closed
-            and get_ident() == self._thread
-        ):
-            item = self._items[0]
-            if item is not None and type(item) is not Malformed:
-                return self._items.popleft()
-        return None
 
     async def next_items(self, most: int) -> list[ItemT]:
         """Return the next items that have arrived, at most `most`; none after the last.
@@ -295,11 +295,10 @@ class ItemStream(_Stream[ItemT]):
                 print(len(tasks), tasks[-1].id)
         """
         items = [item] if (item := await anext(self, None)) is not None else []
-        at_hand = min(most - 1, len(self._items))
-        if items and not self._requests.closed and _NOT_YIELDED.isdisjoint(map(type, self._items)):
-            items += [cast("ItemT", self._items.popleft()) for _ in range(at_hand)]
-        while len(items) < most and (item := self._at_hand()) is not None:
-            items.append(item)
+        if items:
+            kinds = enumerate(map(type, self._items))
+            ready = next((at for at, kind in kinds if kind in _NOT_YIELDED), len(self._items))
+            items += [cast("ItemT", self._items.popleft()) for _ in range(min(most - 1, ready))]
         return items
 
     async def _item(self) -> ItemT | None:
@@ -307,9 +306,11 @@ class ItemStream(_Stream[ItemT]):
             while not self._items:
                 if (page := await self._next_page()) is None:
                     return None
-                self._thread = get_ident()
                 self._items.extend(self._wanted_of(page.items))
                 self._window.left_out += self._rest
+                self._are_plain = _NOT_YIELDED.isdisjoint(map(type, self._items))
+            if self._are_plain:
+                self._thread = get_ident()
             item = self._items[0]
             if isinstance(item, Malformed):
                 if not self._skips_malformed:
