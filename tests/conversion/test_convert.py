@@ -141,6 +141,11 @@ def test_a_known_status_equals_and_prints_as_its_string(status: TaskStatus) -> N
     assert f"{task.status}" == status.value
 
 
+def test_nulls_are_written_at_the_places_of_their_fields() -> None:
+    sent = '{"_id":"a","index_id":null,"status":"ready","metadata":null,"hls":null,"colour":"red"}'
+    assert to_json(structure(json.loads(sent), Task)) == sent
+
+
 def test_what_is_left_out_or_null_is_none() -> None:
     task = structure({"_id": "1", "video_id": None}, Task)
     assert attrs.asdict(task, filter=lambda _, value: value is None).keys() == {

@@ -289,6 +289,7 @@ def _reads(read: Hook, value: Any) -> bool:
 
 def _unstructure_hook(model: type[Any], converter: Converter) -> Callable[[Any], dict[str, Any]]:
     older = older_names(model)
+    order = [one for name in json_names(model).values() for one in (name, older.get(name)) if one]
     generated = make_dict_unstructure_fn(
         model, converter, _cattrs_omit_if_default=True, **_overrides(model)
     )
@@ -300,7 +301,8 @@ def _unstructure_hook(model: type[Any], converter: Converter) -> Callable[[Any],
             for new, old in older.items():
                 if new in written and old in spelling and new not in spelling:
                     written[old] = written.pop(new)
-            written.update(dict.fromkeys(spelling - written.keys()))
+            there = spelling | written.keys()
+            written = {name: written.get(name) for name in order if name in there}
         written.update(value.extra)
         return written
 
