@@ -22,6 +22,7 @@ from twelvetasks.cli.output.columns import columns_of, subset, texts_of
 from twelvetasks.conversion.as_sent import as_sent, json_lines
 from twelvetasks.conversion.convert import converters
 from twelvetasks.conversion.model_types import field_types, is_model, without_none
+from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.query import ListQuery
@@ -95,10 +96,10 @@ def result(query: ListQuery[Any], body: bytes, *, written: Any) -> Any:
         return str(error), error.json_path, error.page
     faults = [str(item.error) for item in page.items if isinstance(item, Malformed)]
     items = [item for item in page.items if not isinstance(item, Malformed)]
-    ids, keys = query.resource.id_of, query.sort_key.read
+    keyed = KeyedPage.of(page, query)
     return (
-        *(faults, written(items), page.page_info),
-        [(ids(item), keys(item), of_model(query, item)) for item in items],
+        *(faults, written(items), page.page_info, keyed.ids, keyed.keys),
+        [of_model(query, item) for item in items],
     )
 
 
@@ -109,6 +110,12 @@ def lines_of_models(items: Sequence[Any]) -> str:
 def same(query: ListQuery[Any], body: bytes) -> None:
     expected = result(query, body, written=lines_of_models)
     assert result(as_sent(query), body, written=json_lines) == expected
+    seen = converters().fast_hooks.glance(body, as_sent(query))
+    if seen is not None and seen.page is not None:
+        faults, written, page_info, ids, keys, _ = expected
+        assert not faults
+        assert json_lines(seen.page.items) == written
+        assert (seen.page_info, seen.ids, seen.keys) == (page_info, ids, keys)
 
 
 @given(st.data(), st.sampled_from([*QUERIES]))
@@ -132,7 +139,7 @@ def test_any_body_is_written_or_refused_as_its_models_are(body: bytes) -> None:
         ({}, True),
         ({"error_reason": "too short", "system_metadata": {"duration": 3, "width": 1}}, True),
         ({"created_at": "2022-06-09T04:50:00Z", "hls": {"thumbnail_urls": ["a"]}}, True),
-        ({"video_id": None}, False),
+        ({"video_id": None, "system_metadata": {"width": None}, "hls": None}, True),
         ({"system_metadata": {"duration": 1e300}}, False),
         ({"colour": "red"}, False),
     ],
@@ -142,6 +149,11 @@ def test_usual_tasks_stay_as_they_were_sent(more: dict[str, Any], stays: bool) -
     body = encoded({"data": [{"_id": "a", **more}], "page_info": {"page": 1}})
     (item,) = converters().read_page(body, query.resource.page).items
     assert isinstance(item, msgspec.Struct) == stays
+    if stays and "created_at" in more:
+        seen = converters().fast_hooks.glance(body, query)
+        assert seen is not None
+        assert seen.page is not None
+        assert seen.page.items == (item,)
 
 
 def test_the_query_asks_for_the_same() -> None:

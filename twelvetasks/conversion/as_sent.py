@@ -1,13 +1,13 @@
 """Items that are only written out again: read, checked, and otherwise left as they were sent.
 
 A query made by `as_sent` lists the very same items as the one that it is made of, in the same order
-and with the same errors. Those of the usual shape stay rows (see `fast_hooks`); others are models.
+and with the same errors. Those of a usual page stay rows (see `fast_hooks`), and those of another
+become models.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +17,6 @@ from twelvetasks.conversion.fast_hooks import AsSent
 from twelvetasks.conversion.row_queries import query_of_rows
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import SortKey
-from twelvetasks.values.timestamps import is_uniform, parse_timestamp
 
 __all__ = ["as_sent", "json_lines", "present"]
 
@@ -28,19 +27,11 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 def as_sent(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
     """Return the same query, of items that stay as they were sent where they can."""
-    return query_of_rows(query, AsSent, _time_of)
+    return query_of_rows(query, AsSent, _reader_of)
 
 
-def _time_of(key: SortKey[Any]) -> Callable[[Any], datetime | None]:
-    def read(item: Any) -> datetime | None:
-        moment: Any = present(key.read(item))
-        if type(moment) is str:
-            usual = is_uniform(moment)
-            moment = datetime.fromisoformat(moment) if usual else parse_timestamp(moment)
-        found: datetime | None = moment
-        return found
-
-    return read
+def _reader_of(key: SortKey[Any]) -> Callable[[Any], Any]:
+    return lambda item: present(key.read(item))
 
 
 def present(value: Any) -> Any:

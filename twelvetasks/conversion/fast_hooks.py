@@ -10,8 +10,8 @@ needs 6 to 16 percent more (`python -m tests.benchmarks structure`). Three thing
 - They are set on a *draft*, a subclass of the same layout that is not frozen. It becomes the model
   when it is whole.
 
-Who needs no models, as data frames do, asks for a page of `AsRow[Task]`: objects of the usual shape
-then stay rows, which are checked a page at a time (see `row_checks`), and all others become models.
+Who needs no models, as data frames do, asks for a page of `AsRow[Task]`: the items of a page then
+stay rows, which are checked together (see `row_checks`), or become models if one is not usual.
 Who writes items out again asks for `AsSent[Task]`: these rows encode as what was sent.
 
 The hooks are registered with cattrs like any other. They refuse nothing: what is not usual goes to
@@ -22,15 +22,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-import types
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import attrs
 import msgspec
 
-from twelvetasks.conversion.glance import Glance, glance_decoder
+from twelvetasks.conversion.glance import Glance, glance_decoder, is_of_rows
 from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
 from twelvetasks.conversion.row_checks import RowChecks
 from twelvetasks.values.fields import (
@@ -58,7 +58,9 @@ Hook = Callable[[Any, Any], Any]
 
 ModelT = TypeVar("ModelT")
 
-AsRow = Annotated[ModelT, "as a row"]
+AS_ROW = "as a row"
+
+AsRow = Annotated[ModelT, AS_ROW]
 """A model, or a msgspec struct with attributes of the same names. In a struct a status is a plain
 string, a time the RFC 3339 text that was sent, and a list of values a list."""
 
@@ -74,6 +76,9 @@ MOST_SHARED = 1000
 
 MOST_GLANCED = 2**18
 """Bytes of a body that is read at a glance: a page of 50 tasks has some 15,000."""
+
+MOST_ROWS = 150_000
+"""Bytes of a body that becomes rows at once: two values take three, and 100,000 may be in it."""
 
 # `fromisoformat` takes more than RFC 3339. Of what has 24 characters with T, dot and Z in their
 # places it takes two things more: week dates, which have no "-" there, and the hour 24.
@@ -98,10 +103,8 @@ class _Kind:
     """The same for a value of a row, if it is another."""
     wire_kept: Any = None
     """The type that msgspec checks in a row that is kept, if it is another."""
-    check_kept: Callable[[list[Any]], None] | None = None
-    """What checks the rows that this field holds, if rows are kept; None if nothing is to be."""
-    sent: str = ""
-    """The condition under which a value of a row is not written as it was sent; empty for none."""
+    inner: _Functions | None = None
+    """Those of the model that the field holds, or holds a list of; None for another value."""
 
 
 _KINDS: dict[Any, _Kind] = {
@@ -119,16 +122,9 @@ _KINDS: dict[Any, _Kind] = {
     float: _Kind(
         wire=Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)] | float,
         check=f"type(value) is not float and (type(value) is not int or abs(value) > {LARGEST})",
-        # Beyond these, Python and msgspec write exponents in different ways.
-        sent="value and not 1e-4 <= abs(value) < 1e16",
     ),
-    datetime: _Kind(
-        wire=str,
-        check="type(value) is not str",
-        read=_READ_TIME,
-        sent=f"not ({_READ_TIME})",  # It only refuses what is no time.
-    ),
-    AnyData: _Kind(wire=Any, read="any_data(value, None)", sent="type(value) is not str"),
+    datetime: _Kind(wire=str, check="type(value) is not str", read=_READ_TIME),
+    AnyData: _Kind(wire=Any, read="any_data(value, None)"),
     tuple[str, ...]: _Kind(
         wire=list[str],
         check="type(value) is not list or not strings.issuperset(map(type, value))",
@@ -146,8 +142,8 @@ class _Functions:
     """A row that is not made a model: what was not sent is None in it."""
     checks: RowChecks
     """What is to be true of such rows beyond their types."""
-    as_sent: Callable[[Any], Any]
-    """Return a row if it encodes as what was sent, else a model."""
+    sent_checks: RowChecks
+    """What is to be true of rows that encode as what was sent."""
     from_row: Callable[[Any], Any]
     from_dict: Callable[[Any], Any]
 
@@ -184,6 +180,10 @@ class FastHooks:
         decode = self._glances[page]
         if decode is None or len(body) > MOST_GLANCED:
             return None
+        if is_of_rows(page) and len(body) <= MOST_ROWS:
+            with suppress(Exception):  # as below
+                rows = self._of(page).from_row(self.decode(body, page))
+                return Glance.of(rows.items, rows.page_info, query, page=rows)
         try:
             glanced = decode(body)
             page_info = self._of(PageInfo).from_row(glanced.page_info)
@@ -222,7 +222,6 @@ class FastHooks:
             "known": known,
             "model": get_origin(model) or model,
             "new": object.__new__,
-            "plain": (msgspec.UnsetType, str, types.NoneType),
             "older": frozenset(older_names(get_origin(model) or model).values()),
             "parse_timestamp": parse_timestamp,
             "read_usual_time": datetime.fromisoformat,
@@ -234,7 +233,8 @@ class FastHooks:
         beside: tuple[str, ...] = getattr(scope["model"], "_often_beside", ())
         scope["keep_beside"] = _beside_keeper(beside, self._any_data)
         wires, kept_wires = [], []
-        checks, as_sent = RowChecks(self._any_data, data=[*beside]), ["def as_sent(sent):"]
+        checks = RowChecks(any_data=self._any_data, data=[*beside])
+        sent_checks = RowChecks(any_data=None, data=checks.data, times=checks.times)
         from_row = ["def from_row(sent):", " draft, nulls = new(Draft), False"]
         from_dict = [
             "def from_dict(sent):",
@@ -255,13 +255,12 @@ class FastHooks:
                 checks.times.append(field)
             elif bare == AnyData:
                 checks.data.append(field)
-            elif kind.check_kept is not None:
-                checks.inner.append((field, kind.check_kept))
-            if optional:
-                as_sent.append(f" if sent.{field} is None: return from_row(sent)")
-            if kind.sent:
-                as_sent.append(f" value = sent.{field}")
-                as_sent.append(f" if value is not UNSET and ({kind.sent}): return from_row(sent)")
+            elif bare is float:
+                sent_checks.numbers.append(field)
+            elif kind.inner is not None:
+                is_list = get_origin(bare) is tuple
+                checks.add(field, kind.inner.checks, is_list=is_list)
+                sent_checks.add(field, kind.inner.sent_checks, is_list=is_list)
             read_row = kind.read if kind.read_row is None else kind.read_row
             from_row += [
                 f" value = sent.{field}",
@@ -288,10 +287,8 @@ class FastHooks:
             " else: draft.extra, draft._spelling = NO_EXTRA, None",
             *end,
         ]
-        as_sent += [f" if type(sent.{one}) not in plain: return from_row(sent)" for one in beside]
-        as_sent.append(" return sent")
         extra = ["def extra(sent):", f" return keep_beside(sent) if {has_beside} else NO_EXTRA"]
-        generated = (from_row, from_dict, as_sent, extra)
+        generated = (from_row, from_dict, extra)
         exec("\n".join(itertools.chain(*generated)), scope)  # noqa: S102 - made of the models' own names only
 
         def struct(kind: str, fields: list[Any]) -> type[msgspec.Struct]:
@@ -309,7 +306,7 @@ class FastHooks:
             row=struct("Row", wires),
             kept_row=struct("KeptRow", kept_wires),
             checks=checks,
-            as_sent=scope["as_sent"],
+            sent_checks=sent_checks,
             from_row=scope["from_row"],
             from_dict=scope["from_dict"],
         )
@@ -325,29 +322,25 @@ class FastHooks:
         member = get_args(type_)[0] if is_list else type_
         (form,) = getattr(member, "__metadata__", ("a model",))
         inner = self._of(member if form == "a model" else get_args(member)[0])
-        one_row = inner.as_sent if form == "as sent" else inner.from_row
-        scope[f"{field}_row"], scope[f"{field}_dict"] = one_row, inner.from_dict
-        scope[f"{field}_checked"], scope[f"{field}_sent"] = inner.checks.checked, inner.as_sent
-        if is_list:
-            is_kept = form == "as a row"
-            one_by_one = f"tuple([{field}_row(one) for one in value])"
-            row: Any = inner.kept_row if is_kept else inner.row
+        scope[f"{field}_row"], scope[f"{field}_dict"] = inner.from_row, inner.from_dict
+        if not is_list:
             return _Kind(
-                wire=list[row],
-                check="type(value) is not list",
-                read=f"tuple([{field}_dict(one) for one in value])",
-                read_row=f"{field}_checked(value)" if is_kept else one_by_one,
-                wire_kept=list[inner.kept_row],  # type: ignore[name-defined]
-                check_kept=inner.checks.check_lists if inner.checks else None,
-                sent=f"any({field}_sent(one) is not one for one in value)",
+                wire=inner.row,
+                read=f"{field}_dict(value)",
+                read_row=f"{field}_row(value)",
+                wire_kept=inner.kept_row,
+                inner=inner,
             )
+        scope[f"{field}_checked"] = (inner.checks if form == AS_ROW else inner.sent_checks).checked
+        row: Any = inner.kept_row if form == AS_ROW else inner.row
+        one_by_one = f"tuple([{field}_row(one) for one in value])"
         return _Kind(
-            wire=inner.row,
-            read=f"{field}_dict(value)",
-            read_row=f"{field}_row(value)",
-            wire_kept=inner.kept_row,
-            check_kept=inner.checks.check if inner.checks else None,
-            sent=f"{field}_sent(value) is not value",
+            wire=list[row],
+            check="type(value) is not list",
+            read=f"tuple([{field}_dict(one) for one in value])",
+            read_row=one_by_one if form == "a model" else f"{field}_checked(value)",
+            wire_kept=list[inner.kept_row],  # type: ignore[name-defined]
+            inner=inner,
         )
 
 

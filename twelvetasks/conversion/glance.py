@@ -1,13 +1,15 @@
 """What a listing has to know of a page when it comes: its counts, and its items' ids and keys.
 
-The items are read when they are handed out. Until then they stay the bytes that were sent: pages
+Models are made when they are handed out. Until then a page stays the bytes that were sent: pages
 wait for their proof, and some thousand models take so much memory that a listing needs 1.3 times
-the CPU. A page of which a glance does not tell all that for sure is read whole at once.
+the CPU. Rows do not, so a page of these is read once. A page of which a glance does not tell all
+that for sure is read whole at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, get_args, get_origin
 
@@ -17,10 +19,10 @@ import msgspec
 from twelvetasks.conversion.model_types import field_types, is_model, without_none
 from twelvetasks.conversion.row_checks import read_times
 from twelvetasks.values.fields import json_names
-from twelvetasks.values.models import PageInfo
+from twelvetasks.values.models import Page, PageInfo
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Glance", "glance_decoder"]
+__all__ = ["Glance", "glance_decoder", "is_of_rows"]
 
 _TIMES = frozenset((datetime,))
 
@@ -32,9 +34,17 @@ class Glance:
     page_info: PageInfo
     ids: list[str]
     keys: list[datetime]
+    page: Page[Any] | None = None
+    """The page itself, if it is of rows."""
 
     @classmethod
-    def of(cls, items: list[Any] | None, page_info: PageInfo, query: ListQuery[Any]) -> Glance:
+    def of(
+        cls,
+        items: Sequence[Any] | None,
+        page_info: PageInfo,
+        query: ListQuery[Any],
+        page: Page[Any] | None = None,
+    ) -> Glance:
         """Read the ids and the keys. Raises an error of any class if they do not tell for sure."""
         items = items or []
         keys: list[Any] = list(map(query.sort_key.read, items))
@@ -42,7 +52,7 @@ class Glance:
             keys = read_times(keys)
         if not _TIMES.issuperset(map(type, keys)):
             raise ValueError("an item has no time")
-        return cls(page_info, list(map(query.resource.id_of, items)), keys)
+        return cls(page_info, list(map(query.resource.id_of, items)), keys, page)
 
 
 def glance_decoder(page: Any, page_info: type[msgspec.Struct]) -> Callable[[bytes], Any] | None:
@@ -50,10 +60,9 @@ def glance_decoder(page: Any, page_info: type[msgspec.Struct]) -> Callable[[byte
 
     None if the items are no models.
     """
-    types = field_types(page)
-    item = get_args(without_none(types["data"])[0])[0]
-    item = get_args(item)[0] if hasattr(item, "__metadata__") else item
-    if not is_model(item) or types["page_info"] is not PageInfo:
+    item = _item_of(page)
+    item = get_args(item)[0] if is_of_rows(page) else item
+    if not is_model(item) or field_types(page)["page_info"] is not PageInfo:
         return None
     kinds, names = field_types(item), json_names(get_origin(item) or item)
     known = [("id", str)] if kinds.get("id") is str else []
@@ -74,6 +83,16 @@ def glance_decoder(page: Any, page_info: type[msgspec.Struct]) -> Callable[[byte
         gc=False,
     )
     return msgspec.json.Decoder(whole).decode
+
+
+@functools.cache
+def is_of_rows(page: Any) -> bool:
+    """Whether the items of a page stay rows where they can."""
+    return hasattr(_item_of(page), "__metadata__")
+
+
+def _item_of(page: Any) -> Any:
+    return get_args(without_none(field_types(page)["data"])[0])[0]
 
 
 def _refuse(_: Any, name: str) -> NoReturn:

@@ -6,12 +6,14 @@ the values of a page are checked together. What is refused here is not wrong: it
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
 import attrs
+import msgspec
 
 __all__ = ["RowChecks", "read_times"]
 
@@ -23,41 +25,60 @@ _WITH_OFFSET = frozenset(
 """RFC 3339 date-times, every digit as 0, with at most the six fraction digits that Arrow reads."""
 
 _HOLDERS = frozenset((dict, list))
+_WRITTEN_ALIKE = frozenset((str, types.NoneType, msgspec.UnsetType))
 
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, kw_only=True)
 class RowChecks:
-    """The checks of the rows of one model."""
+    """The checks of the rows of one model. Each raises ValueError if rows are to become models."""
 
-    any_data: Callable[[Any, Any], Any]
-    """Raises ValueError for what is nested too deeply."""
+    any_data: Callable[[Any, Any], Any] | None
+    """Raises ValueError for what is nested too deeply. None for rows that are written out again:
+    only text among what may be any JSON value is then as it was sent, and few decimal numbers."""
     times: list[str] = attrs.field(factory=list)
     """The fields that are times."""
     data: list[str] = attrs.field(factory=list)
     """The fields that may be any JSON value."""
+    numbers: list[str] = attrs.field(factory=list)
+    """The fields that are decimal numbers."""
     inner: list[tuple[str, Callable[[list[Any]], None]]] = attrs.field(factory=list)
     """The fields that are rows themselves, or lists of rows, and what checks those."""
 
+    def add(self, field: str, checks: RowChecks, *, is_list: bool) -> None:
+        """Check the rows that a field holds, or holds lists of, as well."""
+        if checks:
+            self.inner.append((field, checks.check_lists if is_list else checks.check))
+
     def __bool__(self) -> bool:
-        return bool(self.times or self.data or self.inner)
+        numbers = self.numbers if self.any_data is None else ()
+        return bool(self.times or self.data or numbers or self.inner)
 
     def check(self, rows: Sequence[Any]) -> None:
-        """Check rows. Raises ValueError if they are to become models."""
-        texts: list[str] = []
+        """Check rows."""
         for name in self.times:
-            texts += [text for text in map(attrgetter(name), rows) if text is not None]
-        if texts:
-            read_times(texts)
+            if texts := [text for text in map(attrgetter(name), rows) if type(text) is str]:
+                read_times(texts)
         for name in self.data:
-            values = list(map(attrgetter(name), rows))
-            if not _HOLDERS.isdisjoint(map(type, values)):
-                for value in values:
-                    self.any_data(value, None)
+            self._check_data(list(map(attrgetter(name), rows)))
+        for name in self.numbers if self.any_data is None else ():
+            # Beyond these, Python and msgspec write exponents in different ways.
+            numbers = list(filter(None, map(attrgetter(name), rows)))
+            if numbers and not (min(numbers) >= 1e-4 and max(numbers) < 1e16):
+                raise ValueError("a number may be written in another way")
         for name, check in self.inner:
-            if held := [row for row in map(attrgetter(name), rows) if row is not None]:
+            if held := list(filter(None, map(attrgetter(name), rows))):
                 check(held)
+
+    def _check_data(self, values: list[Any]) -> None:
+        kinds = set(map(type, values))
+        if self.any_data is None:
+            if not kinds <= _WRITTEN_ALIKE:
+                raise ValueError("a value may be written in another way")
+        elif not kinds.isdisjoint(_HOLDERS):
+            for value in values:
+                self.any_data(value, None)
 
     def check_lists(self, lists: list[list[Any]]) -> None:
         """Check the rows in lists."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
 import attrs
@@ -17,7 +16,7 @@ __all__ = ["query_of_rows"]
 
 ItemT = TypeVar("ItemT")
 
-ReaderOf = Callable[[SortKey[Any]], Callable[[Any], datetime | None]]
+ReaderOf = Callable[[SortKey[Any]], Callable[[Any], Any]]
 
 
 def query_of_rows(
