@@ -59,14 +59,6 @@ def parse_timestamp(text: str) -> datetime:
     return value
 
 
-def is_uniform(text: str) -> bool:
-    """Whether an RFC 3339 date-time, no leap second, has milliseconds and is in UTC, as most are.
-
-    Then it is what `uniform_timestamp` writes, and Python reads it without `parse_timestamp`.
-    """
-    return len(text) == 24 and text[10] == "T" and text[23] == "Z"
-
-
 def _is_usual(fraction: str, offset: str) -> bool:
     """Whether `format_timestamp` writes it so."""
     digits = len(fraction)

@@ -46,7 +46,7 @@ def words_in(said: Any, *, depth: int = 0) -> str | None:
         return None
     fields = {name.lower(): value for name, value in said.items()}
     for name in TELLING:
-        if words := words_in(fields.get(name), depth=depth + 1):
+        if name in fields and (words := words_in(fields[name], depth=depth + 1)):
             return words
     if not depth:
         return None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.cli.running import KEY, Command
+from twelvetasks.cli.output.csv_writer import _quoted_lines, _unquoted_lines
 from twelvetasks.testing import FakePlatform
 from twelvetasks.testing.fixtures import FakePlatformFactory
 
@@ -52,3 +56,16 @@ class TestTimes:
         (tmp_path / "tasks.csv").write_text(written, "utf-8")
         found = duckdb.read_csv(str(tmp_path / "tasks.csv"))
         assert list(map(str, found.types)) == ["BIGINT", "TIMESTAMP WITH TIME ZONE"]
+
+
+CELLS = st.text('a,;"\r\n \u2028', max_size=3) | st.integers() | st.floats() | st.booleans()
+
+
+@given(st.integers(1, 3).flatmap(lambda width: st.lists(st.tuples(*[CELLS] * width), max_size=3)))
+def test_rows_that_need_no_quotes_are_written_as_csv_writes_them(rows: list[tuple[Any]]) -> None:
+    assert _unquoted_lines(rows) in (None, _quoted_lines(rows))
+
+
+def test_a_usual_page_needs_none() -> None:
+    rows = [("6862c61562d82c07cd0007d0", "2025-06-30T17:15:01.574Z", "", 644.27, 854)] * 2
+    assert _unquoted_lines(rows) == _quoted_lines(rows)

@@ -23,17 +23,19 @@ from twelvetasks.cli.kinds import kind_of
 from twelvetasks.conversion.as_sent import present
 from twelvetasks.conversion.convert import to_dict
 from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
-from twelvetasks.values.fields import json_names
+from twelvetasks.values.fields import NO_EXTRA, json_names
 from twelvetasks.values.models import Task
 from twelvetasks.values.timestamps import (
     format_timestamp,
-    is_uniform,
     parse_timestamp,
     uniform_timestamp,
 )
 
 PARTED = ("system_metadata", "video_source", "error")
 """The fields whose parts are columns of their own."""
+
+UNIFORM = frozenset((0, len("2022-06-09T04:50:00.879Z")))
+"""Lengths of a time in a row that is written as it is. Rows have no other times of this length."""
 
 VALUES = (str, bool, int, float, datetime)
 
@@ -113,14 +115,22 @@ def texts_of(model: Any, items: Sequence[Any], name: str) -> list[Any]:
     """
     kind = _kind_of(model, name)
     if kind is None:
-        return [_text(value_of(model, item, name)) for item in items]
-    if "." in name:
-        values = [_field(item, name) for item in items]
-    else:
-        values = list(map(attrgetter(name), items))
+        is_in_extra = name in columns_of(model).flat
+        return [
+            "" if is_in_extra and item.extra is NO_EXTRA else _text(value_of(model, item, name))
+            for item in items
+        ]
+    outer, _, inner = name.partition(".")
+    values = list(map(attrgetter(outer), items))
+    if inner:
+        read = attrgetter(inner)
+        values = [None if one is None or one is UNSET else read(one) for one in values]
+    texts = ["" if value is None or value is UNSET else value for value in values]
     if kind is datetime:
-        return list(map(_time_text, values))
-    return ["" if value is None or value is UNSET else value for value in values]
+        return [
+            one if type(one) is str and len(one) in UNIFORM else _time_text(one) for one in texts
+        ]
+    return texts
 
 
 @functools.cache
@@ -135,12 +145,8 @@ def _kind_of(model: Any, name: str) -> Any:
     return model
 
 
-def _time_text(value: Any) -> str:
-    if value is None or value is UNSET:
-        return ""
-    if type(value) is str:
-        return value if is_uniform(value) else uniform_timestamp(parse_timestamp(value))
-    return uniform_timestamp(value)
+def _time_text(value: datetime | str) -> str:
+    return uniform_timestamp(parse_timestamp(value) if isinstance(value, str) else value)
 
 
 def _text(value: Any) -> str:
