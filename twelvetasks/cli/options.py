@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -95,12 +95,15 @@ wide_option: Decorator = option(
     "--wide", is_flag=True, help="Show all columns of a table, even in a narrow terminal."
 )
 
-layout_option: Decorator = option(
-    "--format",
-    "layout",
-    type=click.Choice(["table", "jsonl"]),
-    help="Output format.  [default: table in a terminal, else jsonl]",
-)
+
+def format_option(formats: Sequence[str], default: str) -> Decorator:
+    """Declare `--format`; `default` says which format is used without it."""
+    said = f"Output format.  [default: {default}]"
+    return option("--format", "layout", type=click.Choice(formats), help=said)
+
+
+layout_option: Decorator = format_option(["table", "jsonl"], "table in a terminal, else jsonl")
+
 
 progress_option: Decorator = option(
     "--progress/--no-progress",

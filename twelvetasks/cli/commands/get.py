@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 from cloup import option_group
 
-from twelvetasks.cli.command import command, option
+from twelvetasks.cli.command import command
 from twelvetasks.cli.connection import Connection, single_request_options
 from twelvetasks.cli.kinds import KINDS, kind_option, query_of, scope_option
 from twelvetasks.cli.option_types import as_task_id
-from twelvetasks.cli.options import FILTERS, OUTPUT, columns_option, wide_option
+from twelvetasks.cli.options import FILTERS, OUTPUT, columns_option, format_option, wide_option
 from twelvetasks.cli.output.formats import FORMATS, chosen_format, item_writer
 from twelvetasks.cli.output.json_writer import write_item
 from twelvetasks.cli.output.output_file import Target
@@ -33,12 +33,9 @@ from twelvetasks.session import TaskSession
 @option_group(FILTERS, kind_option, scope_option)
 @option_group(
     OUTPUT,
-    option(
-        "--format",
-        "layout",
-        type=click.Choice([name for name in FORMATS if name != "parquet"]),
-        help="Output format.  [default: for one task JSON, indented in a terminal; else "
-        "table in a terminal, jsonl in a pipe]",
+    format_option(
+        [name for name in FORMATS if name != "parquet"],
+        "for one task JSON, indented in a terminal; else table in a terminal, jsonl in a pipe",
     ),
     columns_option,
     wide_option,

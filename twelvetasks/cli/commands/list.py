@@ -27,6 +27,7 @@ from twelvetasks.cli.options import (
     OUTPUT,
     columns_option,
     filter_options,
+    format_option,
     order_options,
     period_options,
     progress_option,
@@ -78,12 +79,8 @@ from twelvetasks.values.tasks import TASKS
 )
 @option_group(
     OUTPUT,
-    option(
-        "--format",
-        "layout",
-        type=click.Choice(FORMATS),
-        help="Output format.  [default: as the name of --output ends; else table in a "
-        "terminal, jsonl in a pipe]",
+    format_option(
+        FORMATS, "as the name of --output ends; else table in a terminal, jsonl in a pipe"
     ),
     columns_option,
     wide_option,

@@ -20,6 +20,7 @@ from twelvetasks.cli.options import (
     OUTPUT,
     PERIOD,
     filter_options,
+    format_option,
     in_time,
     period_options,
     progress_option,
@@ -54,12 +55,7 @@ from twelvetasks.values.display import minute_text
 )
 @option_group(
     OUTPUT,
-    option(
-        "--format",
-        "layout",
-        type=click.Choice(["chart", "json"]),
-        help="Output format.  [default: chart in a terminal, json in a pipe; nothing with --html]",
-    ),
+    format_option(["chart", "json"], "chart in a terminal, json in a pipe; nothing with --html"),
     option(
         "--html",
         "page",
