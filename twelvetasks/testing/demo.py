@@ -92,7 +92,7 @@ def demo_items(
 ) -> Mapping[str, Iterable[dict[str, Any]]]:
     """Return the items of the other lists, as many as there are tasks, by the name of the list.
 
-    They tell the same story as the tasks: of each video there is an item in every list.
+    Each video has an item in every list.
     """
     making: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "indexed_assets": _indexed_asset,

@@ -3,7 +3,7 @@
 An upload is in the list of indexed assets, too, and what is under way in other lists ends.
 
 Everything that happened since the last look is applied at the next one, by the platform's clock,
-so that a platform nobody asks does no work.
+so that a platform without requests does no work.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from twelvetasks.testing.worlds import Commits, Reads, Ties, World
 Action = Callable[["FakePlatform", web.Request], Awaitable[None] | None]
 
 _TICK = 0.01
-"""Seconds between two checks for tasks that are due, while a webhook must be told of them."""
+"""Seconds between two checks for tasks that are due, if there are webhooks to send."""
 
 
 class FakePlatform(Behaviour):

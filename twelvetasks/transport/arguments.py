@@ -34,7 +34,7 @@ def checked_client_session(given: Any) -> aiohttp.ClientSession | None:
     """Return the aiohttp session given."""
     if given is None:
         return None
-    # A mock takes itself for one, and has no connector.
+    # A mock passes `isinstance`, but has no connector.
     connector = getattr(given, "connector", None)
     if not isinstance(given, aiohttp.ClientSession) or not (
         connector is None or isinstance(connector, aiohttp.BaseConnector)

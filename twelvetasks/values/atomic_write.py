@@ -27,7 +27,7 @@ def replace_text(path: Path, text: str, mode: int | None = None) -> None:
     new = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     mode = mode_of(path) if mode is None else mode
     try:
-        # Nobody may open it before it has its mode.
+        # No other user may open it before it has its mode.
         created = 0o666 if mode is None else 0o600
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, created)
     except OSError as error:

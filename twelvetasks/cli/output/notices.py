@@ -1,10 +1,9 @@
 """Notices for the user while nothing arrives: connecting, waiting, retrying, or rate limited.
 
-A terminal is told of a lost connection at once, and of any other state that lasts by one line on
-stderr, below which the seconds are counted. Without a terminal, only what keeps the command waiting
-for long is told: that there is no connection, no answer for ten seconds, or a pause of the rate
-limit, with its end. The notices read what is reported anyway: aiohttp's
-traces, the log records of retries, and the gate.
+A terminal shows a lost connection at once, and any other state that lasts as one line on stderr,
+below which the seconds are counted. Without a terminal, only long waits are reported: no
+connection, no answer for ten seconds, or a pause of the rate limit, with its end. The notices come
+from aiohttp's traces, the log records of retries, and the gate.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ class OutputFile(Target):
         if self._noted is self._kept:
             return
         os.fsync(self._file.fileno())
-        # It holds ids of tasks, too, so it is not for more people than the part.
+        # It holds ids of tasks, too, so it has the same mode as the part.
         mode = stat.S_IMODE(os.fstat(self._file.fileno()).st_mode)
         replace_text(_checkpoint_of(self._path), f"{self._noted}\n", mode)
         self._kept = self._noted

@@ -81,10 +81,10 @@ class ParquetWriter:
 
 
 class _Stream(io.RawIOBase):
-    """The file as pyarrow wants it: with a place that it can tell, which a pipe has not.
+    """The file as pyarrow needs it: with a position, which a pipe does not have.
 
-    It takes what is written while it is `open`. A writer that is given up writes, when it is
-    collected, the index all the same: that would make a part look whole.
+    It accepts data only while it is `open`: an abandoned writer still writes the index when it is
+    garbage-collected, and then an incomplete file would look complete.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
