@@ -12,8 +12,6 @@ import attrs
 
 from twelvetasks.values.checks import positive_seconds, refuse
 
-__all__ = ["Polling", "Schedule"]
-
 MOST_STEPS = 100
 """Most steps of growth, which keep the power below within a float."""
 

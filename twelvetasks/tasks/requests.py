@@ -26,8 +26,6 @@ from twelvetasks.values.tasks import TASKS
 if TYPE_CHECKING:
     from twelvetasks.tasks.uploads import Upload
 
-__all__ = ["checked_id", "checked_item_id", "create", "delete"]
-
 ItemT = TypeVar("ItemT")
 
 NOT_DELETABLE = "task_cannot_be_deleted"

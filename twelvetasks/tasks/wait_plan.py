@@ -12,8 +12,6 @@ from twelvetasks.values.checks import positive_seconds, refuse
 from twelvetasks.values.models import Task
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["OnChange", "OnItemChange", "WaitPlan"]
-
 ItemT = TypeVar("ItemT")
 
 OnItemChange = Callable[[ItemT], Awaitable[None] | None]

@@ -41,8 +41,6 @@ from twelvetasks.values.models import Page, Task
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
 
-__all__ = ["ItemWaiting", "TaskWaiting", "wait_for"]
-
 ItemT = TypeVar("ItemT")
 
 FIRST_POLL = 5.0
@@ -369,10 +367,8 @@ class TaskWaiting(ItemWaiting[Task]):
     If more than 100 tasks have ended by one poll, they are taken from pages of the list, so
     without their `hls`.
 
-    Transient failures (no connection, no answer in time, status 429 and 5xx) are retried at the
-    next poll. Raises WaitTimeoutError when the `timeout` is over, and NotFoundError after all
-    others have ended if a task does not exist. Any other error, such as a TransportError that is
-    `lasting`, is raised at once; the next `anext` carries on.
+    Transient failures are retried, and errors raised, as `ItemWaiting` does: WaitTimeoutError when
+    the `timeout` is over, and NotFoundError after all others have ended if a task does not exist.
     """
 
 

@@ -255,10 +255,8 @@ class TaskWatch(ItemWatch[TaskChange]):
                 stored = str(watch.checkpoint)
                 break
 
-    Transient failures (no connection, no answer in time, status 429 and 5xx) are logged as
-    warnings to the logger ``twelvetasks.watch`` and retried. Any other `TwelveTasksError`, such as
-    a TransportError that is `lasting`, is raised with its `checkpoint`, and raised again by each
-    later `anext`. When the session is closed, `anext` raises SessionClosedError.
+    Transient failures are logged and retried, and other errors raised, as `ItemWatch` does: each
+    with its `checkpoint`, and again by each later `anext`.
     """
 
 
