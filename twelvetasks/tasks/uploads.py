@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, M
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import aiohttp
 import attrs
@@ -26,10 +26,8 @@ from yarl import URL
 
 from twelvetasks.transport.address import shown_address
 from twelvetasks.transport.home_loop import needed_loop
-from twelvetasks.values.checks import check_flag, content, refuse, whole_number
+from twelvetasks.values.checks import check_flag, content, is_encodable, refuse, whole_number
 from twelvetasks.values.errors import UploadError
-
-__all__ = ["MAX_FILESIZE", "OnProgress", "Upload", "VideoFile", "checked_upload"]
 
 MAX_FILESIZE = 2 * 1024**3
 """Bytes. The API reference says "up to 2 GB"; whether that is 2 GiB is left to the platform."""
@@ -44,37 +42,16 @@ OnProgress = Callable[[int, int | None], object]
 """Called with the number of bytes sent so far and the size of the video, None if unknown."""
 
 
-class _Video(Protocol):
-    """Where the bytes come from."""
-
-    @property
-    def filename(self) -> str:
-        """The file name that is sent."""
-        ...
-
-    @property
-    def size(self) -> int | None:
-        """The size in bytes; None if unknown."""
-        ...
-
-    @property
-    def begun(self) -> bool:
-        """Whether bytes were consumed that cannot be read again."""
-        ...
-
-    def pieces(self) -> AsyncGenerator[bytes | memoryview, None]:
-        """Yield the bytes from the start."""
-        ...
-
-
 @attrs.frozen(kw_only=True)
 class _OnDisk:
     path: Path
     filename: str
     size: int
     begun = False
+    """Whether bytes were consumed that cannot be read again."""
 
     async def pieces(self) -> AsyncGenerator[bytes | memoryview, None]:
+        """Yield the bytes from the start."""
         reader = _Reader(self.path)
         try:
             while piece := await asyncio.to_thread(reader.read):
@@ -135,6 +112,10 @@ class _Streamed:
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
+
+
+_Video = _OnDisk | _Streamed
+"""Where the bytes of a video come from."""
 
 
 def _cut(chunk: bytes | bytearray | memoryview) -> Iterator[memoryview]:
@@ -354,11 +335,7 @@ def _checked_filename(filename: object) -> str:
 
 def _is_sendable(text: str) -> bool:
     """Whether a form can hold the text."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return not any(sign < " " or sign == "\x7f" for sign in text)
+    return is_encodable(text) and not any(sign < " " or sign == "\x7f" for sign in text)
 
 
 def _json_of(user_metadata: object) -> str:

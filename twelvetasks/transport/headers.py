@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from twelvetasks.values.checks import content, refuse
+from twelvetasks.values.checks import content, is_encodable, refuse
 from twelvetasks.values.secret import Secret
 from twelvetasks.values.version import VERSION
 
@@ -50,7 +50,7 @@ def read_headers(given: Any) -> tuple[dict[str, Secret], tuple[str, str] | None]
             return {}, (name, f"must have the header {name} only once")
         if not isinstance(value, str):
             return {}, (name, f"must have a string as the value of {name}")
-        if NO_VALUE.search(value) or not _is_text(value):
+        if NO_VALUE.search(value) or not is_encodable(value):
             return {}, (
                 name,
                 f"must have no line break, other control character or space around it in {name}",
@@ -80,11 +80,3 @@ def checked_user_agent(given: Any) -> str:
 def user_agent(callers: str) -> str:
     """Return the header's value: the caller's product first, as the more significant one."""
     return f"{callers} twelvetasks/{VERSION}".lstrip()
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -164,13 +164,20 @@ def identifier(_: object, field: attrs.Attribute[Any], value: object) -> None:
         refuse(field.name, value, "must be an id")
 
 
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 can write a text: half a character, a lone surrogate, cannot be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def text(_: object, field: attrs.Attribute[Any], value: object) -> None:
     """Validate an attrs field that holds text which is not empty and can be sent."""
     if not isinstance(value, str) or not value:
         refuse(field.name, value, "must be a string that is not empty")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if not is_encodable(value):
         refuse(field.name, value, "must be text: it has half a character that UTF-8 cannot write")
 
 
