@@ -32,22 +32,18 @@ def as_checkpoint(resume: object) -> Checkpoint | None:
     try:
         return Checkpoint.parse(resume)
     except ValueError as error:
-        fault = str(error)
-    refuse("resume", resume, fault)
+        raise InvalidArgumentError("resume", resume, str(error)) from None
 
 
 def check_resume(resume: Checkpoint | None, query: Identified) -> None:
     """Refuse the parameter `resume` if its checkpoint belongs to another query."""
-    try:
-        if resume is not None:
-            resume.check(query)
-    except ValueError as error:
-        fault = str(error)
-    else:
+    if resume is None:
         return
-    raise InvalidArgumentError(
-        "resume", str(resume), fault, advice="Resume with the same filters and the same order"
-    )
+    try:
+        resume.check(query)
+    except ValueError as error:
+        advice = "Resume with the same filters and the same order"
+        raise InvalidArgumentError("resume", str(resume), str(error), advice=advice) from None
 
 
 def content(text: str) -> str:
