@@ -9,7 +9,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster as SyncRedisCluster
-from throttled.asyncio import RedisStore, RedisStoreBackend
+from throttled.asyncio import RedisStore
 
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.secret import Secret
@@ -20,21 +20,12 @@ if TYPE_CHECKING:
 NO_CLUSTERS = "Redis Cluster is not supported: give the gate a Redis of its own"
 
 
-class _Backend(RedisStoreBackend):
-    """throttled-py's backend on an existing client."""
-
-    def __init__(self, client: Redis) -> None:
-        super().__init__()
-        # Its protocol types the client's methods differently from redis.
-        self._client = cast("AsyncRedisClientP", client)
-
-
-class Store(RedisStore):
-    """throttled-py's store in the Redis of a client."""
-
-    def __init__(self, client: Redis) -> None:
-        super().__init__()
-        self._backend = _Backend(client)
+def store_in(client: Redis) -> RedisStore:
+    """Return throttled-py's store in the Redis of a client."""
+    store = RedisStore()
+    # Its protocol types the client's methods differently from redis.
+    store._backend._client = cast("AsyncRedisClientP", client)
+    return store
 
 
 def hidden(redis: Any) -> Any:

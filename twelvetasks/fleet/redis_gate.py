@@ -23,7 +23,7 @@ from redis.exceptions import ClusterDownError, ClusterError, MovedError, RedisEr
 from throttled.asyncio import RateLimiterType, Throttled, per_duration
 from throttled.exceptions import BaseThrottledError
 
-from twelvetasks.fleet.clients import NO_CLUSTERS, Store, address_of, hidden, opened
+from twelvetasks.fleet.clients import NO_CLUSTERS, address_of, hidden, opened, store_in
 from twelvetasks.transport.gate import Gate, Passage
 from twelvetasks.transport.home_loop import HomeLoop, running_loop
 from twelvetasks.transport.known_rate import default_burst, steady_requests
@@ -160,7 +160,7 @@ class RedisGate(Uncopied):
             key=name,
             using=RateLimiterType.GCRA.value,
             quota=per_duration(timedelta(seconds=per), self.steady, burst),
-            store=Store(self._client),
+            store=store_in(self._client),
             key_prefix=KEYS,
         )
         self._pause_key = f"{KEYS}:v1:pause:{name}"

@@ -107,10 +107,8 @@ def loose_field(*, factory: Callable[[], Any] | None = None) -> Any:
 
     What was sent instead is kept in `extra`.
     """
-    loose = {"loose": True}
-    if factory is None:
-        return attrs.field(default=None, metadata=loose)
-    return attrs.field(factory=factory, metadata=loose)
+    default = None if factory is None else attrs.Factory(factory)
+    return attrs.field(default=default, metadata={"loose": True})
 
 
 def loose_names(model: type[Any]) -> frozenset[str]:
