@@ -91,12 +91,17 @@ class Chain(Generic[ItemT]):
 
         `total` is how many items there are now.
         """
-        self._drop_what_was_shifted()
+        if not self.awaits_seals:  # else there may be a hundred, and all are judged by their seal
+            self._drop_what_was_shifted()
         is_open = self.is_open_since(self._totals.jumped, unanswered=True)
         left, left_has_arrived, place = self.edge, True, 0
         stamps = self._stamps.received if self._stamps is not None and self.awaits_seals else -1
         while place < len(self.links):
             right = self.links[place]
+            # Most wait for a seal, beside the same read as before, and no stamp has come since.
+            if left_has_arrived and right.waits_beside is left and right.waits_since == stamps:
+                left, place = right.edge, place + 1
+                continue
             if right.failed:
                 break
             if left is not None and left.at_end and left.answer is not None and place:
@@ -107,10 +112,8 @@ class Chain(Generic[ItemT]):
                 right.joined = left_has_arrived
                 del self.links[place + 1 :]
                 break
-            # Not if it was found to wait for a seal, and no stamp has come since.
             has_arrived = right.page is not None
-            judged = has_arrived and left_has_arrived and right.waits != (left, stamps)
-            judged = judged and not self._may_turn_loud(left, place)
+            judged = has_arrived and left_has_arrived and not self._may_turn_loud(left, place)
             if judged and self._is_of_no_use(left, right):
                 # Even one that was joined: what it was joined to may have been of no use itself.
                 del self.links[place]
@@ -264,7 +267,7 @@ class Chain(Generic[ItemT]):
             and self._stamps.may_seal(left, right)
         )
         if awaits and self._stamps is not None:
-            right.waits = (left, self._stamps.received)
+            right.waits_beside, right.waits_since = left, self._stamps.received
         self.is_loud |= self.awaits_seals and not awaits and right.seeks is None
         return awaits
 

@@ -144,9 +144,10 @@ class Link(Generic[ItemT]):
     failed: bool = False
     joined: bool = False
     """Whether it is known that nothing is missing between it and what is before it."""
-    waits: tuple[Edge, int] | None = None
-    """The edge before it and the number of stamps received when it was found to wait for a seal:
-    as long as both are the same, it need not be judged again."""
+    waits_beside: Edge | None = None
+    """The edge before it when it was found to wait for a seal; None before."""
+    waits_since: int | None = None
+    """The number of stamps received by then; None before. As long as both are the same, it still waits."""
     is_noted: bool = False
     """Whether the edge before it has learned from it that it begins too late: once, when new."""
     page: KeyedPage[ItemT] | None = None
