@@ -91,8 +91,7 @@ class Chain(Generic[ItemT]):
 
         `total` is how many items there are now.
         """
-        if not self.awaits_seals:  # else there may be a hundred, and all are judged by their seal
-            self._drop_what_was_shifted()
+        self._drop_what_was_shifted()
         is_open = self.is_open_since(self._totals.jumped, unanswered=True)
         left, left_has_arrived, place = self.edge, True, 0
         stamps = self._stamps.received if self._stamps is not None and self.awaits_seals else -1
@@ -120,17 +119,10 @@ class Chain(Generic[ItemT]):
                 continue
             if judged and not right.joined:
                 right.joined = self._is_joined(left, right)
-                if (
-                    left is not None
-                    and not right.joined
-                    and not is_open
-                    and not self._awaits_seal(left, right)
-                ):
-                    if right.seeks is left and not right.is_noted:
-                        tied = right.content.keys[0] == left.key
-                        if not left.begun_beyond(right.read.start, tied=tied):
-                            continue
-                    right.is_noted = True
+                is_done = right.joined or is_open
+                if left is not None and not is_done and not self._awaits_seal(left, right):
+                    if self._is_amid_by(left, right):
+                        continue
                     self.links.insert(place, Link(self.bridge(left, total), seeks=left))
                     place += 1
             left, left_has_arrived = right.edge, has_arrived and right.edge is not None
@@ -197,7 +189,8 @@ class Chain(Generic[ItemT]):
         What is beside such a read has to be joined to another one.
         """
         edge, place = self.edge, 0
-        while edge is not None and place < len(self.links):
+        # Of those that wait for a seal there may be a hundred: it judges all of them.
+        while edge is not None and not self.awaits_seals and place < len(self.links):
             link = self.links[place]
             last = None if link.is_bridge else link.edge
             if last is None or last.at_end or not self._precedes(last.key, edge.key):
@@ -207,6 +200,15 @@ class Chain(Generic[ItemT]):
             edge.is_lost = True
             if place < len(self.links):
                 self.links[place].joined = False
+
+    def _is_amid_by(self, left: Edge, right: Link[Any]) -> bool:
+        """Note that a read begins too late; whether that shows that no read straddles the edge."""
+        if right.seeks is left and not right.is_noted:
+            tied = right.content.keys[0] == left.key
+            if not left.begun_beyond(right.read.start, tied=tied):
+                return True
+        right.is_noted = True
+        return False
 
     def _is_of_no_use(self, left: Edge | None, right: Link[Any]) -> bool:
         """Whether a read lies after the end of everything, or wholly before the edge."""

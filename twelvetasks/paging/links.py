@@ -147,7 +147,7 @@ class Link(Generic[ItemT]):
     waits_beside: Edge | None = None
     """The edge before it when it was found to wait for a seal; None before."""
     waits_since: int | None = None
-    """The number of stamps received by then; None before. As long as both are the same, it still waits."""
+    """The number of stamps received by then; as long as both are the same, it still waits."""
     is_noted: bool = False
     """Whether the edge before it has learned from it that it begins too late: once, when new."""
     page: KeyedPage[ItemT] | None = None
