@@ -52,9 +52,14 @@ class Known(TypedDict, total=False):
 
 
 class Told(Known, total=False):
-    """The keyword arguments that every error takes."""
+    """The keyword arguments of errors: each is an attribute of the same name."""
 
     advice: str
+    reached: bool
+    lasting: bool
+    json_path: str | None
+    raw: Any
+    task_ids: tuple[str, ...]
 
 
 class TwelveTasksError(Exception):
@@ -72,19 +77,19 @@ class TwelveTasksError(Exception):
 
     reason: str
     """What happened, in a few words without a full stop."""
-    advice: str
+    advice: str = ""
     """What to do about it; empty if there is nothing to say."""
-    status: int | None
+    status: int | None = None
     """The HTTP status of the answer, or None if there was no answer."""
-    code: str | None
+    code: str | None = None
     """The platform's own error code, such as ``parameter_invalid``."""
-    request_id: str | None
+    request_id: str | None = None
     """The platform's id for the request: quote it to the platform's support."""
-    page: int | None
+    page: int | None = None
     """The page that was being read, counted from 1."""
-    retry_after: float | None
+    retry_after: float | None = None
     """The wait that the platform asked for with status 408, 429 or 5xx, in seconds, or None."""
-    checkpoint: Checkpoint | None
+    checkpoint: Checkpoint | None = None
     """Where the listing stopped: pass it as `resume` to continue. None outside listings."""
     task_may_exist: bool = False
     """Whether `TaskSession.create` may have made a task although it failed, because the answer was
@@ -95,13 +100,7 @@ class TwelveTasksError(Exception):
         reason = printable(reason)
         super().__init__(reason)
         self.reason = reason
-        self.advice = known.get("advice", "")
-        self.status = known.get("status")
-        self.code = known.get("code")
-        self.request_id = known.get("request_id")
-        self.page = known.get("page")
-        self.retry_after = known.get("retry_after")
-        self.checkpoint = known.get("checkpoint")
+        vars(self).update(known)
 
     def __str__(self) -> str:
         where = f"page {self.page}: " if self.page is not None else ""
@@ -177,23 +176,11 @@ class TransportError(TwelveTasksError):
     fail, too.
     """
 
-    reached: bool
+    reached: bool = True
     """Whether the platform may have received the request; False if no connection was made."""
-    lasting: bool
+    lasting: bool = False
     """Whether the same request fails again until something is corrected: an untrusted certificate,
     an unknown host, a proxy that refuses. It is not retried, and ends a watch or a wait."""
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        reached: bool = True,
-        lasting: bool = False,
-        **known: Unpack[Told],
-    ) -> None:
-        super().__init__(reason, **known)
-        self.reached = reached
-        self.lasting = lasting
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
@@ -206,22 +193,10 @@ class ResponseError(TwelveTasksError):
     `json_path` is the place of the fault, and `raw` the JSON of a single item that is malformed.
     """
 
-    json_path: str | None
+    json_path: str | None = None
     """The exact place of the fault, such as ``$.data[3].created_at``; None if it was not JSON."""
-    raw: Any
+    raw: Any = None
     """The JSON value of the item that is malformed, if a single item is; None otherwise."""
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        json_path: str | None = None,
-        raw: Any = None,
-        **known: Unpack[Told],
-    ) -> None:
-        super().__init__(reason, **known)
-        self.json_path = json_path
-        self.raw = raw
 
 
 class ApiError(TwelveTasksError):
@@ -307,14 +282,8 @@ class TaskFailedError(TwelveTasksError):
 class WaitTimeoutError(TwelveTasksError, TimeoutError):
     """Some tasks, `task_ids`, had not ended when the `timeout` of the wait was over."""
 
-    task_ids: tuple[str, ...]
+    task_ids: tuple[str, ...] = ()
     """The ids of the tasks that had not ended."""
-
-    def __init__(
-        self, reason: str, *, task_ids: tuple[str, ...] = (), **known: Unpack[Told]
-    ) -> None:
-        super().__init__(reason, **known)
-        self.task_ids = task_ids
 
 
 class Refusal(StrEnum):
@@ -351,17 +320,9 @@ class WebhookError(TwelveTasksError):
 
     refusal: Refusal
     """Why, as data."""
-    json_path: str | None
+    json_path: str | None = None
     """The exact place of a fault in an event that was signed but is malformed: ``$.data.id``."""
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        refusal: Refusal,
-        json_path: str | None = None,
-        **known: Unpack[Told],
-    ) -> None:
+    def __init__(self, reason: str, *, refusal: Refusal, **known: Unpack[Told]) -> None:
         super().__init__(reason, **known)
         self.refusal = refusal
-        self.json_path = json_path
