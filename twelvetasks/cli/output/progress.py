@@ -29,55 +29,30 @@ LONG_LISTING = 200
 """Listings of fewer tasks show no progress bar unless --progress asks for one."""
 
 
-@contextmanager
-def listing_progress(out: Console, *, asked: bool | None, done: int) -> Iterator[Show]:
+def listing_progress(
+    out: Console, *, asked: bool | None, done: int
+) -> AbstractContextManager[Show]:
     """Yield a function that takes the tasks listed so far and their total, and draws a bar.
 
     `done` tasks were listed before. `asked` is the user's choice: None shows the bar in a terminal
     if the listing is long.
     """
-    begun = done
     # The bar and the rows have to share one console if they share a terminal.
     console = out if is_terminal(out.file) else Console(stderr=True)
     # The program at the other end of a pipe (less, jq) may write to the terminal of the bar.
     hidden = asked is False or not _can_show(console) or (not asked and is_pipe(out.file))
-    bar: Progress | None = None
-    with ExitStack() as shown:
-
-        def show(done: int, total: int | None) -> None:
-            nonlocal bar
-            short = (done if total is None else total) < LONG_LISTING
-            if hidden or (bar is None and short and not asked):
-                return
-            if bar is None:
-                bar = shown.enter_context(_bar(console, _Count(), _Rate()))
-                bar.add_task("Listing", completed=begun, total=total)
-            bar.update(bar.task_ids[0], completed=done, total=total)
-
-        yield show
+    least = 0 if asked else LONG_LISTING
+    return _bar(console, "Listing", _Count(), _Rate(), hidden=hidden, begun=done, least=least)
 
 
-@contextmanager
-def upload_progress(*, asked: bool | None) -> Iterator[Callable[[int, int | None], None]]:
+def upload_progress(*, asked: bool | None) -> AbstractContextManager[Show]:
     """Yield a function that takes the bytes sent and their total, and draws a bar.
 
     The bar appears with the first bytes, so a video given by --url shows none.
     """
     console = Console(stderr=True)
     hidden = asked is False or not _can_show(console)
-    bar: Progress | None = None
-    with ExitStack() as shown:
-
-        def show(sent: int, size: int | None) -> None:
-            nonlocal bar
-            if hidden:
-                return
-            if bar is None:
-                bar = shown.enter_context(_bar(console, DownloadColumn(), TransferSpeedColumn()))
-                bar.add_task("Uploading")
-            bar.update(bar.task_ids[0], completed=sent, total=size)
-
-        yield show
+    return _bar(console, "Uploading", DownloadColumn(), TransferSpeedColumn(), hidden=hidden)
 
 
 @contextmanager
@@ -119,11 +94,33 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} tasks/s", "progress.data.speed")
 
 
+@contextmanager
 def _bar(
-    console: Console, amount: ProgressColumn, rate: ProgressColumn
-) -> AbstractContextManager[Progress]:
-    said = TextColumn("{task.description}")
-    return _shown(console, said, BarColumn(), amount, rate, TimeRemainingColumn())
+    console: Console,
+    name: str,
+    amount: ProgressColumn,
+    rate: ProgressColumn,
+    *,
+    hidden: bool,
+    begun: int = 0,
+    least: int = 0,
+) -> Iterator[Show]:
+    """Draw a bar as soon as the total is at `least` so large."""
+    bar: Progress | None = None
+    with ExitStack() as shown:
+
+        def show(done: int, total: int | None) -> None:
+            nonlocal bar
+            if hidden or (bar is None and (done if total is None else total) < least):
+                return
+            if bar is None:
+                said = TextColumn("{task.description}")
+                columns = (said, BarColumn(), amount, rate, TimeRemainingColumn())
+                bar = shown.enter_context(_shown(console, *columns))
+                bar.add_task(name, completed=begun, total=total)
+            bar.update(bar.task_ids[0], completed=done, total=total)
+
+        yield show
 
 
 @contextmanager
