@@ -102,9 +102,8 @@ def _may_have_made(error: TwelveTasksError, upload: Upload) -> TwelveTasksError:
     refused = isinstance(error, ResponseError) and error.status not in CREATED
     if refused or (isinstance(error, TransportError) and not error.reached):
         return error
-    error = error.located(
+    return error.located(
         advice="The task may exist: look for it before you create it again, with "
-        f"`session.tasks(index_id={upload.index_id!r}).first()`, which gives the newest"
+        f"`session.tasks(index_id={upload.index_id!r}).first()`, which gives the newest",
+        task_may_exist=True,
     )
-    error.task_may_exist = True
-    return error

@@ -178,14 +178,8 @@ class FakePlatform(Behaviour):
         self._endpoints = Endpoints(self._tasks, self._lists[1:], self)
         self._script = Script()
         self._recorder = Recorder()
-        self._serving = Serving(
-            self._endpoints,
-            self._script,
-            self._recorder,
-            self,
-            torn=reads == "torn",
-            apply_due=self._apply_due,
-        )
+        parts = (self._endpoints, self._script, self._recorder)
+        self._serving = Serving(*parts, self, reads == "torn", self._apply_due)
         self._server = Server(self._serving.serve, host, port)
         self.rate_limit = rate_limit
 

@@ -55,6 +55,7 @@ class Told(Known, total=False):
     """The keyword arguments of errors: each is an attribute of the same name."""
 
     advice: str
+    task_may_exist: bool
     reached: bool
     lasting: bool
     json_path: str | None
@@ -112,20 +113,12 @@ class TwelveTasksError(Exception):
         # `args` are data, too: a TimeoutError, being an OSError, sets none without __init__.
         return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}  # type: ignore[attr-defined]
 
-    def located(
-        self,
-        *,
-        page: int | None = None,
-        checkpoint: Checkpoint | None = None,
-        advice: str | None = None,
-    ) -> Self:
+    def located(self, **known: Unpack[Told]) -> Self:
         """Return a copy of this error with what only the caller knows, traceback included."""
         twin = type(self).__new__(type(self))
-        vars(twin).update(vars(self))
+        told = {name: value for name, value in known.items() if value is not None}
+        vars(twin).update(vars(self) | told)
         twin.args = self.args
-        twin.page = self.page if page is None else page
-        twin.checkpoint = self.checkpoint if checkpoint is None else checkpoint
-        twin.advice = self.advice if advice is None else advice
         twin.__cause__, twin.__context__ = self.__cause__, self.__context__
         twin.__suppress_context__ = self.__suppress_context__
         return twin.with_traceback(self.__traceback__)

@@ -105,7 +105,7 @@ def _bar(
     begun: int = 0,
     least: int = 0,
 ) -> Iterator[Show]:
-    """Draw a bar as soon as the total is at `least` so large."""
+    """Draw a bar as soon as the total reaches `least`."""
     bar: Progress | None = None
     with ExitStack() as shown:
 
