@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -56,18 +58,27 @@ def test_what_overlaps_is_cut_into_whole_pages(count: int, page_limit: int) -> N
     assert not any(one.is_lost for one in edges)
 
 
+def swap_ends(account: Account) -> None:
+    """One comes first and the last goes: the total stays the same."""
+    account.insert()
+    account.delete(account.items[account.ids[-1]])
+
+
+CHANGES: list[Callable[[Account], object]] = [Account.insert, Account.delete, swap_ends]
+
+
 def test_reads_of_a_list_that_changed_are_left_as_they_are() -> None:
-    for changed in range(len(READS) + 1):
-        for change in (Account.insert, Account.delete):
-            account = opened(222)
-            edge = edge_of(account, Read(2, 50))
-            links: list[Link[Any]] = []
-            for at, read in enumerate(READS):
+    reads = [Read(2, 50), *READS]
+    for changed in range(1, len(reads) + 1):
+        for change, order in product(CHANGES, (1, -1)):
+            account, links = opened(222), dict[Read, Link[Any]]()
+            for at, read in enumerate(reads[::order]):
                 if at == changed:
                     change(account)
-                links.append(arrived(account, read, 3 + at))
-            is_same = in_whole_pages(links, edge, 50) is links
-            assert is_same == (changed < len(READS))
+                links[read] = arrived(account, read, 3 + at)
+            first, *others = (links[read] for read in reads)
+            is_same = in_whole_pages(others, first.edge, 50) is others
+            assert is_same == (changed < len(reads))
 
 
 def test_reads_that_only_seem_to_show_the_same_list_are_left_as_they_are() -> None:

@@ -13,7 +13,7 @@ import attrs
 import pytest
 from aiohttp import web
 
-from tests.paging.histories import Setting, let_it_change
+from tests.paging.histories import Setting, by_paging, judged, let_it_change, modes
 from tests.paging.model import Account
 from twelvetasks import SortBy, SortOption, TaskQuery, TaskSession, TaskStatus
 from twelvetasks.paging.links import Edge, Link
@@ -196,6 +196,29 @@ def test_the_seals_that_changes_break_are_no_reason_to_give_up(
         ids = listed(account, query, seed=seed, at_once=32, next_of=next_of, change=mode)
         assert len(set(ids)) == len(ids)
         assert account.throughout <= set(ids)
+
+
+@pytest.mark.parametrize("mix", ["swaps", "everything"])
+@pytest.mark.parametrize("mode", modes(SortBy.CREATED_AT), ids=str)
+def test_a_long_listing_loses_nothing_while_the_account_changes_now_and_then(
+    mode: Setting, mix: str, histories: int
+) -> None:
+    mode = attrs.evolve(mode, rate=0.01, mix=mix, concurrency=16)
+    for seed in range(1, max(histories // 50, 2) + 1):
+        verdict = judged(mode, seed, by_paging(exact=False), size=3200 if mode.filtered else 2600)
+        assert verdict.is_right, seed
+
+
+def test_reads_before_and_after_a_change_at_the_end_of_a_listing_are_told_apart() -> None:
+    mode = attrs.evolve(setting(SortBy.CREATED_AT, SortOption.DESC, 0.01), mix="swaps")
+    mode = attrs.evolve(mode, concurrency=32)
+    assert judged(mode, 9501852, by_paging(exact=False), size=2600).is_right
+
+
+def test_a_stamp_is_asked_for_also_where_the_left_page_of_a_seam_came_last() -> None:
+    mode = attrs.evolve(setting(SortBy.CREATED_AT, SortOption.ASC, 0.01), mix="updates")
+    mode = attrs.evolve(mode, filtered=True, ties=9, concurrency=4)
+    assert judged(mode, 9200747, by_paging(exact=False), size=2600).is_right
 
 
 def test_a_page_that_waits_for_its_seal_is_judged_once_for_each_stamp(

@@ -20,15 +20,27 @@ from twelvetasks.paging.reads import Read
 from twelvetasks.paging.waves import Waves
 
 
+class Pairwise(Account):
+    """An account in which one task in fifty has the time of the one before."""
+
+    def tick(self) -> int:
+        self._now += self._random.random() > 0.02
+        return self._now
+
+
 class Timed:
     """A listing of a quiet account, in which every request takes as long."""
 
-    def __init__(self, tasks: int, *, at_once: int) -> None:
+    def __init__(
+        self, tasks: int, *, at_once: int, of: type[Account] = Account, exact: bool = False
+    ) -> None:
         query = TaskQuery()
-        self.account = Account(Random(tasks), tasks, ties=1, query=query)
+        self.account = of(Random(tasks), tasks, ties=1, query=query)
         self.waves = 0
         self._at_once = at_once
-        self._progress: ListingProgress[Task] = ListingProgress(ListingOptions(query=query))
+        self._progress: ListingProgress[Task] = ListingProgress(
+            ListingOptions(query=query, exact=exact)
+        )
         self._under_way: deque[tuple[int, Read]] = deque()
 
     @property
@@ -67,6 +79,14 @@ def test_a_quiet_listing_takes_no_wave_of_requests_more_than_its_pages(
     assert [task.id for page in found for task in page.items] == listing.account.ids
     assert listing.waves == 1 + math.ceil((count - 1) / at_once)
     assert listing.requests <= max(1.04 * count, count + 3)
+
+
+def test_tasks_of_one_time_on_both_sides_of_a_seam_are_no_sign_of_change() -> None:
+    listing = Timed(20_000, at_once=16, of=Pairwise)
+    assert [task.id for page in listing.pages() for task in page.items] == listing.account.ids
+    bridges = listing._progress.report.bridges
+    assert 4 <= bridges <= 16
+    assert listing.requests <= 1.02 * 400 + bridges
 
 
 def test_the_last_pages_of_a_quiet_listing_are_as_long_as_all_others() -> None:

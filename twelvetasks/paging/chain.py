@@ -270,7 +270,9 @@ class Chain(Generic[ItemT]):
         )
         if awaits and self._stamps is not None:
             right.waits_beside, right.waits_since = left, self._stamps.received
-        self.is_loud |= self.awaits_seals and not awaits and right.seeks is None
+        # Items of one time on both sides of a seam need a bridge, and are no sign of change.
+        is_tied = right.content.keys[0] == left.key and right.content.total == left.total
+        self.is_loud |= self.awaits_seals and not (awaits or is_tied) and right.seeks is None
         return awaits
 
     def _are_neighbours(self, left: Edge, right: Link[Any]) -> bool:

@@ -35,10 +35,11 @@ def in_whole_pages(
         at = edge.rank - link.read.start
         if not link.joined or link.edge is None or edge.total != link.content.total:
             return links
-        before = zip(link.content.ids[: max(at, 0)], link.content.keys, strict=False)
-        if edge.ids != {one for one, key in before if key == edge.key}:
+        ids, keys = link.content.ids, link.content.keys[: max(at, 0)]
+        tied = {one for one, key in zip(ids, keys, strict=False) if key == edge.key}
+        if tied != edge.ids or keys[-1] != edge.key or len(keys) < at:
             return links
-        items += [(link, place) for place in range(at, len(link.content.ids))]
+        items += [(link, place) for place in range(at, len(ids))]
         edge = link.edge
     if not items:
         return links

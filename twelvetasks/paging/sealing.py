@@ -203,13 +203,16 @@ class Sealing:
         Pages that overlap what is before them need no stamp; nor do bridges.
         """
         newest, waiting, are_all = self.stamps.newest, 0, True
-        end, has_arrived = 0 if self._chain.edge is None else self._chain.edge.rank, True
+        edge, has_arrived = self._chain.edge, True
+        end, answered = (0, 0) if edge is None else (edge.rank, edge.answer or 0)
         for link in self._chain.links:
             if link.failed:
                 break
             had_arrived, has_arrived = has_arrived, link.page is not None
+            before, answered = answered, link.answered
             if not link.is_bridge and link.read.start == end:
-                waiting += has_arrived and not link.joined and link.answered > newest
+                is_later = max(before, answered) > newest
+                waiting += has_arrived and not link.joined and is_later
                 are_all &= had_arrived and has_arrived
             elif not (link.is_bridge or self._is_settled):
                 are_all &= has_arrived
