@@ -295,7 +295,10 @@ class ItemStream(_Stream[ItemT]):
                 print(len(tasks), tasks[-1].id)
         """
         items = [item] if (item := await anext(self, None)) is not None else []
-        if items:
+        if items and len(self._items) < most and _NOT_YIELDED.isdisjoint(map(type, self._items)):
+            items += cast("deque[ItemT]", self._items)
+            self._items.clear()
+        elif items:
             kinds = enumerate(map(type, self._items))
             ready = next((at for at, kind in kinds if kind in _NOT_YIELDED), len(self._items))
             items += [cast("ItemT", self._items.popleft()) for _ in range(min(most - 1, ready))]
