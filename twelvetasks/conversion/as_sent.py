@@ -7,6 +7,7 @@ become models.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -31,7 +32,11 @@ def as_sent(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
 
 
 def _reader_of(key: SortKey[Any]) -> Callable[[Any], Any]:
-    return lambda item: present(key.read(item))
+    @functools.wraps(key.read)
+    def read(item: Any) -> Any:
+        return present(key.read(item))
+
+    return read
 
 
 def present(value: Any) -> Any:

@@ -30,7 +30,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import attrs
 import msgspec
 
-from twelvetasks.conversion.glance import Glance, glance_decoder, is_of_rows
+from twelvetasks.conversion.glance import Glance, GlanceDecoders, glance_decoder, is_of_rows
 from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
 from twelvetasks.conversion.row_checks import RowChecks
 from twelvetasks.values.fields import (
@@ -160,7 +160,7 @@ class FastHooks:
         self._any_data = any_data
         self._functions: dict[Any, _Functions] = {}
         self._decoders: dict[Any, Callable[[bytes], Any]] = {}
-        self._glances: dict[Any, Callable[[bytes], Any] | None] = {}
+        self._glances: dict[Any, GlanceDecoders] = {}
         self._shared: dict[Any, Any] = {}
         """Values that many items have, such as the id of an index, so that they share one."""
 
@@ -174,22 +174,29 @@ class FastHooks:
 
     def glance(self, body: bytes, query: ListQuery[Any]) -> Glance | None:
         """Return what a page's body tells at a glance; None if the page is to be read whole."""
-        page: Any = query.resource.page
-        if page not in self._glances:
-            self._glances[page] = glance_decoder(page, self._of(PageInfo).row)
-        decode = self._glances[page]
-        if decode is None or len(body) > MOST_GLANCED:
+        class_ = type(query)
+        if class_ not in self._glances:
+            self._glances[class_] = self._glance_decoders(query.resource.page)
+        decoders = self._glances[class_]
+        if decoders.glance is None or len(body) > MOST_GLANCED:
             return None
-        if is_of_rows(page) and len(body) <= MOST_ROWS:
+        if decoders.page is not None and len(body) <= MOST_ROWS:
             with suppress(Exception):  # as below
-                rows = self._of(page).from_row(self.decode(body, page))
-                return Glance.of(rows.items, rows.page_info, query, page=rows)
+                return Glance.of_rows(decoders.page(body), query)
         try:
-            glanced = decode(body)
+            glanced = decoders.glance(body)
             page_info = self._of(PageInfo).from_row(glanced.page_info)
             return Glance.of(glanced.data, page_info, query)
         except Exception:  # noqa: BLE001 - a resource's own functions may expect more of an item
             return None
+
+    def _glance_decoders(self, page: Any) -> GlanceDecoders:
+        glance = glance_decoder(page, self._of(PageInfo).row)
+        if glance is None or not is_of_rows(page):
+            return GlanceDecoders(glance)
+        functions = self._of(page)
+        decode, from_row = msgspec.json.Decoder(functions.row).decode, functions.from_row
+        return GlanceDecoders(glance, lambda body: from_row(decode(body)))
 
     def hook(self, model: Any) -> Hook:
         """Return the fast hook of a model."""

@@ -8,8 +8,7 @@ that for sure is read whole at once.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NoReturn, get_args, get_origin
 
@@ -38,13 +37,7 @@ class Glance:
     """The page itself, if it is of rows."""
 
     @classmethod
-    def of(
-        cls,
-        items: Sequence[Any] | None,
-        page_info: PageInfo,
-        query: ListQuery[Any],
-        page: Page[Any] | None = None,
-    ) -> Glance:
+    def of(cls, items: list[Any] | None, page_info: PageInfo, query: ListQuery[Any]) -> Glance:
         """Read the ids and the keys. Raises an error of any class if they do not tell for sure."""
         items = items or []
         keys: list[Any] = list(map(query.sort_key.read, items))
@@ -52,7 +45,25 @@ class Glance:
             keys = read_times(keys)
         if not _TIMES.issuperset(map(type, keys)):
             raise ValueError("an item has no time")
-        return cls(page_info, list(map(query.resource.id_of, items)), keys, page)
+        return cls(page_info, list(map(query.resource.id_of, items)), keys)
+
+    @classmethod
+    def of_rows(cls, page: Page[Any], query: ListQuery[Any]) -> Glance:
+        """Do the same for a page of rows, whose times have been checked."""
+        # What `as_sent` wraps gives text or UNSET.
+        read = getattr(query.sort_key.read, "__wrapped__", query.sort_key.read)
+        keys = list(map(datetime.fromisoformat, map(read, page.items)))
+        return cls(page.page_info, list(map(query.resource.id_of, page.items)), keys, page)
+
+
+@attrs.frozen
+class GlanceDecoders:
+    """What reads the pages of a query at a glance."""
+
+    glance: Callable[[bytes], Any] | None
+    """Decodes what a glance reads; None if the items are no models."""
+    page: Callable[[bytes], Page[Any]] | None = None
+    """Reads a whole page, if it is to be of rows."""
 
 
 def glance_decoder(page: Any, page_info: type[msgspec.Struct]) -> Callable[[bytes], Any] | None:
@@ -85,7 +96,6 @@ def glance_decoder(page: Any, page_info: type[msgspec.Struct]) -> Callable[[byte
     return msgspec.json.Decoder(whole).decode
 
 
-@functools.cache
 def is_of_rows(page: Any) -> bool:
     """Whether the items of a page stay rows where they can."""
     return hasattr(_item_of(page), "__metadata__")
