@@ -27,6 +27,7 @@ from twelvetasks import (
 from twelvetasks.conversion.as_sent import as_sent
 from twelvetasks.conversion.convert import converters
 from twelvetasks.conversion.glance import Glance
+from twelvetasks.conversion.row_queries import as_rows
 from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.values.fields import json_names
 from twelvetasks.values.malformed import Malformed
@@ -93,11 +94,15 @@ def test_each_list_of_the_platform_is_seen_at_a_glance(query: ListQuery[Any]) ->
     assert seen.keys == [datetime.fromisoformat(time)]
 
 
-@given(QUERIES, BODIES | mutated_pages().map(encoded), st.booleans())
+@given(
+    QUERIES,
+    BODIES | mutated_pages().map(encoded),
+    st.sampled_from([lambda query: query, as_sent, as_rows]),
+)
 def test_what_a_glance_tells_is_what_the_page_says(
-    query: TaskQuery, body: bytes, of_rows: bool
+    query: TaskQuery, body: bytes, form: Callable[[TaskQuery], Any]
 ) -> None:
-    seen = glance(body, as_sent(query) if of_rows else query)
+    seen = glance(body, form(query))
     if seen is None:
         return
     try:

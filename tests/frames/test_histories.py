@@ -17,7 +17,7 @@ from tests.paging.histories import Outcome, Setting, drive, judged, modes, modes
 from tests.paging.model import Account
 from twelvetasks import SortBy
 from twelvetasks.conversion.convert import converters, to_json
-from twelvetasks.frames.batches import of_rows
+from twelvetasks.conversion.row_queries import as_rows
 from twelvetasks.frames.columns import batch_of
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, check_page
@@ -33,7 +33,7 @@ class AsRows(Account):
     """An account whose pages come as JSON and stay rows."""
 
     def read(self, read: Read) -> KeyedPage[Any]:
-        query = of_rows(self.query_of(read))
+        query = as_rows(self.query_of(read))
         body = to_json(super().read(read).whole()).encode()
         page = converters().read_page(body, query.resource.page, page=read.page)
         assert all(isinstance(item, msgspec.Struct) for item in page.items)
@@ -47,7 +47,7 @@ def opened(random: Random, count: int, setting: Setting) -> Account:
 def in_columns(*, exact: bool) -> Any:
     def listed(account: Account, random: Random, setting: Setting) -> Outcome:
         query = setting.query
-        progress = ListingProgress[Any](ListingOptions(query=of_rows(query), exact=exact))
+        progress = ListingProgress[Any](ListingOptions(query=as_rows(query), exact=exact))
         rows = [row for page in drive(progress, account, random, setting) for row in page.items]
         table: list[dict[str, Any]] = batch_of(query.resource.item, rows).to_pylist()
         items = [Listed(row["id"], row["created_at"], row.get("updated_at")) for row in table]

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import attrs
 
+from twelvetasks.conversion.fast_hooks import AsRow
 from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import SortKey
 
-__all__ = ["query_of_rows"]
+__all__ = ["as_rows", "query_of_rows"]
 
 ItemT = TypeVar("ItemT")
 
 ReaderOf = Callable[[SortKey[Any]], Callable[[Any], Any]]
+
+
+def as_rows(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
+    """Return the same query, of items that stay rows where they can, to become columns.
+
+    Ids and sort keys that are not simply attributes may need an item that is whole.
+    """
+    reads = (query.resource.id_of, *(key.read for key in query.resource.sort_keys))
+    if any(type(read) is not attrgetter for read in reads):
+        return query
+    return query_of_rows(query, AsRow)
 
 
 def query_of_rows(

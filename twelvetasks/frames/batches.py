@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
-from twelvetasks.conversion.fast_hooks import AsRow
 from twelvetasks.conversion.model_types import is_model
-from twelvetasks.conversion.row_queries import query_of_rows
+from twelvetasks.conversion.row_queries import as_rows
 from twelvetasks.frames.extras import not_a_model, require
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.streams.requests import Requests
@@ -23,7 +21,6 @@ from twelvetasks.streams.resumable import ResumableGenerator
 from twelvetasks.streams.streams import BATCH_SIZE, ItemStream
 from twelvetasks.values.checks import whole_number
 from twelvetasks.values.errors import TwelveTasksError
-from twelvetasks.values.query import ListQuery
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +53,7 @@ class BatchStream(ResumableGenerator["pa.RecordBatch"], Generic[ItemT]):
         if not is_model(self._model):
             raise not_a_model(self._model)
         require("pyarrow")
-        self._stream = ItemStream(requests, attrs.evolve(options, query=of_rows(options.query)))
+        self._stream = ItemStream(requests, attrs.evolve(options, query=as_rows(options.query)))
         # A single thread, since each that makes columns keeps memory for more of them.
         self._worker = ThreadPoolExecutor(1, "twelvetasks-columns")
         self._items: list[ItemT] = []
@@ -141,17 +138,6 @@ async def to_polars(requests: Requests, options: ListingOptions[Any]) -> pl.Data
     """Do the same for polars."""
     require("pyarrow", "polars")
     return await asyncio.to_thread(_in_polars, await to_arrow(requests, options))
-
-
-def of_rows(query: ListQuery[ItemT]) -> ListQuery[ItemT]:
-    """Return the same query, of items that stay rows where they can.
-
-    Ids and sort keys that are not simply attributes may need an item that is whole.
-    """
-    reads = (query.resource.id_of, *(key.read for key in query.resource.sort_keys))
-    if any(type(read) is not attrgetter for read in reads):
-        return query
-    return query_of_rows(query, AsRow)
 
 
 # Run in a thread, so that neither an import nor many rows hold the event loop.

@@ -17,8 +17,8 @@ from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, wi
 from twelvetasks.cli.kinds import KINDS, TASKS, query_of
 from twelvetasks.cli.options import PERIOD, in_time
 from twelvetasks.cli.output.formats import (
-    AS_SENT,
     COMPRESSED,
+    OF_ROWS,
     RESUMABLE,
     chosen_format,
     item_writer,
@@ -33,7 +33,6 @@ from twelvetasks.cli.output.output_file import (
 )
 from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.terminal import is_terminal
-from twelvetasks.conversion.as_sent import as_sent
 from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.models import Page, SortBy
 from twelvetasks.values.query import ListQuery
@@ -170,7 +169,7 @@ def planned(
     query = query_of(kind, chosen)
     return ListingPlan(
         kind=kind,
-        query=as_sent(query) if layout in AS_SENT else query,
+        query=OF_ROWS[layout](query) if layout in OF_ROWS else query,
         layout=layout,
         columns=columns,
         wide=wide,

@@ -21,6 +21,8 @@ from twelvetasks.cli.output.output_file import Target
 from twelvetasks.cli.output.parquet_writer import ParquetWriter
 from twelvetasks.cli.output.table_writer import TableWriter
 from twelvetasks.cli.terminal import Console, is_terminal
+from twelvetasks.conversion.as_sent import as_sent
+from twelvetasks.conversion.row_queries import as_rows
 from twelvetasks.values.display import excerpt, printable
 from twelvetasks.values.models import SortBy, Task
 
@@ -40,8 +42,8 @@ ENDINGS = {
 }
 """The format that the ending of a file name means."""
 
-AS_SENT = ("jsonl", "json", "csv", "ids")
-"""The formats whose writers take items that stay as they were sent."""
+OF_ROWS = dict.fromkeys(("jsonl", "json", "csv", "ids"), as_sent) | {"parquet": as_rows}
+"""What makes a query one of rows, for the formats whose writers take these instead of models."""
 
 COMPRESSED = ".gz"
 
