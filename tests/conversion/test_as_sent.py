@@ -110,12 +110,6 @@ def lines_of_models(items: Sequence[Any]) -> str:
 def same(query: ListQuery[Any], body: bytes) -> None:
     expected = result(query, body, written=lines_of_models)
     assert result(as_sent(query), body, written=json_lines) == expected
-    seen = converters().fast_hooks.glance(body, as_sent(query))
-    if seen is not None and seen.page is not None:
-        faults, written, page_info, ids, keys, _ = expected
-        assert not faults
-        assert json_lines(seen.page.items) == written
-        assert (seen.page_info, seen.ids, seen.keys) == (page_info, ids, keys)
 
 
 @given(st.data(), st.sampled_from([*QUERIES]))
@@ -149,11 +143,6 @@ def test_usual_tasks_stay_as_they_were_sent(more: dict[str, Any], stays: bool) -
     body = encoded({"data": [{"_id": "a", **more}], "page_info": {"page": 1}})
     (item,) = converters().read_page(body, query.resource.page).items
     assert isinstance(item, msgspec.Struct) == stays
-    if stays and "created_at" in more:
-        seen = converters().fast_hooks.glance(body, query)
-        assert seen is not None
-        assert seen.page is not None
-        assert seen.page.items == (item,)
 
 
 def test_the_query_asks_for_the_same() -> None:

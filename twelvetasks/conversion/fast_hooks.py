@@ -23,14 +23,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import attrs
 import msgspec
 
-from twelvetasks.conversion.glance import Glance, GlanceDecoders, glance_decoder, is_of_rows
+from twelvetasks.conversion.glance import Glance, glance_decoder
 from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
 from twelvetasks.conversion.row_checks import RowChecks
 from twelvetasks.values.fields import (
@@ -76,9 +75,6 @@ MOST_SHARED = 1000
 
 MOST_GLANCED = 2**18
 """Bytes of a body that is read at a glance: a page of 50 tasks has some 15,000."""
-
-MOST_ROWS = 150_000
-"""Bytes of a body that becomes rows at once: two values take three, and 100,000 may be in it."""
 
 # `fromisoformat` takes more than RFC 3339. Of what has 24 characters with T, dot and Z in their
 # places it takes two things more: week dates, which have no "-" there, and the hour 24.
@@ -160,7 +156,7 @@ class FastHooks:
         self._any_data = any_data
         self._functions: dict[Any, _Functions] = {}
         self._decoders: dict[Any, Callable[[bytes], Any]] = {}
-        self._glances: dict[Any, GlanceDecoders] = {}
+        self._glances: dict[type[ListQuery[Any]], Callable[[bytes], Any] | None] = {}
         self._shared: dict[Any, Any] = {}
         """Values that many items have, such as the id of an index, so that they share one."""
 
@@ -176,27 +172,16 @@ class FastHooks:
         """Return what a page's body tells at a glance; None if the page is to be read whole."""
         class_ = type(query)
         if class_ not in self._glances:
-            self._glances[class_] = self._glance_decoders(query.resource.page)
-        decoders = self._glances[class_]
-        if decoders.glance is None or len(body) > MOST_GLANCED:
+            self._glances[class_] = glance_decoder(query.resource.page, self._of(PageInfo).row)
+        decode = self._glances[class_]
+        if decode is None or len(body) > MOST_GLANCED:
             return None
-        if decoders.page is not None and len(body) <= MOST_ROWS:
-            with suppress(Exception):  # as below
-                return Glance.of_rows(decoders.page(body), query)
         try:
-            glanced = decoders.glance(body)
+            glanced = decode(body)
             page_info = self._of(PageInfo).from_row(glanced.page_info)
             return Glance.of(glanced.data, page_info, query)
         except Exception:  # noqa: BLE001 - a resource's own functions may expect more of an item
             return None
-
-    def _glance_decoders(self, page: Any) -> GlanceDecoders:
-        glance = glance_decoder(page, self._of(PageInfo).row)
-        if glance is None or not is_of_rows(page):
-            return GlanceDecoders(glance)
-        functions = self._of(page)
-        decode, from_row = msgspec.json.Decoder(functions.row).decode, functions.from_row
-        return GlanceDecoders(glance, lambda body: from_row(decode(body)))
 
     def hook(self, model: Any) -> Hook:
         """Return the fast hook of a model."""

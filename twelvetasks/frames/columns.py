@@ -38,7 +38,7 @@ INT64 = range(-(2**63), 2**63)
 
 Values = Sequence[Any]
 
-TUPLES = 400
+TUPLES = 100
 """Rows that are tuples at once: more than 700, and Python's garbage collector goes through them."""
 
 

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from contextvars import Context
-from functools import partial
 from typing import Any, NoReturn, TypeVar, get_origin
 from weakref import WeakSet
 
@@ -190,8 +189,7 @@ class Requests:
             if seen is None:
                 page = KeyedPage.of(made(body), query)
             else:
-                again = seen.page and partial(attrs.evolve, seen.page, response=answer.response)
-                page = KeyedPage(seen.page_info, seen.ids, seen.keys, again or whole)
+                page = KeyedPage(seen.page_info, seen.ids, seen.keys, whole)
             return (check_page if strict else examine_page)(page, query, read)
 
         return self._read(answer, checked)
