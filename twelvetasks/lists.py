@@ -45,10 +45,7 @@ if TYPE_CHECKING:  # imported by the methods that need them, so that others do n
         EmbeddingStatusName,
         EmbeddingTask,
     )
-    from twelvetasks.values.indexed_assets import (
-        IndexedAsset,
-        IndexedAssetStatusFilter,
-    )
+    from twelvetasks.values.indexed_assets import IndexedAsset, IndexedAssetStatusFilter
 
 ItemT = TypeVar("ItemT")
 

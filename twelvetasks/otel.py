@@ -112,8 +112,7 @@ class Telemetry:
         filters = _attributes("twelvetasks.query", attrs.asdict(query, recurse=False))
         options = {"exact": exact, "max_items": max_items, "resumed": resumed}
         span = self._tracer.start_span(
-            "twelvetasks.listing",
-            attributes=filters | _attributes("twelvetasks.listing", options),
+            "twelvetasks.listing", attributes=filters | _attributes("twelvetasks.listing", options)
         )
         return _Listing(span, facts, self._tasks)
 

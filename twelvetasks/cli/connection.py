@@ -154,8 +154,7 @@ def _silent_retries() -> Iterator[None]:
 
 
 def connected(
-    *options: Callable[[Any], Any],
-    living_demo: bool = False,
+    *options: Callable[[Any], Any], living_demo: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the options that say where and how to connect, as one `Connection`."""
 
@@ -175,11 +174,7 @@ def connected(
                 setting: others.pop(name) for name, setting in _SETTINGS.items() if name in others
             }
             connection = Connection(
-                demo=size,
-                living=living_demo,
-                base_url=base_url,
-                profile=profile,
-                options=settings,
+                demo=size, living=living_demo, base_url=base_url, profile=profile, options=settings
             )
             if size is not None:
                 others = {

@@ -120,12 +120,7 @@ def draw_indexes(indexes: Sequence[IndexRow]) -> str:
     ]
     y = {"field": "index", "type": "nominal", "sort": [row.name for row in indexes]}
     most = max(row.total for row in indexes)
-    x = {
-        "field": "tasks",
-        "type": "quantitative",
-        "stack": "zero",
-        "axis": _axis(most, room=12),
-    }
+    x = {"field": "tasks", "type": "quantitative", "stack": "zero", "axis": _axis(most, room=12)}
     bars = _bars(x=x, color=_by_kind(legend={}), order={"field": "order"})
     rates = {
         "data": {
@@ -134,10 +129,7 @@ def draw_indexes(indexes: Sequence[IndexRow]) -> str:
             ]
         },
         "mark": {"type": "text", "align": "left", "dx": 4},
-        "encoding": {
-            "x": {"field": "all", "type": "quantitative"},
-            "text": {"field": "label"},
-        },
+        "encoding": {"x": {"field": "all", "type": "quantitative"}, "text": {"field": "label"}},
     }
     chart = {"encoding": {"y": y}, "layer": [bars, rates]}
     return _drawn("Tasks by index", rows, chart, step=26)

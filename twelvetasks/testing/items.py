@@ -307,9 +307,5 @@ def _declared(fields: Mapping[str, Any], declared: Declared) -> dict[str, Any]:
 
 def _encoded(fields: dict[str, Any]) -> bytes:
     return json.dumps(
-        fields,
-        default=instants.written,
-        ensure_ascii=False,
-        allow_nan=False,
-        separators=(",", ":"),
+        fields, default=instants.written, ensure_ascii=False, allow_nan=False, separators=(",", ":")
     ).encode()

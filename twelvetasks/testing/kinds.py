@@ -251,10 +251,7 @@ ASSETS = Kind(
     path="/assets",
     sorts=(),
     steps=("processing", "ready"),
-    filters={
-        "asset_ids": Text(("_id",)),
-        "filename": Text(("filename",)),
-    },
+    filters={"asset_ids": Text(("_id",)), "filename": Text(("filename",))},
     declared=_fields(
         *("_id", "method", "status", "filename", "file_type", "created_at", "user_metadata"),
         *("source", "error", "hls", "thumbnail", "technical_metadata"),
@@ -267,10 +264,7 @@ ENTITIES = Kind(
     path="/entity-collections/{entity_collection_id}/entities",
     scope="entity_collection_id",
     steps=("processing", "ready"),
-    filters={
-        "name": Text(("name",)),
-        "status": Choice(("status",), ("processing", "ready")),
-    },
+    filters={"name": Text(("name",)), "status": Choice(("status",), ("processing", "ready"))},
     declared=_fields(
         *("_id", "entity_collection_id", "name", "description", "metadata", "asset_ids"),
         *("status", "created_at", "updated_at"),

@@ -11,15 +11,7 @@ from typing import Any, Literal
 
 import attrs
 
-from twelvetasks.testing.filters import (
-    Condition,
-    DateFilter,
-    Time,
-    invalid,
-    once,
-    unknown,
-    whole,
-)
+from twelvetasks.testing.filters import Condition, DateFilter, Time, invalid, once, unknown, whole
 from twelvetasks.testing.kinds import Kind
 
 MAX_PAGE_LIMIT = 50
@@ -78,10 +70,7 @@ def paged(given: dict[str, list[str]]) -> tuple[int, int]:
     """Take the page and the page limit out of the parameters."""
     page = once("page", None, given.pop("page", ["1"]))
     limit = once("page_limit", None, given.pop("page_limit", ["10"]))
-    return (
-        whole("page", page, least=1),
-        whole("page_limit", limit, least=1, most=MAX_PAGE_LIMIT),
-    )
+    return (whole("page", page, least=1), whole("page_limit", limit, least=1, most=MAX_PAGE_LIMIT))
 
 
 def pairs(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -107,11 +107,7 @@ def _failed(
     words: str, advice: str, origin: Origin, *, reached: bool, lasting: bool = False
 ) -> TransportError:
     return TransportError(
-        f"the connection failed: {words}",
-        advice=advice,
-        reached=reached,
-        lasting=lasting,
-        **origin,
+        f"the connection failed: {words}", advice=advice, reached=reached, lasting=lasting, **origin
     )
 
 

@@ -60,9 +60,7 @@ def choose_proxy(given: Any, url: URL, *, insecure_http: bool) -> Proxy | None:
             # A proxy for the web is not meant for servers of this machine.
             return None
         refuse(
-            name,
-            shown,
-            "the API key would travel to it in the clear, because `base_url` is http",
+            name, shown, "the API key would travel to it in the clear, because `base_url` is http"
         )
     return proxy
 

@@ -21,12 +21,7 @@ PLAIN = "X-Ratelimit-"
 REQUESTS = "Request"
 """The dimension that counts requests; the others count, say, minutes of video."""
 
-TELLING = (
-    "Retry-After",
-    f"{PLAIN}Reset",
-    f"{PLAIN}{REQUESTS}-Reset",
-    f"{PLAIN}Dimensions",
-)
+TELLING = ("Retry-After", f"{PLAIN}Reset", f"{PLAIN}{REQUESTS}-Reset", f"{PLAIN}Dimensions")
 """An answer without one of these says nothing about limits. Most answers have none."""
 
 MOST_DIMENSIONS = 8

@@ -61,10 +61,7 @@ def kind_of_refusal(
     gone = status == HTTPStatus.GONE or code == UPGRADE_REQUIRED
     no_list = listing and status == HTTPStatus.NOT_FOUND and not _is_of_item(code)
     if successor and (gone or no_list) and issubclass(kind, (BadRequestError, NotFoundError)):
-        return (
-            EndpointRemovedError,
-            f"{successor}. If the list should be there, check `base_url`",
-        )
+        return (EndpointRemovedError, f"{successor}. If the list should be there, check `base_url`")
     return kind, advice
 
 

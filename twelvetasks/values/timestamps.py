@@ -12,8 +12,7 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import SupportsIndex
 
 _RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):\d\d:(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)",
-    re.ASCII,
+    r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):\d\d:(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 
 

@@ -113,9 +113,7 @@ class Keeping:
         if text is not None and not isinstance(text, str):
             kind = type(text).__name__
             refuse(
-                "checkpoint_file",
-                self._store,
-                f"its load() must return a str or None, not {kind}",
+                "checkpoint_file", self._store, f"its load() must return a str or None, not {kind}"
             )
         if text is not None and not text.strip(" \t\r\n\0"):
             logger.warning(

@@ -60,11 +60,7 @@ _MAY_EXIST = "The task may exist: look for it before you create it again, with `
 )
 @option_group(
     OUTPUT,
-    option(
-        "--wait",
-        is_flag=True,
-        help="Wait until the task has finished, and print it.",
-    ),
+    option("--wait", is_flag=True, help="Wait until the task has finished, and print it."),
     wait_timeout_option,
     progress_option,
 )

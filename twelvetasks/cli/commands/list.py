@@ -65,12 +65,7 @@ from twelvetasks.values.tasks import TASKS
         ),
     ],
 )
-@option_group(
-    FILTERS,
-    kind_option,
-    filter_options,
-    period_options,
-)
+@option_group(FILTERS, kind_option, filter_options, period_options)
 @option_group(
     ORDER,
     order_options,

@@ -40,10 +40,7 @@ from twelvetasks.values.display import minute_text
     "stats",
     examples=[
         ("twelvetasks stats --demo", "The whole account, as a chart at the width of the terminal."),
-        (
-            "twelvetasks stats --demo --since 7d --html week.html",
-            "A page for the last week.",
-        ),
+        ("twelvetasks stats --demo --since 7d --html week.html", "A page for the last week."),
         ("twelvetasks stats --demo --status failed --top 50", "The last fifty failed tasks."),
     ],
 )
