@@ -152,8 +152,6 @@ class Telemetry:
 
 
 class _Attempt:
-    """The outcome of one attempt."""
-
     def __init__(self) -> None:
         self._status: int | None = None
         self._request_id: str | None = None

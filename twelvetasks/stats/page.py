@@ -147,7 +147,6 @@ def stats_page(stats: TaskStats, *, title: str = "Video indexing tasks", subtitl
 
 
 def _range(stats: TaskStats) -> str:
-    """Say which days the data covers."""
     days = covered_days(stats)
     if days is None:
         return ""
@@ -293,5 +292,4 @@ def _table(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """Escape text for the page."""
     return html.escape(printable(text))

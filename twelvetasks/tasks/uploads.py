@@ -217,8 +217,6 @@ class Upload:
 
 
 class _VideoPart(aiohttp.Payload):
-    """The part of a form that holds a video."""
-
     def __init__(self, upload: Upload, video: _Video) -> None:
         kind = mimetypes.guess_type(video.filename)[0] or "application/octet-stream"
         super().__init__(None, content_type=kind)

@@ -252,8 +252,6 @@ def _pauses_are_skipped() -> bool:
 
 
 class _GatePassage:
-    """One way through a `Gate`."""
-
     __slots__ = ("_gate", "_patience", "_place", "_priority", "_report")
 
     def __init__(self, gate: Gate, priority: float, patience: float) -> None:

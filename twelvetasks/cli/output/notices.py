@@ -141,7 +141,6 @@ class Notices:
                 self._count.erase()
 
     def _note_sign(self) -> None:
-        """Note that something is happening."""
         self._last_sign = self._silent_since = self.clock()
         self._count.erase()
 
