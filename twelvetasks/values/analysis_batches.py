@@ -6,17 +6,17 @@ batches", and the official SDK 1.3.6. The list takes no sort parameters: newest 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 
 from twelvetasks.values.analysis_tasks import AnalysisMode, AnalysisModeName, WebhookDelivery
 from twelvetasks.values.checks import members_of
-from twelvetasks.values.fields import Model, extra_field, sent_as, spelling_field
+from twelvetasks.values.fields import Model, extra_last, sent_as
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource, SortKey
 
@@ -48,7 +48,7 @@ AnalysisModeFilter = AnalysisMode | AnalysisModeName | Iterable[AnalysisMode | A
 """One mode or several, as `AnalysisMode` or as strings."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class AnalysisBatch(Model):
     """A batch of analysis tasks. What the platform left out, or sent as null, is None."""
 
@@ -84,9 +84,6 @@ class AnalysisBatch(Model):
     """When it became expired. Aware."""
     webhooks: tuple[WebhookDelivery, ...] | None = None
     """How the deliveries of its webhooks went."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
 ANALYSIS_BATCHES = Resource(

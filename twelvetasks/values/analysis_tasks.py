@@ -7,16 +7,15 @@ of 2026-07-30 only. The list takes no sort parameters: newest first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 
 from twelvetasks.values.checks import member_of, text
-from twelvetasks.values.fields import AnyData, Model, extra_field, sent_as, spelling_field
+from twelvetasks.values.fields import AnyData, Model, extra_last, sent_as
 from twelvetasks.values.models import SystemMetadata
 from twelvetasks.values.query import ListQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
@@ -56,7 +55,7 @@ AnalysisModeName = Literal["general", "time_based_metadata"]
 """The strings that equal the members of `AnalysisMode`."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class VideoSource(Model):
     """The video that is analyzed."""
 
@@ -72,12 +71,9 @@ class VideoSource(Model):
     """The index of the video; not always there."""
     system_metadata: SystemMetadata | None = None
     """What the platform found out about the video, such as its duration; not always there."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class AnalysisRequest(Model):
     """What was asked for."""
 
@@ -103,12 +99,9 @@ class AnalysisRequest(Model):
     """Seconds from the beginning of the video where the analysis begins."""
     end_time: float | None = None
     """Seconds from the beginning of the video where the analysis ends."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class AnalysisUsage(Model):
     """How many tokens an analysis took."""
 
@@ -116,12 +109,9 @@ class AnalysisUsage(Model):
     """Of the generated text."""
     input_tokens: int | None = None
     """Of the input."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class AnalysisResult(Model):
     """What an analysis gave."""
 
@@ -133,12 +123,9 @@ class AnalysisResult(Model):
     """``stop``, or ``length`` if the text was cut off."""
     usage: AnalysisUsage | None = None
     """How many tokens it took."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class AnalysisError(Model):
     """Why a task has failed or was canceled, or why the result of a ready one is partial."""
 
@@ -146,12 +133,9 @@ class AnalysisError(Model):
     """The platform's code, such as ``user_canceled``; not always there."""
     message: str | None = None
     """The platform's words."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class WebhookDelivery(Model):
     """How the delivery of a webhook went."""
 
@@ -163,12 +147,9 @@ class WebhookDelivery(Model):
     """How often it was sent."""
     last_error: str | None = None
     """Why the last attempt failed."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class AnalysisTask(Model):
     """A task that analyzes a video. What the platform left out, or sent as null, is None."""
 
@@ -194,9 +175,6 @@ class AnalysisTask(Model):
     """Why it has failed, was canceled, or is partial."""
     webhooks: tuple[WebhookDelivery, ...] | None = None
     """How the deliveries of its webhooks went."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
 ANALYSIS_TASKS = Resource(

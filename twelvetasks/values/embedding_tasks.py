@@ -7,7 +7,6 @@ tasks for seven days, and takes no sort parameters: newest first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -16,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from twelvetasks.values.checks import aware_moment, member_of
-from twelvetasks.values.fields import AnyData, Model, extra_field, sent_as, spelling_field
+from twelvetasks.values.fields import AnyData, Model, extra_last, sent_as
 from twelvetasks.values.query import ListQuery, filter_field
 from twelvetasks.values.resources import Resource, SortKey
 
@@ -36,7 +35,7 @@ EmbeddingStatusName = Literal["processing", "ready", "failed"]
 """The strings that equal the members of `EmbeddingStatus`."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class EmbeddingMetadata(Model):
     """What an embedding was made of. Which fields there are depends on the kind of media."""
 
@@ -68,12 +67,9 @@ class EmbeddingMetadata(Model):
     """The scopes asked for."""
     document_embedding_option: tuple[str, ...] | None = None
     """The options asked for."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class Embedding(Model):
     """The embedding of one kind of media."""
 
@@ -81,23 +77,17 @@ class Embedding(Model):
     """What it was made of."""
     segments: AnyData = attrs.field(default=None, hash=False)
     """The vectors, as they came; only a task of the older list that is retrieved alone has them."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class EmbeddingError(Model):
     """Why an embedding task has failed."""
 
     message: str | None = None
     """The platform's words."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class EmbeddingTask(Model):
     """A task that makes embeddings. What the platform left out, or sent as null, is None."""
 
@@ -127,9 +117,6 @@ class EmbeddingTask(Model):
     """What is known of the media; only a task that is retrieved alone carries it."""
     error: EmbeddingError | None = None
     """Why it has failed."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
 EMBEDDING_TASKS = Resource(

@@ -4,8 +4,7 @@ A model is an attrs class with `extra_field` and `spelling_field`. The converter
 it again so that nothing is lost: unknown fields, nulls and older names come back as they were.
 """
 
-from __future__ import annotations
-
+# Annotations are objects here, because classes of other modules inherit those of `Model`.
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -20,37 +19,6 @@ Count = Annotated[int, "not negative"]
 
 AnyData = Annotated[Any, "as it came"]
 """Any JSON value, unless it is nested too deeply."""
-
-
-class Model:
-    """A base of models: they show what is known of them, and pydantic and FastAPI take them.
-
-    `conversion.pydantic_schema` makes the schema, as the JSON is known there. It is loaded by name,
-    and only for pydantic: values import nothing above them, and pydantic is optional.
-    """
-
-    __slots__ = ()
-
-    if not TYPE_CHECKING:  # type checkers would take any name
-
-        def __getattr__(self, name: str) -> NoReturn:
-            raise missing_field(self, name)
-
-    def __repr__(self) -> str:
-        return brief_repr(self)
-
-    def _repr_html_(self) -> str:
-        return fields_html(self)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        home = importlib.import_module("twelvetasks.conversion.pydantic_schema")
-        return home.model_schema(source, handler)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
-        home = importlib.import_module("twelvetasks.conversion.pydantic_schema")
-        return home.model_json_schema(cls, schema, handler)
 
 
 class Extra(Mapping[str, Any]):
@@ -95,6 +63,45 @@ def spelling_field() -> Any:
     Usual are the names of all fields that are not None: no nulls, no older names.
     """
     return attrs.field(default=None, alias="_spelling", repr=False, eq=False)
+
+
+def extra_last(_: type, fields: "list[attrs.Attribute[Any]]") -> "list[attrs.Attribute[Any]]":
+    """Order the fields of a model: attrs has those that it inherits from `Model` first."""
+    return sorted(fields, key=lambda field: field.name in ("extra", "_spelling"))
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class Model:
+    """The base of models: they show what is known of them, and pydantic and FastAPI take them.
+
+    `conversion.pydantic_schema` makes the schema, as the JSON is known there. It is loaded by name,
+    and only for pydantic: values import nothing above them, and pydantic is optional.
+    """
+
+    extra: Mapping[str, Any] = extra_field()
+    """Fields that this version of twelvetasks does not know, read-only."""
+    _spelling: frozenset[str] | None = spelling_field()
+
+    if not TYPE_CHECKING:  # type checkers would take any name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise missing_field(self, name)
+
+    def __repr__(self) -> str:
+        return brief_repr(self)
+
+    def _repr_html_(self) -> str:
+        return fields_html(self)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        home = importlib.import_module("twelvetasks.conversion.pydantic_schema")
+        return home.model_schema(source, handler)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        home = importlib.import_module("twelvetasks.conversion.pydantic_schema")
+        return home.model_json_schema(cls, schema, handler)
 
 
 def beside_field() -> Any:

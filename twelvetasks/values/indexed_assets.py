@@ -15,7 +15,7 @@ from typing import Any, Literal
 import attrs
 
 from twelvetasks.values.checks import aware_moment, members_of, refuse, text
-from twelvetasks.values.fields import AnyData, Extra, Model, extra_field, sent_as, spelling_field
+from twelvetasks.values.fields import AnyData, Extra, Model, extra_last, sent_as
 from twelvetasks.values.models import HlsStream
 from twelvetasks.values.query import SortedQuery, filter_field
 from twelvetasks.values.ranges import RangeFilter, range_field
@@ -50,7 +50,7 @@ IndexedAssetStatusFilter = (
 """One status or several, as `IndexedAssetStatus` or as strings."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class AssetMetadata(Model):
     """What the platform found out about the file of an indexed asset. Any of it may be missing."""
 
@@ -66,12 +66,9 @@ class AssetMetadata(Model):
     """Pixels."""
     size: float | None = None
     """Bytes."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class IndexedAsset(Model):
     """An asset in an index. What the platform left out, or sent as null, is None."""
 
@@ -97,9 +94,6 @@ class IndexedAsset(Model):
     """The embeddings, as they came; only an asset that is retrieved alone may carry them."""
     transcription: AnyData = attrs.field(default=None, hash=False)
     """The words that are spoken, as they came; only an asset retrieved alone may carry them."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
 _ENDED = (IndexedAssetStatus.READY, IndexedAssetStatus.FAILED)

@@ -19,10 +19,10 @@ from twelvetasks.values.fields import (
     Model,
     beside_field,
     extra_field,
+    extra_last,
     loose_field,
     repeated_field,
     sent_as,
-    spelling_field,
 )
 from twelvetasks.values.response import Response
 from twelvetasks.values.words import words_on_failure
@@ -67,7 +67,7 @@ class SortOption(StrEnum):
     """Newest first."""
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class SystemMetadata(Model):
     """What the platform found out about the video file. Any of it may be missing."""
 
@@ -79,12 +79,9 @@ class SystemMetadata(Model):
     """Pixels."""
     height: int | None = None
     """Pixels."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class HlsStream(Model):
     """The video as an HTTP live stream; only a task that is retrieved alone carries it."""
 
@@ -96,12 +93,9 @@ class HlsStream(Model):
     """``PROCESSING``, ``COMPLETE``, ``CANCELED`` or ``ERROR``."""
     updated_at: datetime | None = None
     """When the stream last changed. Aware."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class Task(Model):
     """A video indexing task. What the platform left out, or sent as null, is None."""
 
@@ -125,9 +119,6 @@ class Task(Model):
     """What the platform found out about the video file."""
     hls: HlsStream | None = None
     """The video's stream; only a task that is retrieved alone carries it."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
     _often_beside: ClassVar = ("error_reason",)
 
     @property
@@ -140,7 +131,7 @@ class Task(Model):
         return words_on_failure(self.extra) if self.extra else None
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class PageInfo(Model):
     """The position of a page in its listing, as the platform counts it.
 
@@ -158,10 +149,9 @@ class PageInfo(Model):
     extra: Mapping[str, Any] = extra_field()
     """Fields that this version of twelvetasks does not know, read-only; and what came where a
     number should be."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class Page(Model, Generic[ItemT]):
     """One answer of a list endpoint."""
 
@@ -173,9 +163,6 @@ class Page(Model, Generic[ItemT]):
     """The position of the page in its listing."""
     response: Response | None = beside_field()
     """Request id, status, headers, remaining rate limit; None for a page that was not fetched."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
     def __repr__(self) -> str:
         info = self.page_info
@@ -201,7 +188,7 @@ class Page(Model, Generic[ItemT]):
         return self.data or ()
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
 class TaskPage(Page[Task]):
     """One answer of the endpoint that lists tasks.
 
