@@ -47,7 +47,7 @@ nitpick_ignore_regex = [
     # Parameters, fields, keywords, parts of a request: whatever is not spelled like a class.
     ("py:obj", r"(?![A-Z][a-z]\w*(\.\w+)*$).*"),
     # Type variables, and what only annotations name.
-    ("py:class", r"datetime|HTTPStatus|Mapping|twelvetasks(\.\w+)+\.(\w+T(_co)?|Identified)"),
+    ("py:class", r"datetime|HTTPStatus|Mapping|twelvetasks(\.\w+)+\.(\w+T(_co)?|Identified|Told)"),
     # What belongs to Python or to another library.
     ("py:.*", r"(?!twelvetasks\b)\w+\..*"),
 ]

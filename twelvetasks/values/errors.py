@@ -114,7 +114,11 @@ class TwelveTasksError(Exception):
         return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}  # type: ignore[attr-defined]
 
     def located(self, **known: Unpack[Told]) -> Self:
-        """Return a copy of this error with what only the caller knows, traceback included."""
+        """Return a copy of this error, traceback included, with what only the caller knows.
+
+        It takes attributes by their names, such as `page`, `checkpoint` and `advice`; None keeps
+        the error's own.
+        """
         twin = type(self).__new__(type(self))
         told = {name: value for name, value in known.items() if value is not None}
         vars(twin).update(vars(self) | told)
