@@ -57,9 +57,11 @@ class RowChecks:
 
     def check(self, rows: Sequence[Any]) -> None:
         """Check rows."""
+        texts: list[str] = []
         for name in self.times:
-            if texts := [text for text in map(attrgetter(name), rows) if type(text) is str]:
-                read_times(texts)
+            texts += [text for text in map(attrgetter(name), rows) if type(text) is str]
+        if texts:
+            read_times(texts)
         for name in self.data:
             self._check_data(list(map(attrgetter(name), rows)))
         for name in self.numbers if self.any_data is None else ():
