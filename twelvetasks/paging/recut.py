@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -43,19 +42,16 @@ def in_whole_pages(
         edge = link.edge
     if not items:
         return links
-    whole = {link: cache(link.content.whole) for link in links}
     cut: list[Link[ItemT]] = []
     for first in range(0, len(items), page_limit):
         read = Read((rank + first) // page_limit + 1, page_limit)
-        cut.append(_cut(read, items[first : first + page_limit], whole))
+        cut.append(_cut(read, items[first : first + page_limit]))
     if cut[-1].edge is not None:
         cut[-1].edge.at_end, cut[-1].edge.is_lost = edge.at_end, False
     return cut
 
 
-def _cut(
-    read: Read, items: list[Item[ItemT]], whole: Mapping[Link[ItemT], Callable[[], Page[ItemT]]]
-) -> Link[ItemT]:
+def _cut(read: Read, items: list[Item[ItemT]]) -> Link[ItemT]:
     newest = items[-1][0]
     pages = -(-newest.content.total // read.page_limit)
     info = attrs.evolve(
@@ -65,15 +61,15 @@ def _cut(
         info,
         [link.content.ids[place] for link, place in items],
         [link.content.keys[place] for link, place in items],
-        partial(_page, info, items, whole),
+        partial(_page, info, items),
     )
     link = Link[ItemT](read, asked=min(one.asked or 0 for one, _ in items), joined=True)
     link.arrive(page, max(one.answered for one, _ in items), newest.arrival)
     return link
 
 
-def _page(
-    info: PageInfo, items: list[Item[ItemT]], whole: Mapping[Link[ItemT], Callable[[], Page[ItemT]]]
-) -> Page[ItemT]:
-    data = tuple(whole[link]().items[place] for link, place in items)
-    return attrs.evolve(whole[items[-1][0]](), data=data, page_info=info)
+def _page(info: PageInfo, items: list[Item[ItemT]]) -> Page[ItemT]:
+    # A read whose items are in two pages is structured for each: kept, it would stay in memory.
+    whole = {link: link.content.whole() for link in dict.fromkeys(link for link, _ in items)}
+    data = tuple(whole[link].items[place] for link, place in items)
+    return attrs.evolve(whole[items[-1][0]], data=data, page_info=info)
