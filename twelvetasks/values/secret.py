@@ -39,6 +39,8 @@ class Secret(str):
 
     def redact(self, text: str) -> str:
         """Return `text` with every occurrence of it, in whatever case, replaced by ``***``."""
+        if text.isascii() and self.lower() not in text.lower():
+            return text  # nearly always; and a search for one of two cases takes ten times as long
         return re.sub(re.escape(self), "***", text, flags=re.IGNORECASE)
 
 
