@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import platform
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -166,3 +169,33 @@ async def test_the_middlewares_of_the_callers_own_session_are_called() -> None:
     ):
         assert await within(session.tasks().count()) == 0
     assert seen == ["GET"]
+
+
+RECEIVING = """
+import asyncio, resource, socket
+from twelvetasks.transport.connections import Connections
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        one.send(bytes(15_000))
+        other.recv(256 * 1024)  # as asyncio does
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+async def main():
+    connections = Connections()
+    connections.session(fresh=False, page=None)
+    print(faults())
+    await connections.close()
+
+one, other = socket.socketpair()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what it is about is glibc's")
+def test_memory_is_not_mapped_anew_for_each_answer() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", RECEIVING], capture_output=True, text=True, check=True
+    )
+    assert int(ran.stdout) < 100  # else five for each

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from contextvars import Context
-from typing import Any, NoReturn, TypeVar, get_origin
+from typing import Any, Generic, NoReturn, TypeVar, get_origin
 from weakref import WeakSet
 
 import attrs
@@ -145,7 +145,7 @@ class Requests:
                 _refuse_count()
             return known
 
-        return self._read(answer, total)
+        return self.read(answer, total)
 
     def fetch_page(
         self, query: ListQuery[Any], read: Read, budget: Budget | None = None
@@ -169,30 +169,17 @@ class Requests:
 
         If it is `strict`, an odd page is refused, and not only marked as odd.
         """
-
-        def made(body: bytes) -> Page[Any]:
-            page: Page[Any] = converters().read_page(body, query.resource.page, page=read.page)
-            if Malformed in set(map(type, page.items)):
-                explained = self.transport.client.explained
-                data = (
-                    Malformed(explained(answer, one.error)) if isinstance(one, Malformed) else one
-                    for one in page.items
-                )
-                page = attrs.evolve(page, data=tuple(data))
-            return attrs.evolve(page, response=answer.response)
-
-        def whole() -> Page[Any]:
-            return self._read(answer, made)
+        whole = _Whole(self, query, read, answer)
 
         def checked(body: bytes) -> KeyedPage[ItemT]:
             seen = converters().fast_hooks.glance(body, query)
             if seen is None:
-                page = KeyedPage.of(made(body), query)
+                page = KeyedPage.of(whole.made(body), query)
             else:
                 page = KeyedPage(seen.page_info, seen.ids, seen.keys, whole)
             return (check_page if strict else examine_page)(page, query, read)
 
-        return self._read(answer, checked)
+        return self.read(answer, checked)
 
     async def retrieve(self, query: ListQuery[ItemT], item_id: str) -> ItemT:
         """Fetch an item of a list with every field that the platform returns."""
@@ -212,9 +199,9 @@ class Requests:
                 _refuse_other(resource, expected)
             return item
 
-        return self._read(answer, read_item)
+        return self.read(answer, read_item)
 
-    def _read(self, answer: Answer, reader: Callable[[bytes], T]) -> T:
+    def read(self, answer: Answer, reader: Callable[[bytes], T]) -> T:
         """Return the result of `reader` for an answer's body.
 
         A ResponseError of it is raised with status and request id, without the key that the body
@@ -257,6 +244,38 @@ class Requests:
         if not fetch.cancelled():
             # Marks the error as seen: asyncio warns about a task whose error nobody has read.
             fetch.exception()
+
+
+@attrs.frozen(eq=False)
+class _Whole(Generic[ItemT]):
+    """Makes a page of an answer when it is called.
+
+    One object, not functions in functions: a hundred pages may wait to be handed out, and with ten
+    more objects for each, garbage collections take a twentieth of a listing's CPU.
+    """
+
+    requests: Requests
+    query: ListQuery[ItemT]
+    page_read: Read
+    answer: Answer
+
+    def __call__(self) -> Page[ItemT]:
+        """Return the page. Raises ResponseError if it is malformed."""
+        return self.requests.read(self.answer, self.made)
+
+    def made(self, body: bytes) -> Page[ItemT]:
+        """Make the page, in which what is malformed has its error, without the key."""
+        page: Page[Any] = converters().read_page(
+            body, self.query.resource.page, page=self.page_read.page
+        )
+        if Malformed in set(map(type, page.items)):
+            explained = self.requests.transport.client.explained
+            data = (
+                Malformed(explained(self.answer, one.error)) if isinstance(one, Malformed) else one
+                for one in page.items
+            )
+            page = attrs.evolve(page, data=tuple(data))
+        return attrs.evolve(page, response=self.answer.response)
 
 
 def _refuse_count() -> NoReturn:

@@ -19,6 +19,13 @@ from twelvetasks.transport.headers import user_agent
 from twelvetasks.transport.proxies import Proxy
 from twelvetasks.values.errors import SessionClosedError
 
+RECEIVED_AT_ONCE = 256 * 1024
+"""Bytes that asyncio makes room for before each read from a socket.
+
+glibc maps fresh memory for a block of that size, and unmaps it, at each read, until a larger one
+has been freed once; a listing takes an eighth more CPU until then. So one is.
+"""
+
 
 class _NoName(str):
     """An empty string that equals only itself."""
@@ -90,6 +97,7 @@ class Connections:
         if self.callers is not None:
             return _checked(self.callers, page)
         if fresh not in self._sessions:
+            bytes(2 * RECEIVED_AT_ONCE)  # made and freed
             self._sessions[fresh] = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
                 connector=self._connector(fresh=fresh),

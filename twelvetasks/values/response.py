@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 
 import attrs
 
@@ -20,13 +21,15 @@ class Headers(Mapping[str, str]):
     """A read-only mapping that finds names in any case; values of one name are joined by commas."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._pairs = tuple(pairs)
+        # A flat one: each object that waits with a page brings the next garbage collection nearer.
+        self._names_and_values = tuple(chain.from_iterable(pairs))
 
     @cached_property
     def _fields(self) -> dict[str, tuple[str, str]]:
         """Name and value by lower-case name. Made when first read: most headers never are."""
         fields: dict[str, tuple[str, str]] = {}
-        for name, value in self._pairs:
+        each = iter(self._names_and_values)
+        for name, value in zip(each, each, strict=True):
             before = fields.get(name.lower())
             joined = (name, value) if before is None else (before[0], f"{before[1]}, {value}")
             fields[name.lower()] = joined
