@@ -13,7 +13,7 @@ import attrs
 import pytest
 from aiohttp import web
 
-from tests.paging.histories import Setting, by_paging, judged, let_it_change, modes
+from tests.paging.histories import Setting, by_paging, drive, judged, let_it_change, modes
 from tests.paging.model import Account
 from twelvetasks import SortBy, SortOption, TaskQuery, TaskSession, TaskStatus
 from twelvetasks.paging.links import Edge, Link
@@ -23,6 +23,7 @@ from twelvetasks.paging.progress import ListingProgress
 from twelvetasks.paging.reads import Read
 from twelvetasks.paging.sealing import HELD
 from twelvetasks.paging.stamps import Stamps
+from twelvetasks.paging.totals import Calm
 from twelvetasks.testing import FakePlatform
 
 Served = Callable[[Account, Read], KeyedPage[Any] | None]
@@ -274,3 +275,34 @@ def test_at_most_seven_windows_of_pages_are_held_until_they_are_sealed() -> None
             read = asked.pop(0)
             progress.receive(read, account.read(read))
     assert 5 * window < most <= HELD * window
+
+
+@pytest.mark.parametrize("sort_by", SortBy)
+def test_the_next_listing_of_a_restless_account_tries_no_stamps_in_vain(sort_by: SortBy) -> None:
+    changing = setting(sort_by, SortOption.DESC, 0.1)
+    first = second = pages = 0
+    for seed in range(20):
+        random = Random(seed)
+        account, calm = Account(random, 4990, ties=1, query=changing.query), Calm()
+        requests: list[int] = []
+        for _ in range(2):
+            pages += len(account.ids) // 50 + 1
+            progress = ListingProgress(ListingOptions(query=changing.query), calm)
+            for _ in drive(progress, account, random, changing):
+                pass
+            requests.append(progress.report.requests)
+        first += requests[0]
+        second += requests[1]
+    assert second < first
+    assert second <= 1.27 * pages / 2
+
+
+def test_reads_that_overlap_by_more_than_planned_are_a_sign_of_change() -> None:
+    changing = setting(SortBy.UPDATED_AT, SortOption.DESC, 1.0)
+    account = Account(Random(0), 900, ties=1, query=changing.query)
+    calm = Calm()
+    progress = ListingProgress(ListingOptions(query=changing.query), calm)
+    for _ in drive(progress, account, Random(0), attrs.evolve(changing, mix="updates")):
+        pass
+    # No total has changed.
+    assert calm.answers < progress.report.requests

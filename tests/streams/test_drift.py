@@ -310,3 +310,19 @@ async def test_a_page_that_goes_on_being_refused_is_an_error() -> None:
         assert listed == [task["_id"] for task in platform.tasks()][:100]
         assert caught.value.page == 3
         assert len(platform.requests) < 20
+
+
+async def test_a_session_remembers_that_a_list_changes_until_it_has_been_quiet() -> None:
+    requests: list[int] = []
+    async with demo(1500) as (platform, session):
+        changes = Restless(platform, random.Random(0))
+        for rate in (1.0, 0.0, 0.0, 0.0):
+            changes.rate = rate
+            pages = session.tasks().pages()
+            assert sum([len(page.items) async for page in pages]) >= 1400
+            requests.append(pages.report.requests)
+        async with TaskSession(platform.api_key, base_url=platform.base_url) as other:
+            pages = other.tasks().pages()
+            assert sum([len(page.items) async for page in pages]) >= 1400
+        fewest = pages.report.requests
+    assert requests[-1] <= fewest + 1 < requests[1]

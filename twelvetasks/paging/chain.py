@@ -237,6 +237,8 @@ class Chain(Generic[ItemT]):
             self._totals.note_overlap(left, right)
             return touches
         if touches or right.seeks is not None or not lies_beside:
+            if touches and right.seeks is None and not right.shows_in_place(left):
+                self._totals.note_sign()
             return touches
         if self._totals.show_quiet(left, right):
             return True

@@ -217,6 +217,11 @@ class Link(Generic[ItemT]):
         """Whether it begins with an item that ended another read, so that ranks have grown."""
         return self.content.keys[0] == edge.key and self.begins_with(edge.ids)
 
+    def shows_in_place(self, edge: Edge) -> bool:
+        """Whether the key that ended another read has the rank that it had there."""
+        place, keys = edge.rank - 1 - self.read.start, self.content.keys
+        return not 0 <= place < len(keys) or keys[place] == edge.key
+
     def begins_with(self, ids: frozenset[str]) -> bool:
         """Whether one of the items that share its first sort key is among these."""
         page = self.content

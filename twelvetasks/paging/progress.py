@@ -27,7 +27,7 @@ from twelvetasks.paging.planning import Planner
 from twelvetasks.paging.reads import Read
 from twelvetasks.paging.sealing import Sealing
 from twelvetasks.paging.stamps import Stamps
-from twelvetasks.paging.totals import Totals
+from twelvetasks.paging.totals import Calm, Totals
 from twelvetasks.paging.walk import Walk
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import ResponseError, TwelveTasksError
@@ -45,7 +45,7 @@ BARREN = 3
 class ListingProgress(Generic[ItemT]):
     """The progress of one listing through its pages."""
 
-    def __init__(self, options: ListingOptions[ItemT]) -> None:
+    def __init__(self, options: ListingOptions[ItemT], calm: Calm | None = None) -> None:
         query, max_items, place = options.query, options.most_to_read, options.resume
         self.finished: bool = max_items == 0
         """Whether everything has been taken."""
@@ -57,7 +57,7 @@ class ListingProgress(Generic[ItemT]):
         self._query = query
         self._exact = options.exact
         self._keys_change = query.sort_key.changes
-        self._totals = Totals()
+        self._totals = Totals(calm)
         stamps = Stamps(query)
         if options.exact or (place is not None and place.key is not None):
             # What was taken before a checkpoint lies before any stamp.

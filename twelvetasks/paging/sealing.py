@@ -74,6 +74,8 @@ class Sealing:
         """Whether items keep their places, so that what was read last need not be sealed."""
         self._is_fragile = query.sort_key.changes and not query.ascending
         self._begin_after = CAUTION if query.sort_key.changes else 0
+        if totals.calm_before < PATIENCE:
+            self._begin_after = PATIENCE
 
     def most(self, window: int) -> int:
         """Return how many pages, or runs of pages, may be held or under way."""

@@ -8,11 +8,14 @@ went, and very probable if changes could cancel out. Pure.
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import attrs
 
 from twelvetasks.paging.links import NEAR, Edge, Link
 
-__all__ = ["CALM", "Totals"]
+__all__ = ["CALM", "Calm", "Totals"]
 
 CALM = 8
 """Answers without a sign of change after which pages may be read side by side again."""
@@ -21,10 +24,24 @@ NEIGHBOURS = 8
 """Answers before and after those of a seam in which a sign of change makes it loud, too."""
 
 
-class Totals:
-    """The totals of all answers, in the order of their arrival."""
+@attrs.define
+class Calm:
+    """How long a list has been quiet: what one listing of a session leaves to the next."""
 
-    def __init__(self) -> None:
+    answers: float = math.inf
+    """Answers since the last sign of change; infinite before the first sign."""
+
+
+class Totals:
+    """The totals of all answers, in the order of their arrival.
+
+    `lasting` is shared with the listings of the same list before and after this one.
+    """
+
+    def __init__(self, lasting: Calm | None = None) -> None:
+        self._lasting = lasting or Calm()
+        self.calm_before: float = self._lasting.answers
+        """How many answers had come since the last sign of change when the listing began."""
         self.trusted: bool = False
         """Whether equal totals are to count for anything."""
         self.answers: int = 0
@@ -56,6 +73,7 @@ class Totals:
     def note(self, total: int, moment: int, asked: int) -> None:
         """Take in the total of an answer that has just arrived, and when it was asked for."""
         self.answers += 1
+        self._lasting.answers += 1
         if self.latest is not None and self.latest != total:
             if abs(total - self.latest) > NEAR:
                 if asked <= self.jumped and abs(total - self._before_jump) <= NEAR:
@@ -72,6 +90,7 @@ class Totals:
         """Take it as a sign of change that reads or stamps contradict each other."""
         self._signs.append(self.answers)
         del self._signs[:-256]
+        self._lasting.answers = 0
 
     def note_overlap(self, left: Edge, right: Link[Any]) -> None:
         """Take it as a sign of change that two reads overlap that were to lie side by side."""

@@ -6,6 +6,7 @@ It ends with the session: closing it ends every fetch.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from contextvars import Context
@@ -19,6 +20,7 @@ from twelvetasks.conversion.convert import converters
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, check_page, examine_page
 from twelvetasks.paging.reads import Read
+from twelvetasks.paging.totals import Calm
 from twelvetasks.transport.exchange import Transport
 from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.transport.messages import Answer, Request
@@ -52,6 +54,8 @@ class Requests:
         self.base_url = base_url
         self.closing: asyncio.Event = asyncio.Event()
         """Set when the session begins to close, for those that wait without a request."""
+        self.calm: defaultdict[str, Calm] = defaultdict(Calm) if parent is None else parent.calm
+        """How long each list has been quiet, by its path."""
         self._made: dict[str, float] = {}
         self._fetches: set[asyncio.Task[Any]] = set()
         self._observations: WeakSet[ListingObservation] = WeakSet()

@@ -44,7 +44,8 @@ class Window(Generic[ItemT]):
 
     def __init__(self, requests: Requests, options: ListingOptions[ItemT]) -> None:
         self.fetches: dict[Read, asyncio.Task[Answer]] = {}
-        self.progress: ListingProgress[ItemT] = ListingProgress(options)
+        self._calm = requests.calm[options.query.resource.path]
+        self.progress: ListingProgress[ItemT] = ListingProgress(options, self._calm)
         self.pages_done: int = 0
         self.unread: Sized = ()
         """Items of the pages returned that the caller has not received yet."""
@@ -149,7 +150,7 @@ class Window(Generic[ItemT]):
     async def go_on_from(self, place: Checkpoint) -> None:
         """Leave out all items before a place that have not been read."""
         await self._drop()
-        self.progress = ListingProgress(attrs.evolve(self._options, resume=place))
+        self.progress = ListingProgress(attrs.evolve(self._options, resume=place), self._calm)
         self.left_out = 0
 
     async def _drop(self) -> None:
