@@ -264,7 +264,7 @@ class ItemStream(_Stream[ItemT]):
 
     def __init__(self, requests: Requests, options: ListingOptions[ItemT]) -> None:
         super().__init__(requests, options)
-        self._items: deque[ItemT | None] = deque()
+        self._items: deque[Any] = deque()
         """Those of the page taken last that have not been yielded; None in the place of others."""
         self._window.unread = self._items
         self._thread = 0
@@ -276,7 +276,8 @@ class ItemStream(_Stream[ItemT]):
         # Called for every item: each property and call costs a hundredth of a whole listing, and
         # to ask for the running loop a system call in Python 3.11. Other threads have other loops.
         if self._items and self._thread == get_ident() and not self._transport.closed:
-            return cast("ItemT", self._items.popleft())
+            item: ItemT = self._items.popleft()
+            return item
         return await self.asend(None)
 
     def _enter(self, method: str) -> None:
@@ -296,12 +297,12 @@ class ItemStream(_Stream[ItemT]):
         """
         items = [item] if (item := await anext(self, None)) is not None else []
         if items and len(self._items) < most and _NOT_YIELDED.isdisjoint(map(type, self._items)):
-            items += cast("deque[ItemT]", self._items)
+            items += self._items
             self._items.clear()
         elif items:
             kinds = enumerate(map(type, self._items))
             ready = next((at for at, kind in kinds if kind in _NOT_YIELDED), len(self._items))
-            items += [cast("ItemT", self._items.popleft()) for _ in range(min(most - 1, ready))]
+            items += [self._items.popleft() for _ in range(min(most - 1, ready))]
         return items
 
     async def _item(self) -> ItemT | None:
@@ -314,7 +315,7 @@ class ItemStream(_Stream[ItemT]):
                 self._are_plain = _NOT_YIELDED.isdisjoint(map(type, self._items))
             if self._are_plain:
                 self._thread = get_ident()
-            item = self._items[0]
+            item: ItemT | Malformed | None = self._items[0]
             if isinstance(item, Malformed):
                 if not self._skips_malformed:
                     raise item.error
