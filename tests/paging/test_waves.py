@@ -89,6 +89,18 @@ def test_tasks_of_one_time_on_both_sides_of_a_seam_are_no_sign_of_change() -> No
     assert listing.requests <= 1.02 * 400 + bridges
 
 
+def test_an_exact_listing_reads_on_while_it_waits_for_a_bridge() -> None:
+    waves = least = bridges = 0
+    for tasks in range(4990, 4998):
+        listing = Timed(tasks, at_once=16, of=Pairwise, exact=True)
+        assert [one.id for page in listing.pages() for one in page.items] == listing.account.ids
+        waves += listing.waves
+        least += 1 + math.ceil((listing.requests - 1) / 16)
+        bridges += listing._progress.report.bridges
+    assert bridges >= 6
+    assert waves <= least + 1  # a bridge at the very end costs a wave
+
+
 def test_the_last_pages_of_a_quiet_listing_are_as_long_as_all_others() -> None:
     for tasks in range(2500, 2600, 3):
         listing = Timed(tasks, at_once=16)

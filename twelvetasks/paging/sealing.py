@@ -89,7 +89,10 @@ class Sealing:
             # What is asked for before a stamp has come can be sealed by none.
             return 0 if self._begin_after <= self._totals.calm else window
         if not self.side_by_side or self._chain.grows_at_its_end:
-            return window
+            links = self._chain.links
+            # In a quiet account, a bridge is for items of one time: ranks further on are known.
+            waits = bool(links) and links[0].is_bridge and not self._totals.changed
+            return window * 2 if waits else window
         if self._is_fragile and not self._holds:
             return self._at_once
         # So that none waits for the next stamp, unless an earlier one was in vain.
