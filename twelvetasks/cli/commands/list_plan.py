@@ -99,7 +99,9 @@ class ListingPlan:
         known = self._known(target)
         with listing_progress(target.console, asked=progress, done=done) as show:
             async for page in pages:
-                new = tuple(item for item in page.items if item.id not in known)
+                new = page.items
+                if known:
+                    new = tuple(item for item in new if item.id not in known)
                 wanted = new if most is None else new[: most - done]
                 writer.write(wanted)
                 done += len(wanted)
