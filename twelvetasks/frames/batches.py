@@ -35,7 +35,7 @@ __all__ = ["BatchStream", "to_arrow", "to_pandas", "to_polars"]
 
 ItemT = TypeVar("ItemT")
 
-ROWS_A_TURN = 1_000
+ROWS_A_TURN = 500
 """Items that become columns at a time: about a millisecond, in which the event loop may wait."""
 
 
