@@ -15,6 +15,7 @@ from tests.benchmarks._report import Report, surroundings
 
 NAMES = (
     "cpu",
+    "parts",
     "frames",
     "structure",
     "wall",
