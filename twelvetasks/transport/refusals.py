@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from twelvetasks.transport.body import BodyFault, read_body
@@ -113,7 +112,7 @@ def error_in(body: bytes, *, listing: bool) -> tuple[str | None, str | None] | N
     if len(body) > LONGEST_REFUSAL:
         return None
     try:
-        said = msgspec.json.decode(body)
+        said = _decoded(body)
     except (RecursionError, ValueError):
         return None
     if not isinstance(said, dict) or said.get("data"):
@@ -134,10 +133,16 @@ def code_and_message(body: bytes, *, refused: bool = False) -> tuple[str | None,
     if len(body) > LONGEST_REFUSAL:
         return None, None
     try:
-        said = msgspec.json.decode(body)
+        said = _decoded(body)
     except (RecursionError, ValueError):
         return None, _plain_text(body)
     return _code(said), _words(said) if refused else words_in(said)
+
+
+def _decoded(body: bytes) -> Any:
+    import msgspec  # noqa: PLC0415 - slow to import, and few programs are refused anything
+
+    return msgspec.json.decode(body)
 
 
 def _words(said: Any) -> str | None:

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, NoReturn, TypeGuard, TypeVar
 
@@ -118,7 +117,14 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     known, word = list(known), word.strip().lower()
     longer = [one for one in known if word.isalpha() and word.startswith(one)]
     shorter = [one for one in known if len(word) > 1 and one.startswith(word)]
-    return next(iter([*longer, *shorter, *get_close_matches(word, known, n=1)]), None)
+    return next(iter([*longer, *shorter, *most_similar(word, known)]), None)
+
+
+def most_similar(word: str, known: Iterable[str]) -> list[str]:
+    """Return the one of the known words that is most similar, if one is."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
+
+    return get_close_matches(word, list(known), n=1)
 
 
 def member_of(kind: type[E], parameter: str, value: object) -> E:

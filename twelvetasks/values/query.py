@@ -11,7 +11,6 @@ import functools
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import attrs
@@ -265,5 +264,7 @@ def _plain_number(value: float) -> str:
         return str(value)
     # numpy's floats and the members of enums have a repr of their own.
     exact = int.__repr__(value) if isinstance(value, int) else float.__repr__(value)
+    from decimal import Decimal  # noqa: PLC0415 - few queries need it
+
     written = format(Decimal(exact), "f")
     return written.rstrip("0").rstrip(".") if "." in written else written

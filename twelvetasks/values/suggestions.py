@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from types import MethodType
 from typing import Any, NoReturn, SupportsIndex
+
+from twelvetasks.values.checks import most_similar
 
 _TASK = "await session.task(task_id)"
 _CREATE = "await session.create(index_id=..., video_url=...)"
@@ -159,7 +160,7 @@ def _meant_by(name: str, takes: list[str]) -> list[str]:
     meant = [one for one in known if one.partition("=")[0] in takes]
     if not meant and "page_limit" in takes:
         meant = [one for one in known if "(" in one and "=" not in one]
-    meant = meant or [name] * (name in takes) or get_close_matches(name, takes, n=1)
+    meant = meant or [name] * (name in takes) or most_similar(name, takes)
     return [one if "(" in one else f"{one}=..." for one in meant]
 
 
