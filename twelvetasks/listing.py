@@ -97,7 +97,9 @@ class Listing(Generic[ItemT], Uncopied):
     def pages(self) -> PageStream[Page[ItemT]]:
         """Iterate over the same items page by page, with each page's `page_info`.
 
-        Where pages overlap because the account changes, each page holds what is new in it.
+        Where requests overlap, each page holds what is new in it: fewer items than `page_limit`, or
+        more. So it is in a restless account, with `exact`, and oldest first; `page` gives the
+        platform's own pages.
         """
         return PageStream(self._requests, self._options)
 
