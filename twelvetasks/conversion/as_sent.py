@@ -19,8 +19,6 @@ from twelvetasks.conversion.row_queries import query_of_rows
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import SortKey
 
-__all__ = ["as_sent", "json_lines", "present"]
-
 ItemT = TypeVar("ItemT")
 
 _encode_lines = msgspec.json.Encoder().encode_lines

@@ -15,8 +15,6 @@ from twelvetasks.values.errors import Known
 if TYPE_CHECKING:
     from twelvetasks.conversion.converters import Converters
 
-__all__ = ["converters", "read_json", "structure", "to_dict", "to_json"]
-
 T = TypeVar("T")
 
 

@@ -31,8 +31,6 @@ from twelvetasks.values.fields import AnyData, Count, json_names, loose_names, o
 from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.timestamps import format_timestamp, parse_timestamp
 
-__all__ = ["DEEPEST", "Converters", "make_converters", "make_general_converter"]
-
 T = TypeVar("T")
 
 MOST_VALUES = 100_000

@@ -12,8 +12,6 @@ from typing import Any, NoReturn
 
 import msgspec
 
-__all__ = ["MOST_HALVES", "decode_json"]
-
 MOST_HALVES = 100_000
 """Escapes, and bytes that may begin half a character, in a body that is read Python's way: each
 half costs some microseconds, and a body has room for millions."""

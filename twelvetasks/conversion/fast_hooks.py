@@ -46,13 +46,6 @@ from twelvetasks.values.models import PageInfo
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.timestamps import parse_timestamp
 
-__all__ = [
-    "AsRow",
-    "AsSent",
-    "FastHooks",
-    "Hook",
-]
-
 Hook = Callable[[Any, Any], Any]
 
 ModelT = TypeVar("ModelT")

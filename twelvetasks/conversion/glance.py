@@ -21,8 +21,6 @@ from twelvetasks.values.fields import json_names
 from twelvetasks.values.models import PageInfo
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Glance", "glance_decoder"]
-
 _TIMES = frozenset((datetime,))
 
 

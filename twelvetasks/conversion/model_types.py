@@ -11,8 +11,6 @@ import attrs
 
 from twelvetasks.values.fields import json_names
 
-__all__ = ["field_types", "is_model", "status_of", "without_none"]
-
 
 def is_model(kind: Any) -> bool:
     """Whether a type is an attrs class that keeps what its objects were, such as `Task`."""

@@ -18,8 +18,6 @@ from twelvetasks.conversion.model_types import field_types
 from twelvetasks.values.errors import ResponseError
 from twelvetasks.values.fields import json_names
 
-__all__ = ["model_json_schema", "model_schema"]
-
 
 def model_schema(model: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
     """Describe a model to pydantic: an instance, or the API's JSON object for one.

@@ -15,8 +15,6 @@ from typing import Any
 import attrs
 import msgspec
 
-__all__ = ["RowChecks", "read_times"]
-
 _FRACTIONS = ("", *("." + "0" * digits for digits in range(1, 7)))
 _IN_UTC = frozenset(f"0000-00-00T00:00:00{fraction}Z".encode() for fraction in _FRACTIONS)
 _WITH_OFFSET = frozenset(

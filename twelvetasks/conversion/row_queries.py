@@ -14,8 +14,6 @@ from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import SortKey
 
-__all__ = ["as_rows", "query_of_rows"]
-
 ItemT = TypeVar("ItemT")
 
 ReaderOf = Callable[[SortKey[Any]], Callable[[Any], Any]]

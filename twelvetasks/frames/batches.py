@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from twelvetasks.values.report import ListingReport
     from twelvetasks.values.response import Response
 
-__all__ = ["BatchStream", "to_arrow", "to_pandas", "to_polars"]
-
 ItemT = TypeVar("ItemT")
 
 ROWS_A_TURN = 500

@@ -29,8 +29,6 @@ from twelvetasks.values.errors import ResponseError
 from twelvetasks.values.fields import NO_EXTRA, AnyData, Count
 from twelvetasks.values.models import Task
 
-__all__ = ["SCHEMA", "batch_of", "record_batch", "schema_of"]
-
 _MOMENT = pa.timestamp("us", tz="UTC")
 _STATUS = pa.dictionary(pa.int32(), pa.string())
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-__all__ = ["is_installed", "not_a_model", "require"]
-
 _HINTS = {
     "pyarrow": "data frames need an extra: 'twelvetasks[pandas]' or 'twelvetasks[polars]' for "
     "those, or for Arrow alone: pip install 'twelvetasks[arrow]'",

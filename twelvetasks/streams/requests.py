@@ -34,8 +34,6 @@ from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
 
-__all__ = ["Requests", "all_ended", "cancel", "class_of", "end"]
-
 MAY_LAG = 10.0
 """Seconds for which the platform may not yet know an item that it has just made. Our choice: a
 database whose replicas lag shows a new row after some seconds at most."""

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from twelvetasks.values.suggestions import refuse_synchronous_use
 from twelvetasks.values.uncopied import Uncopied
 
-__all__ = ["ResumableGenerator"]
-
 T_co = TypeVar("T_co", covariant=True)
 
 

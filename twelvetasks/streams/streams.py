@@ -30,8 +30,6 @@ from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import Consistency, ListingReport
 from twelvetasks.values.response import Response
 
-__all__ = ["BATCH_SIZE", "ItemStream", "PageStream", "TaskStream"]
-
 BATCH_SIZE = 10_000
 """Items in a record batch, unless another number is asked for."""
 

@@ -25,8 +25,6 @@ from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import Consistency, ListingReport
 from twelvetasks.values.response import Response
 
-__all__ = ["Window"]
-
 _log = logging.getLogger("twelvetasks")
 
 ItemT = TypeVar("ItemT")

@@ -15,8 +15,6 @@ from typing import Any
 import aiohttp
 import attrs
 
-__all__ = ["TRACES", "LostConnectionError", "Progress"]
-
 
 class LostConnectionError(aiohttp.ClientError):
     """The connection was lost: an error after which aiohttp does not resend by itself."""

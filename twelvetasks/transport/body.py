@@ -13,8 +13,6 @@ import zlib
 import aiohttp
 import attrs
 
-__all__ = ["ACCEPTED", "MAX_BODY", "BodyFault", "read_body"]
-
 ACCEPTED = "gzip, deflate"
 """The value of the header ``Accept-Encoding``."""
 

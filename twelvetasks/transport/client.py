@@ -41,8 +41,6 @@ from twelvetasks.values.errors import (
 from twelvetasks.values.response import Headers, Response
 from twelvetasks.values.secret import ApiKey
 
-__all__ = ["Client"]
-
 UNANSWERED = RateReport()
 """What is known of a request before its answer."""
 

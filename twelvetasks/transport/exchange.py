@@ -19,8 +19,6 @@ from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.transport.uploads_lane import UploadsLane
 from twelvetasks.values.errors import RateLimitedError, SessionClosedError, TwelveTasksError
 
-__all__ = ["Transport"]
-
 _log = logging.getLogger("twelvetasks")
 
 

@@ -14,8 +14,6 @@ from twelvetasks.transport.rate_finder import RateFinder
 from twelvetasks.transport.ratelimits import Allowance, RateReport
 from twelvetasks.values.checks import positive_seconds
 
-__all__ = ["GatePolicy", "Line", "Pacer", "Place"]
-
 LONGEST_FIRST_PAUSE = 2.0
 """Seconds. Longer pauses come from doubling, so that a limit which has risen is noticed soon."""
 

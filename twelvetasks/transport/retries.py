@@ -15,8 +15,6 @@ import attrs
 
 from twelvetasks.values.checks import any_seconds, refuse, whole
 
-__all__ = ["Budget", "Failure", "RetryPolicy", "wait_before_retry"]
-
 TRANSIENT_STATUSES = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT.value, HTTPStatus.TOO_MANY_REQUESTS.value, *range(500, 600)}
 )
