@@ -134,3 +134,18 @@ def test_a_change_in_ten_requests_costs_less_than_another_half(mode: Setting, li
     ]
     requests = sum(verdict.requests for verdict in verdicts)
     assert requests / sum(verdict.pages for verdict in verdicts) < 1.6
+
+
+@pytest.mark.parametrize(
+    ("listed", "seed"),
+    [("default", 1014105), ("default", 7004737), ("exact", 9000177), ("exact", 9017217)],
+)
+def test_what_enters_among_more_tasks_of_one_time_than_a_read_spans_is_listed(
+    listed: str, seed: int
+) -> None:
+    # Oldest first: some of these tasks have been read while pages before them had not.
+    (mode,) = (one for one in modes(SortBy.UPDATED_AT) if str(one) == "updated_at-asc-ties")
+    at_once = 32 if seed == 9017217 else 8
+    mode = attrs.evolve(mode, rate=0.3, mix="bulk", concurrency=at_once)
+    verdict = judged(mode, seed, LISTINGS[listed])
+    assert (verdict.lost, verdict.repeated) == (0, 0)

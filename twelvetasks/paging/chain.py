@@ -29,6 +29,7 @@ keys change, ties are not relied on: a read has to begin before all items of one
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from twelvetasks.paging.links import NEAR, Edge, Link
@@ -59,11 +60,14 @@ class Chain(Generic[ItemT]):
         self.links: list[Link[ItemT]] = []
         self.relied_on_ties: bool = False
         """Whether more items than a read can straddle shared a key, so that their order counted."""
+        self.crowded_from: datetime | None = None
+        """The first such key, if items may still enter among those that share it; else None."""
         self._crowded: Any = None
         self._precedes = query.precedes
         self._ascending = query.ascending
         self._page_limit = query.page_limit
         self._most = query.resource.max_page_limit
+        self._grows_by_moves = query.ascending and query.sort_key.changes
         self._totals = totals or Totals()
         self._stamps = stamps
         # Replicas may be behind: an exact listing does not rely on the order of answers.
@@ -300,6 +304,8 @@ class Chain(Generic[ItemT]):
             return False
         self._crowded = left.key
         self.relied_on_ties = True
+        if self._grows_by_moves:
+            self.crowded_from = min(self.crowded_from or left.key, left.key)
         return True
 
     def is_amid(self, edge: Edge) -> bool:

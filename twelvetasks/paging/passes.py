@@ -53,6 +53,10 @@ class Pass:
     is_outdated: bool = False
     """Whether this shows an older state than the read before, as a replica that lags behind does:
     its newest key is older, or ranks are higher. If items were deleted, one more read tells."""
+    is_again: bool = False
+    """Whether this reads items with the same keys again, one read after the other."""
+    _begins_before: Link[Any] | None = None
+    """The last read that begins before all items whose order counts."""
     head_is_the_same: bool = False
     """Whether the pass before began with the very same page, so that nothing has moved there."""
 
@@ -61,8 +65,13 @@ class Pass:
         """Whether the pass is of one instant, and that no older than what was read before."""
         return self.taken == 1 and not self.is_resumed and not self.is_outdated
 
-    def take(self, link: Link[Any], *, ascending: bool) -> None:
-        """Go on by one read."""
+    def take(
+        self, link: Link[Any], crowded_from: datetime | None = None, *, ascending: bool
+    ) -> None:
+        """Go on by one read. `crowded_from`: as the chain knows it by now."""
+        keys = link.content.keys
+        if keys and (crowded_from is None or keys[0] < crowded_from):
+            self._begins_before = link
         if link.content.keys and (ascending or not self.taken):
             newest = link.content.keys[-1 if ascending else 0]
             self.is_outdated = self.newest is not None and newest < self.newest
@@ -82,6 +91,22 @@ class Pass:
                 self.seen |= {one for one, key in head if key >= self.next_floor}
         self.taken += 1
         self.last = link
+
+    def again_from(self, crowded_from: datetime) -> Edge | None:
+        """Begin again, one read after the other, at the place before a key; None for the beginning.
+
+        Oldest first, an item may have entered among those with the newest key when these had been
+        read, but what comes before them had not. If no read spans them, only this shows it.
+        """
+        self.is_again, self.last, self.newest = True, None, None
+        link = self._begins_before
+        if link is None:
+            return None
+        ids, keys = link.content.ids, link.content.keys
+        first = sum(key < crowded_from for key in keys)
+        last = keys[first - 1]
+        shared = frozenset(one for one, key in zip(ids[:first], keys, strict=False) if key == last)
+        return Edge.remembered(last, shared, link.read.start + first)
 
     def _stand_further_back(self, link: Link[Any]) -> bool:
         """Return whether items that ended the read before have a higher rank in this one.

@@ -15,6 +15,9 @@ __all__ = ["PATIENCE", "given_up"]
 PATIENCE = 64
 """Answers in a row that join nothing, or passes over what was updated, before giving up."""
 
+CONTINUE = "All that was yielded is proven: continue with resume=error.checkpoint"
+"""What to do where a listing got no further."""
+
 OTHER_CALLS = "list with another sort_by, or with filters that fewer of them match"
 """What helps where too many items have the same sort key."""
 

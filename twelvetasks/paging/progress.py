@@ -22,7 +22,7 @@ from twelvetasks.paging.links import Edge, Link
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, Oddities
 from twelvetasks.paging.passes import Pass
-from twelvetasks.paging.patience import PATIENCE, given_up
+from twelvetasks.paging.patience import CONTINUE, PATIENCE, given_up
 from twelvetasks.paging.planning import Planner
 from twelvetasks.paging.reads import Read
 from twelvetasks.paging.sealing import Sealing
@@ -181,7 +181,7 @@ class ListingProgress(Generic[ItemT]):
             # A run counts as one: so many reads may be under way at once.
             ahead += link.seeks is None and link.waits_for is None
         failed |= ahead > 0 and self._chain.is_lost
-        most = self._sealing.most(window)
+        most = 1 if self._pass.is_again else self._sealing.most(window)
         planned = self._next_links() if ahead < most and not failed else []
         if self._sealing.is_due(more=bool(planned), is_long=self._is_long):
             self._requests += 1
@@ -312,12 +312,7 @@ class ListingProgress(Generic[ItemT]):
             link.failed |= link.read is read
 
     def _give_up(self, *, is_untimed: bool = False) -> None:
-        self.stuck = given_up(
-            self._query,
-            self._chain.edge,
-            "All that was yielded is proven: continue with resume=error.checkpoint",
-            is_untimed=is_untimed,
-        )
+        self.stuck = given_up(self._query, self._chain.edge, CONTINUE, is_untimed=is_untimed)
 
     def take(self) -> Page[ItemT] | None:
         """Return the next page in order, without items given before; None if it has not arrived."""
@@ -336,13 +331,14 @@ class ListingProgress(Generic[ItemT]):
     def _new_in(self, link: Link[ItemT]) -> Page[ItemT] | None:
         """Return what is new in a read that was taken; None if nothing is, except for page 1."""
         taken = link.content
-        self._pass.take(link, ascending=self._query.ascending)
+        self._pass.take(link, self._chain.crowded_from, ascending=self._query.ascending)
         self._last_answer = max(self._last_answer, link.answered)
         ids, keys = taken.ids, taken.keys
         if (floor := self._pass.floor) is not None:
             keys = [key for key in keys if not self._query.precedes(floor, key)]
             ids = ids[: len(keys)]
-        if self._keys_change and self._query.ascending and self._lone is link:
+        may_be_late = self._lone is link or self._pass.is_again
+        if self._keys_change and self._query.ascending and may_be_late:
             # What was committed after a later stamp had been read comes now, out of order.
             keys = self._emitted.ordered(keys, resumed=self._resumed)
         return self._emit(taken, ids, keys)
@@ -390,7 +386,7 @@ class ListingProgress(Generic[ItemT]):
         self._fruitless = 0
         self._contradictions.forget()
         self._barren = 0 if kept else self._barren + 1
-        if self._barren >= PATIENCE and not self._pass.number:
+        if self._barren >= PATIENCE and not (self._pass.number or self._pass.is_again):
             self._give_up()
         if not kept and self._pages:
             return None
@@ -437,6 +433,10 @@ class ListingProgress(Generic[ItemT]):
 
     def _end_pass(self) -> None:
         """Finish, or read from the head again what was updated since this pass began there."""
+        first = self._chain.crowded_from
+        if first is not None and self._window > 1 and not self._pass.is_again:
+            self._chain.edge = self._pass.again_from(first)
+            return
         is_last = not self._looks_back or self._pass.is_atomic
         is_last |= self._pass.next_floor is None and not self._exact
         if is_last or self._unchanged_since(self._pass.began):
