@@ -102,8 +102,7 @@ class ListingProgress(Generic[ItemT]):
     @property
     def total_page(self) -> int | None:
         """How many pages they make, by the newest page received; None before the first."""
-        total = self._totals.latest
-        return None if total is None else -(-total // self._page_limit)
+        return None if (total := self.total_results) is None else -(-total // self._page_limit)
 
     @property
     def taken(self) -> int:
@@ -273,7 +272,7 @@ class ListingProgress(Generic[ItemT]):
             raise fault
         self._oddities.note(str(fault.located(advice="")))
         self._doubtful[link.read] = page
-        link.failed = True
+        self.fail(link.read)
 
     def _give_in(self, fault: ResponseError) -> None:
         """Stop, or walk on without a proof, where the platform keeps to what cannot be."""
@@ -310,6 +309,7 @@ class ListingProgress(Generic[ItemT]):
         self._under_way.pop(read, None)
         for link in self._chain.links:
             link.failed |= link.read is read
+        self._sealing.settle(self._totals.latest or 0)  # bridges may have waited for it
 
     def _give_up(self, *, is_untimed: bool = False) -> None:
         self.stuck = given_up(self._query, self._chain.edge, CONTINUE, is_untimed=is_untimed)
