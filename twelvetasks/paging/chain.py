@@ -39,8 +39,6 @@ from twelvetasks.paging.stamps import Stamps
 from twelvetasks.paging.totals import Totals
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Chain"]
-
 ItemT = TypeVar("ItemT")
 
 

@@ -7,8 +7,6 @@ compared whole, so no two ids are ever taken for one. Any other id is kept as th
 
 from __future__ import annotations
 
-__all__ = ["CompactIds"]
-
 SIZE = 12
 """Bytes of an id, and of a slot."""
 

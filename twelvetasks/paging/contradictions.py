@@ -11,8 +11,6 @@ from twelvetasks.paging.totals import Totals
 from twelvetasks.values.errors import ResponseError
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Contradictions"]
-
 ATTEMPTS = 3
 """Answers in a row that hold less than their total says, and the same, before it is an error."""
 

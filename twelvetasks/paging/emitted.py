@@ -15,8 +15,6 @@ from typing import Any
 from twelvetasks.paging.compact_ids import CompactIds
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Emitted"]
-
 REMEMBERED = 4
 """Pages whose ids are kept to distinguish, for the report, an emitted item from a late one."""
 

@@ -10,8 +10,6 @@ import attrs
 from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
 
-__all__ = ["Edge", "Link", "Widths"]
-
 ItemT = TypeVar("ItemT")
 
 NEAR = 24

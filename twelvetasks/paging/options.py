@@ -13,8 +13,6 @@ from twelvetasks.values.checks import as_checkpoint, check_resume, flag, refuse,
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.timestamps import utc_timestamp
 
-__all__ = ["ListingOptions", "OnMalformed"]
-
 ItemT = TypeVar("ItemT")
 
 OnMalformed = Literal["raise", "skip"]

@@ -20,8 +20,6 @@ from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.models import Page, PageInfo
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["LATENESS", "KeyedPage", "Oddities", "check_page", "contradiction", "examine_page"]
-
 ItemT = TypeVar("ItemT")
 
 COUNTS = ("page", "limit_per_page", "total_page", "total_results")

@@ -12,8 +12,6 @@ from twelvetasks.paging.links import Edge, Link
 from twelvetasks.paging.page_checks import LATENESS, NO_TIME
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Pass"]
-
 
 @attrs.define(kw_only=True)
 class Pass:

@@ -10,8 +10,6 @@ from twelvetasks.values.errors import ListingDriftError
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.timestamps import utc_timestamp
 
-__all__ = ["PATIENCE", "given_up"]
-
 PATIENCE = 64
 """Answers in a row that join nothing, or passes over what was updated, before giving up."""
 

@@ -17,8 +17,6 @@ from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import SortKey
 from twelvetasks.values.timestamps import parse_timestamp
 
-__all__ = ["Period"]
-
 ItemT = TypeVar("ItemT")
 
 

@@ -12,8 +12,6 @@ from twelvetasks.paging.sealing import Sealing
 from twelvetasks.paging.totals import Totals
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Planner"]
-
 ItemT = TypeVar("ItemT")
 
 RUN = 7

@@ -34,8 +34,6 @@ from twelvetasks.values.errors import ResponseError, TwelveTasksError
 from twelvetasks.values.models import Page, PageInfo
 from twelvetasks.values.report import Consistency, ListingReport
 
-__all__ = ["ListingProgress"]
-
 ItemT = TypeVar("ItemT")
 
 BARREN = 3

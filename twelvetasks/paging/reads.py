@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["Read", "last_of", "run_of", "straddling"]
-
 
 @attrs.frozen(eq=False)
 class Read:

@@ -12,8 +12,6 @@ from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.models import Page, PageInfo
 
-__all__ = ["in_whole_pages"]
-
 ItemT = TypeVar("ItemT")
 
 Item = tuple[Link[ItemT], int]

@@ -24,8 +24,6 @@ from twelvetasks.paging.totals import CALM, Totals
 from twelvetasks.paging.waves import Waves
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Sealing"]
-
 HELD = 7
 """How many times as many pages as are fetched at once may be held until their seams are sealed."""
 

@@ -22,8 +22,6 @@ from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.query import ListQuery
 
-__all__ = ["Stamps"]
-
 
 @attrs.frozen(eq=False)
 class _Stamp:

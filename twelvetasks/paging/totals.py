@@ -15,8 +15,6 @@ import attrs
 
 from twelvetasks.paging.links import NEAR, Edge, Link
 
-__all__ = ["CALM", "Calm", "Totals"]
-
 CALM = 8
 """Answers without a sign of change after which pages may be read side by side again."""
 

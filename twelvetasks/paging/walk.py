@@ -13,8 +13,6 @@ from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.reads import Read
 from twelvetasks.values.errors import ResponseError
 
-__all__ = ["Walk"]
-
 ItemT = TypeVar("ItemT")
 
 

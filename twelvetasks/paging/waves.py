@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["Waves"]
-
 
 class Waves:
     """How much of a wave is under way: where all requests take as long, so do all waves."""
