@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.running import Command, Terminal, at, run_in
@@ -75,6 +75,7 @@ fuzzed = settings(
 
 @fuzzed
 @given(files=st.lists(names, min_size=1, max_size=5))
+@example(files=["'", "'"])
 def test_csv_comes_back_from_every_reader(files: list[str], tmp_path: Path) -> None:
     path = written("csv", files, tmp_path)
     ids = [f"t{n}" for n in range(len(files))]

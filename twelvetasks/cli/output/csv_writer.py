@@ -18,6 +18,14 @@ _BYTE_ORDER_MARK = "\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The first characters of a formula, in either width, for some spreadsheet."""
 
+_UNSURE = "\r|^'"
+"""What is quoted beside what `csv` quotes: a carriage return, which ends a row and which Python
+before 3.13 does not quote, and a first apostrophe, which DuckDB may take for a quote. For
+spreadsheets an apostrophe marks text, and stays as it is."""
+
+_QUOTED = re.compile("[\"'\r]")
+"""What may have to be quoted, beside commas and line breaks."""
+
 _NUMBER = re.compile(r"\d+(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
@@ -53,11 +61,12 @@ class CsvWriter:
         if not self.begun:
             rows.insert(0, names)
             self.begun = True
+        unsure = "\r" if self.spreadsheet else _UNSURE
         if is_terminal(self.out.file):
             shown = [[printable(str(cell)) for cell in row] for row in rows]
-            self.out.out(_lines(shown), end="", highlight=False)
+            self.out.out(_lines(shown, unsure), end="", highlight=False)
         else:
-            self.out.file.write(_lines(rows))
+            self.out.file.write(_lines(rows, unsure))
             self.out.file.flush()
 
     def finish(self) -> None:
@@ -66,8 +75,8 @@ class CsvWriter:
             self.write(())
 
 
-def _lines(rows: Sequence[Sequence[Any]]) -> str:
-    return _unquoted_lines(rows) or _quoted_lines(rows)
+def _lines(rows: Sequence[Sequence[Any]], unsure: str) -> str:
+    return _unquoted_lines(rows) or _quoted_lines(rows, unsure)
 
 
 def _unquoted_lines(rows: Sequence[Sequence[Any]]) -> str | None:
@@ -83,19 +92,13 @@ def _unquoted_lines(rows: Sequence[Sequence[Any]]) -> str | None:
     written = "\n".join([*lines, ""])
     breaks = written.count("\n"), written.count(",")
     is_plain = breaks == (len(rows), len(rows) * (len(columns) - 1)) and len(columns) > 1
-    return written if is_plain and '"' not in written and "\r" not in written else None
+    return written if is_plain and not _QUOTED.search(written) else None
 
 
-def _quoted_lines(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    plain = csv.writer(text, lineterminator="\n")
-    plain.writerows(rows)
-    if "\r" not in (written := text.getvalue()):
-        return written
-    # Before Python 3.13 csv does not quote a lone carriage return, which ends a row.
+def _quoted_lines(rows: Sequence[Sequence[Any]], unsure: str = _UNSURE) -> str:
     text = io.StringIO()
     plain = csv.writer(text, lineterminator="\n")
     quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
-        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
+        (quoted if any(re.search(unsure, str(cell)) for cell in row) else plain).writerow(row)
     return text.getvalue()
