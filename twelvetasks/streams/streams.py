@@ -294,7 +294,7 @@ class ItemStream(_Stream[ItemT]):
                 print(len(tasks), tasks[-1].id)
         """
         items = [item] if (item := await anext(self, None)) is not None else []
-        if items and len(self._items) < most and _NOT_YIELDED.isdisjoint(map(type, self._items)):
+        if items and self._are_plain and len(self._items) < most:
             items += self._items
             self._items.clear()
         elif items:
