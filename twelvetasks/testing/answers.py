@@ -1,4 +1,4 @@
-"""The bodies the platform answers with: pages, single tasks, and one error body for each refusal.
+"""How the platform answers: with JSON, or with one error body for each `RefusalError`.
 
 The codes are those of TwelveLabs' documentation; the wording is close to it, not a promise.
 """
@@ -6,15 +6,13 @@ The codes are those of TwelveLabs' documentation; the wording is close to it, no
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import attrs
 import msgspec
 from aiohttp import web
 
-from twelvetasks.testing.filters import ParameterError
-from twelvetasks.testing.items import Page
-from twelvetasks.testing.parameters import Selection
-
+_NONE: Mapping[str, str] = MappingProxyType({})
 _DOCS_URL = "https://docs.twelvelabs.io/v1.3/api-reference/error-codes"
 
 _OF_STATUS: Mapping[int, tuple[str, str]] = {
@@ -34,13 +32,17 @@ _OF_STATUS: Mapping[int, tuple[str, str]] = {
 
 
 @attrs.frozen
-class Refusal:
-    """An error answer."""
+class RefusalError(ValueError):
+    """An error answer; what answers a request may raise it anywhere."""
 
     status: int
     code: str
     message: str
     docs_url: str | None = None
+    headers: Mapping[str, str] = _NONE
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def body(self) -> bytes:
@@ -51,7 +53,7 @@ class Refusal:
         return msgspec.json.encode(error)
 
 
-def refusal_of_status(status: int) -> Refusal:
+def refusal_of_status(status: int) -> RefusalError:
     """Return the error the platform most plausibly means by a status."""
     code, message = _OF_STATUS.get(
         status,
@@ -59,82 +61,54 @@ def refusal_of_status(status: int) -> Refusal:
         if status >= 500
         else ("bad_request", "The request could not be served."),
     )
-    return Refusal(status, code, message, _DOCS_URL if status == 401 else None)
+    return RefusalError(status, code, message, _DOCS_URL if status == 401 else None)
 
 
-def wrong_parameter(error: ParameterError) -> Refusal:
+def wrong_parameter(code: str, message: str) -> RefusalError:
     """Refuse a query string or a form."""
-    return Refusal(400, error.code, error.message, _DOCS_URL)
+    return RefusalError(400, code, message, _DOCS_URL)
 
 
-def no_such_page(page: int, total_page: int) -> Refusal:
-    """Refuse a page past the end, where the platform is told to."""
-    return Refusal(
-        400,
-        "parameter_invalid",
-        f"The page parameter is invalid: there is no page {page} of {total_page}.",
-        _DOCS_URL,
-    )
+def invalid(name: str, reason: str) -> RefusalError:
+    """Refuse a parameter with a wrong value."""
+    return wrong_parameter("parameter_invalid", f"The {name} parameter is invalid: {reason}.")
 
 
-def no_such(collection: str, item_id: str) -> Refusal:
+def unknown(name: str) -> RefusalError:
+    """Refuse a parameter that a request does not have."""
+    return wrong_parameter("parameter_unknown", f"The {name} parameter is unknown in this request.")
+
+
+def no_such(collection: str, item_id: str) -> RefusalError:
     """Refuse an unknown id."""
-    return Refusal(
+    return RefusalError(
         404,
         "resource_not_exists",
         f"Resource with id {item_id} does not exist in collection {collection}.",
     )
 
 
-def foreign_index() -> Refusal:
+def foreign_index() -> RefusalError:
     """Refuse an index of another account."""
-    return Refusal(403, "read_not_allowed", "You are not allowed to read this index.")
+    return RefusalError(403, "read_not_allowed", "You are not allowed to read this index.")
 
 
-def no_such_endpoint(path: str) -> Refusal:
+def no_such_endpoint(path: str) -> RefusalError:
     """Refuse an unknown path."""
-    return Refusal(404, "endpoint_not_exists", f"The endpoint {path} does not exist.", _DOCS_URL)
-
-
-def no_such_method(method: str, path: str) -> Refusal:
-    """Refuse a method that the path does not know."""
-    return Refusal(405, "method_not_allowed", f"The endpoint {path} does not allow {method}.")
-
-
-def not_deletable() -> Refusal:
-    """Refuse to delete a task that is still being worked on."""
-    code, message = _OF_STATUS[409]
-    return Refusal(400, code, message)
-
-
-def created_body(task_id: str, video_id: str) -> bytes:
-    """Return the JSON that answers an upload."""
-    return msgspec.json.encode({"_id": task_id, "video_id": video_id})
-
-
-def page_body(page: Page, selection: Selection, total_page: int) -> bytes:
-    """Return the JSON of a page: its records as they were encoded once, and `page_info`."""
-    info = {
-        "limit_per_page": selection.page_limit,
-        "page": selection.page,
-        "total_page": total_page,
-        "total_results": page.total,
-    }
-    return b'{"data":[%b],"page_info":%b}' % (
-        b",".join([record.listed for record in page.records]),
-        msgspec.json.encode(info),
+    return RefusalError(
+        404, "endpoint_not_exists", f"The endpoint {path} does not exist.", _DOCS_URL
     )
 
 
-def answered(body: bytes, status: int = 200) -> web.Response:
+def no_such_method(method: str, path: str, allowed: str) -> RefusalError:
+    """Refuse a method that is none of those the path allows."""
+    message = f"The endpoint {path} does not allow {method}."
+    return RefusalError(405, "method_not_allowed", message, headers={"Allow": allowed})
+
+
+def answered(body: bytes, status: int = 200, headers: Mapping[str, str] = _NONE) -> web.Response:
     """Return a response with a JSON body, or without a body where it is empty."""
-    if not body:
-        return web.Response(status=status)
-    return web.Response(body=body, status=status, content_type="application/json")
-
-
-def refused(refusal: Refusal, **headers: str) -> web.Response:
-    """Return a refusal as a response."""
-    response = answered(refusal.body, refusal.status)
+    content_type = "application/json" if body else None
+    response = web.Response(body=body or None, status=status, content_type=content_type)
     response.headers.update(headers)
     return response

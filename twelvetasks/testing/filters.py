@@ -8,45 +8,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
 
 from twelvetasks.testing import instants
+from twelvetasks.testing.answers import RefusalError, invalid, unknown
 
 DateFilter = Literal["since", "day"]
 """What a date filter matches: everything from its time on, or only until the end of its day."""
-
-ErrorCode = Literal[
-    "parameter_invalid",
-    "parameter_not_provided",
-    "parameter_unknown",
-    "video_file_broken",
-    "video_filesize_too_large",
-]
 
 _DAY = 86_400_000_000
 _WHOLE = re.compile(r"[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
-
-
-@attrs.frozen
-class ParameterError(ValueError):
-    """A parameter that the platform refuses with status 400."""
-
-    code: ErrorCode
-    parameter: str
-    message: str
-
-    def __str__(self) -> str:
-        return self.message
-
-
-def invalid(name: str, reason: str) -> ParameterError:
-    """Return the error for a parameter with a wrong value."""
-    return ParameterError("parameter_invalid", name, f"The {name} parameter is invalid: {reason}.")
 
 
 @attrs.frozen(kw_only=True)
@@ -98,9 +74,8 @@ class Text:
 
     field: tuple[str, ...]
 
-    def condition(self, name: str, key: str | None, texts: Sequence[str]) -> Condition:
+    def condition(self, name: str, key: str | None, text: str) -> Condition:  # noqa: ARG002
         """Read a text that is not empty."""
-        text = once(name, key, texts)
         if not text:
             raise invalid(name, "it must not be empty")
         return Condition(self.field, frozenset((text,)))
@@ -114,18 +89,12 @@ class Choice:
     supported: tuple[str, ...]
     many: bool = False
 
-    def condition(self, name: str, key: str | None, texts: Sequence[str]) -> Condition:
+    def condition(self, name: str, key: str | None, text: str) -> Condition:  # noqa: ARG002
         """Read supported texts."""
-        if self.many:
-            chosen = [one for text in texts for one in text.split(",")]
-        else:
-            chosen = [once(name, key, texts)]
-        for one in chosen:
-            if one not in self.supported:
-                raise invalid(
-                    name, f"the following values are supported: {', '.join(self.supported)}"
-                )
-        return Condition(self.field, frozenset(chosen))
+        chosen = frozenset(text.split(",") if self.many else [text])
+        if not chosen.issubset(self.supported):
+            raise unsupported(name, self.supported)
+        return Condition(self.field, chosen)
 
 
 @attrs.frozen
@@ -136,11 +105,10 @@ class Number:
     whole: bool = False
     ranged: bool = False
 
-    def condition(self, name: str, key: str | None, texts: Sequence[str]) -> Condition:
+    def condition(self, name: str, key: str | None, text: str) -> Condition:
         """Read a number that is not negative."""
         if key is not None and (not self.ranged or key not in {"gte", "lte"}):
             raise unknown(f"{name}[{key}]")
-        text = once(name, key, texts)
         number = whole(name, text) if self.whole else _decimal(name, text)
         if key is None:
             return Condition(self.field, frozenset((number,)))
@@ -157,9 +125,8 @@ class Time:
     that_day: bool = False
     """Whether the items must be of the same day (UTC)."""
 
-    def condition(self, name: str, key: str | None, texts: Sequence[str]) -> Condition:
+    def condition(self, name: str, key: str | None, text: str) -> Condition:  # noqa: ARG002
         """Read a time in UTC."""
-        text = once(name, key, texts)
         instant = instants.parsed(text) if _UTC_TIME.fullmatch(text) else None
         if instant is None:
             raise invalid(name, "the format is YYYY-MM-DDTHH:mm:ssZ (RFC 3339)")
@@ -175,11 +142,10 @@ class UserMetadata:
 
     field: tuple[str, ...] = ("user_metadata",)
 
-    def condition(self, name: str, key: str | None, texts: Sequence[str]) -> Condition:
+    def condition(self, name: str, key: str | None, text: str) -> Condition:
         """Read a text, a number or a boolean."""
         if not key:
             raise invalid(name, "it must name a field, as in user_metadata[season]=3")
-        text = once(name, key, texts)
         allowed: set[Any] = {text}
         if text in {"true", "false"}:
             allowed = {text == "true"}
@@ -192,18 +158,15 @@ Filter = Text | Choice | Number | Time | UserMetadata
 """A parameter that narrows a list."""
 
 
-def unknown(name: str) -> ParameterError:
-    """Return the error for a parameter that a request does not have."""
-    return ParameterError(
-        "parameter_unknown", name, f"The {name} parameter is unknown in this request."
-    )
+def unsupported(name: str, supported: Iterable[str]) -> RefusalError:
+    """Refuse a value that is none of those supported."""
+    return invalid(name, f"the following values are supported: {', '.join(supported)}")
 
 
-def once(name: str, key: str | None, texts: Sequence[str]) -> str:
+def once(name: str, texts: Sequence[str]) -> str:
     """Return the only value of a parameter."""
     if len(texts) > 1:
-        shown = name if key is None else f"{name}[{key}]"
-        raise invalid(shown, "it may be given only once")
+        raise invalid(name, "it may be given only once")
     return texts[0]
 
 

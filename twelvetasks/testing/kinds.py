@@ -49,6 +49,10 @@ class Kind:
     """Fields that every item has."""
     bracketed: frozenset[str] = frozenset()
     """Filters that are sent as ``name[key]``."""
+    methods: str = "GET"
+    """What the list allows."""
+    item_methods: str = "GET"
+    """What its items allow."""
 
     @property
     def final(self) -> frozenset[str]:
@@ -88,6 +92,8 @@ TASKS = Kind(
         hls=_HLS,
     ),
     alone=frozenset(("hls",)),
+    methods="GET, POST",
+    item_methods="DELETE, GET",
     defaults={"index_id": "62a0906d47f5678267ec10a6"},
 )
 
@@ -119,6 +125,7 @@ INDEXED_ASSETS = Kind(
         hls=_HLS,
     ),
     alone=frozenset(("hls", "user_metadata", "embedding", "transcription")),
+    item_methods="DELETE, GET",
 )
 
 _EMBEDDING_FILTERS: Mapping[str, Filter] = {

@@ -11,7 +11,7 @@ from twelvetasks.testing.filters import DateFilter
 from twelvetasks.testing.indexing import Lifecycle
 from twelvetasks.testing.items import Items, Page, Record
 from twelvetasks.testing.kinds import Kind
-from twelvetasks.testing.parameters import Selection, pairs, select
+from twelvetasks.testing.parameters import Selection, query_of, select
 from twelvetasks.testing.worlds import World
 
 
@@ -102,7 +102,7 @@ class FakeList:
         self.load()
         self.apply_due()
         scope = filters.pop(self._kind.scope) if self._kind.scope else None
-        selection = select(self._kind, pairs(filters), scope=scope, dates=dates)
+        selection = select(self._kind, query_of(filters), scope=scope, dates=dates)
         return [record.fields for record in self._items.every(selection)]
 
     def begin(self, id: str, *, streamed: bool = False, seconds: float | None) -> None:  # noqa: A002

@@ -5,13 +5,23 @@ A valid query becomes a hashable `Selection`, by which the list caches sorted vi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import attrs
+from multidict import MultiDict, MultiMapping
 
-from twelvetasks.testing.filters import Condition, DateFilter, Time, invalid, once, unknown, whole
+from twelvetasks.testing.answers import unknown
+from twelvetasks.testing.filters import (
+    Choice,
+    Condition,
+    DateFilter,
+    Time,
+    once,
+    unsupported,
+    whole,
+)
 from twelvetasks.testing.kinds import Kind
 
 MAX_PAGE_LIMIT = 50
@@ -33,15 +43,13 @@ class Selection:
 
 def select(
     kind: Kind,
-    query: Iterable[tuple[str, str]],
+    query: MultiMapping[str],
     *,
     scope: str | None = None,
     dates: DateFilter = "since",
 ) -> Selection:
-    """Read the pairs of a query string; raises `ParameterError` for what the platform refuses."""
-    given: dict[str, list[str]] = {}
-    for name, text in query:
-        given.setdefault(name, []).append(text)
+    """Read a query string; raises `RefusalError` for what the platform refuses."""
+    given = {name: query.getall(name) for name in query}
     page, page_limit = paged(given)
     sort_by, descending = _order(kind, given)
     conditions = []
@@ -55,7 +63,9 @@ def select(
             raise unknown(shown)
         if isinstance(one, Time) and dates == "day":
             one = attrs.evolve(one, that_day=True)
-        conditions.append(one.condition(name, key, texts))
+        many = isinstance(one, Choice) and one.many
+        text = ",".join(texts) if many else once(shown, texts)
+        conditions.append(one.condition(name, key, text))
     return Selection(
         scope=scope,
         conditions=tuple(conditions),
@@ -68,27 +78,27 @@ def select(
 
 def paged(given: dict[str, list[str]]) -> tuple[int, int]:
     """Take the page and the page limit out of the parameters."""
-    page = once("page", None, given.pop("page", ["1"]))
-    limit = once("page_limit", None, given.pop("page_limit", ["10"]))
+    page = once("page", given.pop("page", ["1"]))
+    limit = once("page_limit", given.pop("page_limit", ["10"]))
     return (whole("page", page, least=1), whole("page_limit", limit, least=1, most=MAX_PAGE_LIMIT))
 
 
-def pairs(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Write Python values as the pairs of a query string; None is left out."""
-    written: list[tuple[str, str]] = []
+def query_of(parameters: Mapping[str, Any]) -> MultiDict[str]:
+    """Write Python values as a query string; None is left out."""
+    query: MultiDict[str] = MultiDict()
     for name, value in parameters.items():
         if isinstance(value, Mapping):
-            written += pairs({f"{name}[{key}]": one for key, one in value.items()})
+            query.extend(query_of({f"{name}[{key}]": one for key, one in value.items()}))
             continue
         values = value if isinstance(value, list | tuple | set | frozenset) else (value,)
         for one in values:
             if isinstance(one, datetime):
-                written.append((name, f"{one.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"))
+                query.add(name, f"{one.astimezone(UTC).replace(tzinfo=None).isoformat()}Z")
             elif isinstance(one, bool):
-                written.append((name, "true" if one else "false"))
+                query.add(name, "true" if one else "false")
             elif one is not None:
-                written.append((name, str(one)))
-    return written
+                query.add(name, str(one))
+    return query
 
 
 def _order(kind: Kind, given: dict[str, list[str]]) -> tuple[SortKey, bool]:
@@ -100,7 +110,7 @@ def _order(kind: Kind, given: dict[str, list[str]]) -> tuple[SortKey, bool]:
 
 
 def _one_of(given: dict[str, list[str]], name: str, *supported: str) -> str:
-    text = once(name, None, given.pop(name, [supported[0]]))
+    text = once(name, given.pop(name, [supported[0]]))
     if text not in supported:
-        raise invalid(name, f"the following values are supported: {', '.join(supported)}")
+        raise unsupported(name, supported)
     return text

@@ -13,7 +13,7 @@ import attrs
 from aiohttp import web
 
 from twelvetasks.testing import answers
-from twelvetasks.testing.answers import Refusal, answered, refused
+from twelvetasks.testing.answers import RefusalError, answered
 from twelvetasks.testing.behaviour import Behaviour
 from twelvetasks.testing.endpoints import Endpoints
 from twelvetasks.testing.limits import RateWindow, Verdict
@@ -62,7 +62,10 @@ class Serving:
                 await hold.pass_through()
             response = await self._script.play(request)
             if response is None:
-                response = await self._answer(request, verdict, failure, total)
+                try:
+                    response = await self._answer(request, verdict, failure, total)
+                except RefusalError as refusal:
+                    response = answered(refusal.body, refusal.status, refusal.headers)
             status = response.status
         except web.HTTPException as raised:
             status = raised.status
@@ -89,17 +92,15 @@ class Serving:
         if verdict is not None and not verdict.allowed:
             if verdict.empty_body:
                 return web.Response(status=429)
-            return refused(Refusal(429, "too_many_requests", verdict.message))
+            raise RefusalError(429, "too_many_requests", verdict.message)
         if failure is not None:
             if failure.disconnect:
                 await _disconnect(request)
-            response = answered(failure.body, failure.status)
-            response.headers.update(failure.headers)
-            return response
+            return answered(failure.body, failure.status, failure.headers)
         if request.method == "OPTIONS" and self._behaviour.cross_origin:
             return web.Response(status=204)
         if request.headers.get("x-api-key") != self._behaviour.api_key:
-            return refused(answers.refusal_of_status(401))
+            raise answers.refusal_of_status(401)
         self._apply_due()
         return await self._endpoints.answer(request, total)
 

@@ -16,7 +16,7 @@ from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 from yarl import URL
 
-from twelvetasks.testing.filters import ParameterError, invalid, unknown
+from twelvetasks.testing.answers import RefusalError, invalid, unknown, wrong_parameter
 
 MAX_FILESIZE = 2_000_000_000
 """Bytes: "up to 2 GB", as the documentation puts it."""
@@ -73,12 +73,12 @@ class RecordedUpload(UploadForm):
 
 
 async def read_form(request: web.Request, *, max_filesize: int) -> UploadForm:
-    """Read a form to its end; raises `ParameterError` for what the platform refuses."""
+    """Read a form to its end; raises `RefusalError` for what the platform refuses."""
     if request.content_type != "multipart/form-data":
         raise invalid("Content-Type", "it must be multipart/form-data")
     try:
         texts, file = await _read_parts(request)
-    except ParameterError:
+    except RefusalError:
         raise
     except (AssertionError, ValueError, BadHttpMessage) as error:
         # Older versions of aiohttp assert what newer ones raise ValueError for.
@@ -107,13 +107,10 @@ async def _read_parts(request: web.Request) -> tuple[dict[str, str], ReceivedFil
 def _checked(texts: Mapping[str, str], file: ReceivedFile | None, max_filesize: int) -> UploadForm:
     index_id, video_url = texts.get("index_id"), texts.get("video_url")
     if not index_id:
-        raise ParameterError(
-            "parameter_not_provided", "index_id", "The index_id parameter is required."
-        )
+        raise wrong_parameter("parameter_not_provided", "The index_id parameter is required.")
     if file is None and video_url is None:
-        raise ParameterError(
+        raise wrong_parameter(
             "parameter_not_provided",
-            "video_file",
             "One of the video_file and video_url parameters is required.",
         )
     if file is not None and video_url is not None:
@@ -121,11 +118,10 @@ def _checked(texts: Mapping[str, str], file: ReceivedFile | None, max_filesize: 
     if video_url is not None and not _is_web_address(video_url):
         raise invalid("video_url", "it must be an http or https address")
     if file is not None and not file.size:
-        raise ParameterError("video_file_broken", "video_file", "The video file is empty.")
+        raise wrong_parameter("video_file_broken", "The video file is empty.")
     if file is not None and file.size > max_filesize:
-        raise ParameterError(
+        raise wrong_parameter(
             "video_filesize_too_large",
-            "video_file",
             f"The video file is too large: {file.size} of at most {max_filesize} bytes.",
         )
     switch = texts.get("enable_video_stream", "true")
