@@ -69,7 +69,7 @@ class Endpoints:
         return None
 
     async def answer(self, request: web.Request, total: int | None = None) -> web.Response:
-        """Answer a request whose key is right; `total` was counted before. Raises `RefusalError`."""
+        """Answer a request with the right key, or raise why not; `total` was counted before."""
         method, path = request.method, request.path
         if (video := _VIDEO.fullmatch(path)) is not None:
             if method != "DELETE":

@@ -1,4 +1,4 @@
-"""How an item moves from its first status to its last: step by step on demand, or with the clock.
+"""How items move from their first status to their last: with the clock, and with which fields.
 
 Nothing here runs by itself: steps that are due are applied when the list is next read.
 """
@@ -7,17 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
-from twelvetasks.testing import instants
-from twelvetasks.testing.items import Items
-from twelvetasks.testing.kinds import ANALYSIS_ERROR, Kind, analysis_result, hls_stream
-
-_BESIDE = {"pending": "validating", "validating": "queued"}
-"""Statuses of tasks that the documentation names beside those seen on the platform."""
+from twelvetasks.testing.kinds import ANALYSIS_ERROR, Kind, analysis_result
 
 
 class Indexing:
@@ -62,79 +55,9 @@ class Indexing:
         return steps
 
 
-class Lifecycle:
-    """Changes the status of a list's items, and reports each change to `changed`."""
-
-    def __init__(
-        self,
-        kind: Kind,
-        items: Items,
-        clock: Callable[[], datetime],
-        changed: Callable[[Mapping[str, Any]], None],
-    ) -> None:
-        self._kind = kind
-        self._items = items
-        self._clock = clock
-        self._indexing = Indexing(kind.steps, clock)
-        self._changed = changed
-        self._streamed: set[str] = set()
-
-    def begin(self, item_id: str, *, streamed: bool = False, seconds: float | None) -> None:
-        """Take on a new item; without `seconds` it waits to be moved."""
-        if streamed:
-            self._streamed.add(item_id)
-        if seconds is not None:
-            self._indexing.start(item_id, seconds, self._fields(item_id).get("status"))
-
-    def advance(self, item_id: str) -> dict[str, Any]:
-        """Move an item to its next status; raises `KeyError` or `ValueError` where it cannot."""
-        status = self._fields(item_id).get("status")
-        steps = self._kind.steps
-        following = dict(pairwise(steps))
-        if "uploading" in following:
-            following |= _BESIDE
-        if status not in following:
-            raise ValueError(f"an item with the status {status!r} does not move on")
-        return self.finish(item_id, following[status])
-
-    def finish(self, item_id: str, status: str) -> dict[str, Any]:
-        """Move an item to this status, and no further with the clock."""
-        self._indexing.stop(item_id)
-        return self._reach(item_id, status)
-
-    def update(self, item_id: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Set fields of an item; raises `KeyError` for an unknown id."""
-        before = self._items.get(item_id)
-        item = self._items.update(item_id, fields)
-        if before is not None and before.fields.get("status") != item.get("status"):
-            self._changed(item)
-        return item
-
-    def apply_due(self) -> None:
-        """Apply every step that is due by the clock."""
-        for item_id, status in self._indexing.due():
-            # It may have been deleted.
-            with suppress(KeyError):
-                self._reach(item_id, status)
-
-    def _reach(self, item_id: str, status: str) -> dict[str, Any]:
-        fields = self._fields(item_id)
-        changed: dict[str, Any] = {"status": status}
-        if status in self._kind.final:
-            now = instants.written(self._clock())
-            changed |= _at_the_end(self._kind, fields, status, now)
-        if status == "ready" and item_id in self._streamed:
-            changed["hls"] = hls_stream(fields["index_id"], changed["video_id"])
-        return self.update(item_id, changed)
-
-    def _fields(self, item_id: str) -> dict[str, Any]:
-        record = self._items.get(item_id)
-        if record is None:
-            raise KeyError(item_id)
-        return record.all_fields
-
-
-def _at_the_end(kind: Kind, fields: Mapping[str, Any], status: str, now: str) -> dict[str, Any]:
+def fields_at_the_end(
+    kind: Kind, fields: Mapping[str, Any], status: str, now: str
+) -> dict[str, Any]:
     """Return the fields that an item gets when it reaches its end."""
     match kind.name, status:
         case "tasks", "ready":

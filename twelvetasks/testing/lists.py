@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
+from twelvetasks.testing import instants
 from twelvetasks.testing.filters import DateFilter
-from twelvetasks.testing.indexing import Lifecycle
+from twelvetasks.testing.indexing import Indexing, fields_at_the_end
 from twelvetasks.testing.items import Items, Page, Record
-from twelvetasks.testing.kinds import Kind
+from twelvetasks.testing.kinds import Kind, hls_stream
 from twelvetasks.testing.parameters import Selection, query_of, select
 from twelvetasks.testing.worlds import World
+
+_BESIDE = {"pending": "validating", "validating": "queued"}
+"""Statuses of tasks that the documentation names beside those seen on the platform."""
 
 
 class FakeList:
@@ -38,8 +44,10 @@ class FakeList:
     ) -> None:
         self._kind = kind
         self._items = Items(kind, clock, world, conforming=conforming)
+        self._clock = clock
         self._changed = changed
-        self._lifecycle = Lifecycle(kind, self._items, clock, changed)
+        self._indexing = Indexing(kind.steps, clock)
+        self._streamed: set[str] = set()
         self._first: Iterable[Mapping[str, Any]] | None = first
         self._loading = threading.RLock()
         self._seconds: Callable[[], float] | None = None
@@ -65,8 +73,12 @@ class FakeList:
         Each change gets a later time than the one before, by a millisecond at least. Raises
         `KeyError` for an unknown id.
         """
-        self.load()
-        return self._lifecycle.update(id, fields)
+        items = self.load()
+        before = items.get(id)
+        item = items.update(id, fields)
+        if before is not None and before.fields.get("status") != item.get("status"):
+            self._changed(item)
+        return item
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Remove an item, whatever its status; raises `KeyError` for an unknown id."""
@@ -78,20 +90,26 @@ class FakeList:
         The clock no longer moves this item. Raises `KeyError` for an unknown id and `ValueError`
         for an item that has ended.
         """
-        self.load()
-        return self._lifecycle.advance(id)
+        status = self._fields(id).get("status")
+        following = dict(pairwise(self._kind.steps))
+        if "uploading" in following:
+            following |= _BESIDE
+        if status not in following:
+            raise ValueError(f"an item with the status {status!r} does not move on")
+        self._indexing.stop(id)
+        return self._reach(id, following[status])
 
     def finish(self, id: str, *, status: str | None = None) -> dict[str, Any]:  # noqa: A002
         """Move an item to a final status, by default the successful one, and return it.
 
         Raises `KeyError` for an unknown id and `ValueError` for a status that is not final.
         """
-        self.load()
         status = self._kind.steps[-1] if status is None else status
         if status not in self._kind.final:
             final = ", ".join(sorted(self._kind.final))
             raise ValueError(f"an item of {self._kind.name} ends as {final}, not {status!r}")
-        return self._lifecycle.finish(id, status)
+        self._indexing.stop(id)
+        return self._reach(id, status)
 
     def items(self, *, dates: DateFilter = "since", **filters: Any) -> list[dict[str, Any]]:
         """Return every item that matches, in order, as the list shows it.
@@ -106,8 +124,11 @@ class FakeList:
         return [record.fields for record in self._items.every(selection)]
 
     def begin(self, id: str, *, streamed: bool = False, seconds: float | None) -> None:  # noqa: A002
-        """Let an item in its first status reach the last one in so many `seconds` of the clock."""
-        self._lifecycle.begin(id, streamed=streamed, seconds=seconds)
+        """Let an item reach its last status in so many `seconds` of the clock; None to move it."""
+        if streamed:
+            self._streamed.add(id)
+        if seconds is not None:
+            self._indexing.start(id, seconds, self._fields(id).get("status"))
 
     def live(self, seconds: Callable[[], float]) -> None:
         """Let each of the first items that has not ended do so in so many seconds of the clock."""
@@ -120,7 +141,10 @@ class FakeList:
 
     def apply_due(self) -> None:
         """Apply every step that is due by the clock."""
-        self._lifecycle.apply_due()
+        for item_id, status in self._indexing.due():
+            # It may have been deleted.
+            with suppress(KeyError):
+                self._reach(item_id, status)
 
     def page(self, selection: Selection) -> Page:
         """Read one page as a request does."""
@@ -146,3 +170,18 @@ class FakeList:
                     for item_id in self._items.unfinished():
                         self.begin(item_id, seconds=self._seconds())
         return self._items
+
+    def _reach(self, id: str, status: str) -> dict[str, Any]:  # noqa: A002
+        fields = self._fields(id)
+        changed: dict[str, Any] = {"status": status}
+        if status in self._kind.final:
+            now = instants.written(self._clock())
+            changed |= fields_at_the_end(self._kind, fields, status, now)
+        if status == "ready" and id in self._streamed:
+            changed["hls"] = hls_stream(fields["index_id"], changed["video_id"])
+        return self.update(id, **changed)
+
+    def _fields(self, id: str) -> dict[str, Any]:  # noqa: A002
+        if (fields := self.get(id)) is None:
+            raise KeyError(id)
+        return fields
