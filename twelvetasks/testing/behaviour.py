@@ -1,29 +1,49 @@
-"""The settings of a platform that a test may change while it serves."""
+"""The settings of a platform: those without an underscore may change while it serves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal
 
 import attrs
 from aiohttp import web
 
-from twelvetasks.testing.filters import DateFilter
+from twelvetasks.testing.limits import RateLimit
 from twelvetasks.testing.uploads import MAX_FILESIZE
+
+
+def clock_or_system(clock: Callable[[], datetime] | None) -> Callable[[], datetime]:
+    """Return the clock given, by default the system's."""
+    return clock or partial(datetime.now, UTC)
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)
 class Behaviour:
-    """What a test may set while the platform serves; `FakePlatform` documents each."""
+    """What a platform is created with; `FakePlatform` documents each."""
 
+    _first_items: Mapping[str, Iterable[Mapping[str, Any]]] | None = attrs.field(
+        default=None, alias="lists", repr=False
+    )
     api_key: str = "tlk_demo"
+    _rate_limit: RateLimit | None = None
     latency: float | Callable[[web.Request], float] = 0.0
+    _clock: Callable[[], datetime] = attrs.field(default=None, converter=clock_or_system)
     past_end: Literal["empty", "error"] = "empty"
     empty_total_page: Literal[0, 1] = 1
-    date_filter: DateFilter = "since"
+    date_filter: Literal["since", "day"] = "since"
     index_ids: Collection[str] | None = None
     foreign_index_ids: Collection[str] = ()
     ready_deletion: Literal["allowed", "after_video"] = "allowed"
+    _conforming: bool = False
+    cross_origin: bool = False
     max_filesize: int = MAX_FILESIZE
     indexing_time: float | None = None
-    cross_origin: bool = False
+    _reads: Literal["atomic", "torn"] = "atomic"
+    _replicas: int = 1
+    _ties: Literal["stable", "unstable"] = "stable"
+    _commits: Literal["ordered", "late"] = "ordered"
+    _seed: int = 0
+    _host: str = "127.0.0.1"
+    _port: int = 0

@@ -42,7 +42,7 @@ class FakeList:
         first: Iterable[Mapping[str, Any]] = (),
         conforming: bool = False,
     ) -> None:
-        self._kind = kind
+        self.kind: Kind = kind
         self._items = Items(kind, clock, world, conforming=conforming)
         self._clock = clock
         self._changed = changed
@@ -51,11 +51,6 @@ class FakeList:
         self._first: Iterable[Mapping[str, Any]] | None = first
         self._loading = threading.RLock()
         self._seconds: Callable[[], float] | None = None
-
-    @property
-    def kind(self) -> Kind:
-        """Where the list is and what its items are called."""
-        return self._kind
 
     def add(self, **fields: Any) -> dict[str, Any]:
         """Add an item and return it.
@@ -91,7 +86,7 @@ class FakeList:
         for an item that has ended.
         """
         status = self._fields(id).get("status")
-        following = dict(pairwise(self._kind.steps))
+        following = dict(pairwise(self.kind.steps))
         if "uploading" in following:
             following |= _BESIDE
         if status not in following:
@@ -104,10 +99,10 @@ class FakeList:
 
         Raises `KeyError` for an unknown id and `ValueError` for a status that is not final.
         """
-        status = self._kind.steps[-1] if status is None else status
-        if status not in self._kind.final:
-            final = ", ".join(sorted(self._kind.final))
-            raise ValueError(f"an item of {self._kind.name} ends as {final}, not {status!r}")
+        status = self.kind.steps[-1] if status is None else status
+        if status not in self.kind.final:
+            final = ", ".join(sorted(self.kind.final))
+            raise ValueError(f"an item of {self.kind.name} ends as {final}, not {status!r}")
         self._indexing.stop(id)
         return self._reach(id, status)
 
@@ -119,8 +114,8 @@ class FakeList:
         """
         self.load()
         self.apply_due()
-        scope = filters.pop(self._kind.scope) if self._kind.scope else None
-        selection = select(self._kind, query_of(filters), scope=scope, dates=dates)
+        scope = filters.pop(self.kind.scope) if self.kind.scope else None
+        selection = select(self.kind, query_of(filters), scope=scope, dates=dates)
         return [record.fields for record in self._items.every(selection)]
 
     def begin(self, id: str, *, streamed: bool = False, seconds: float | None) -> None:  # noqa: A002
@@ -174,9 +169,9 @@ class FakeList:
     def _reach(self, id: str, status: str) -> dict[str, Any]:  # noqa: A002
         fields = self._fields(id)
         changed: dict[str, Any] = {"status": status}
-        if status in self._kind.final:
+        if status in self.kind.final:
             now = instants.written(self._clock())
-            changed |= fields_at_the_end(self._kind, fields, status, now)
+            changed |= fields_at_the_end(self.kind, fields, status, now)
         if status == "ready" and id in self._streamed:
             changed["hls"] = hls_stream(fields["index_id"], changed["video_id"])
         return self.update(id, **changed)

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, Self
 
+import attrs
 import msgspec
 from aiohttp import web
 from yarl import URL
 
 from twelvetasks.testing import answers, kinds
-from twelvetasks.testing.behaviour import Behaviour
+from twelvetasks.testing.behaviour import Behaviour, clock_or_system
 from twelvetasks.testing.demo import demo_items, demo_tasks
 from twelvetasks.testing.endpoints import PREFIX, Endpoints
-from twelvetasks.testing.filters import DateFilter
 from twelvetasks.testing.kinds import Kind
 from twelvetasks.testing.limits import RateLimit, RateWindow
 from twelvetasks.testing.lists import FakeList
@@ -31,9 +30,9 @@ from twelvetasks.testing.recording import RecordedRequest, Recorder
 from twelvetasks.testing.script import Failure, Hold, Responder, Script
 from twelvetasks.testing.server import Server
 from twelvetasks.testing.serving import Serving
-from twelvetasks.testing.uploads import MAX_FILESIZE, RecordedUpload
+from twelvetasks.testing.uploads import RecordedUpload
 from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery, Webhooks
-from twelvetasks.testing.worlds import Commits, Reads, Ties, World
+from twelvetasks.testing.worlds import World
 
 Action = Callable[["FakePlatform", web.Request], Awaitable[None] | None]
 
@@ -41,6 +40,7 @@ _TICK = 0.01
 """Seconds between two checks for tasks that are due, if there are webhooks to send."""
 
 
+@attrs.define(auto_attribs=False, eq=False, slots=False, repr=False)
 class FakePlatform(Behaviour):
     """A TwelveLabs in your own process that serves its lists of work on a loopback socket.
 
@@ -93,62 +93,30 @@ class FakePlatform(Behaviour):
     An uploaded video is counted and hashed while it arrives, and not kept: see `uploads`.
     """
 
-    def __init__(
-        self,
-        tasks: Iterable[Mapping[str, Any]] = (),
-        *,
-        lists: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
-        api_key: str = "tlk_demo",
-        rate_limit: RateLimit | None = None,
-        latency: float | Callable[[web.Request], float] = 0.0,
-        clock: Callable[[], datetime] | None = None,
-        past_end: Literal["empty", "error"] = "empty",
-        empty_total_page: Literal[0, 1] = 1,
-        date_filter: DateFilter = "since",
-        index_ids: Collection[str] | None = None,
-        foreign_index_ids: Collection[str] = (),
-        ready_deletion: Literal["allowed", "after_video"] = "allowed",
-        conforming: bool = False,
-        cross_origin: bool = False,
-        max_filesize: int = MAX_FILESIZE,
-        indexing_time: float | None = None,
-        reads: Reads = "atomic",
-        replicas: int = 1,
-        ties: Ties = "stable",
-        commits: Commits = "ordered",
-        seed: int = 0,
-        host: str = "127.0.0.1",
-        port: int = 0,
-    ) -> None:
-        super().__init__(
-            api_key=api_key,
-            latency=latency,
-            past_end=past_end,
-            empty_total_page=empty_total_page,
-            date_filter=date_filter,
-            index_ids=index_ids,
-            foreign_index_ids=foreign_index_ids,
-            ready_deletion=ready_deletion,
-            max_filesize=max_filesize,
-            indexing_time=indexing_time,
-            cross_origin=cross_origin,
-        )
-        self._clock = clock or _now
-        self._world = World(reads=reads, replicas=replicas, ties=ties, commits=commits, seed=seed)
+    _first_tasks: Iterable[Mapping[str, Any]] = attrs.field(default=(), alias="tasks")
+
+    def __attrs_post_init__(self) -> None:
         self._webhooks = Webhooks(self._clock)
-        first = dict(lists or {})
+        world = World(
+            reads=self._reads,
+            replicas=self._replicas,
+            ties=self._ties,
+            commits=self._commits,
+            seed=self._seed,
+        )
+        first = dict(self._first_items or {})
 
         def served(name: str, kind: Kind) -> FakeList:
             return FakeList(
                 kind,
                 self._clock,
-                self._world,
-                conforming=conforming,
+                world,
+                conforming=self._conforming,
                 changed=partial(self._webhooks.tell, kind),
                 first=first.pop(name, ()),
             )
 
-        first["tasks"] = tasks
+        first["tasks"] = self._first_tasks
         self._tasks: FakeList = served("tasks", kinds.TASKS)
         self._tasks.load()
         self.indexed_assets: FakeList = served("indexed_assets", kinds.INDEXED_ASSETS)
@@ -179,9 +147,9 @@ class FakePlatform(Behaviour):
         self._script = Script()
         self._recorder = Recorder()
         parts = (self._endpoints, self._script, self._recorder)
-        self._serving = Serving(*parts, self, reads == "torn", self._apply_due)
-        self._server = Server(self._serving.serve, host, port)
-        self.rate_limit = rate_limit
+        self._serving = Serving(*parts, self, self._reads == "torn", self._apply_due)
+        self._server = Server(self._serving.serve, self._host, self._port)
+        self.rate_limit = self._rate_limit
 
     @classmethod
     def demo(
@@ -200,7 +168,7 @@ class FakePlatform(Behaviour):
         uploaded, updated and deleted, `changes_per_minute` in all. `options` are the parameters of
         `FakePlatform` except `tasks` and `lists`.
         """
-        clock = options.get("clock") or _now
+        clock = clock_or_system(options.get("clock"))
         newest = clock() if living else None
         if living:
             options = {"indexing_time": 30.0} | options
@@ -438,7 +406,3 @@ class FakePlatform(Behaviour):
         while True:
             self._apply_due()
             await asyncio.sleep(_TICK)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
