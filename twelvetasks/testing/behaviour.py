@@ -27,23 +27,25 @@ class Behaviour:
         default=None, alias="lists", repr=False
     )
     api_key: str = "tlk_demo"
-    _rate_limit: RateLimit | None = None
+    _rate_limit: RateLimit | None = attrs.field(default=None, alias="rate_limit")
     latency: float | Callable[[web.Request], float] = 0.0
-    _clock: Callable[[], datetime] = attrs.field(default=None, converter=clock_or_system)
+    _clock: Callable[[], datetime] = attrs.field(
+        default=None, alias="clock", converter=clock_or_system
+    )
     past_end: Literal["empty", "error"] = "empty"
     empty_total_page: Literal[0, 1] = 1
     date_filter: Literal["since", "day"] = "since"
     index_ids: Collection[str] | None = None
     foreign_index_ids: Collection[str] = ()
     ready_deletion: Literal["allowed", "after_video"] = "allowed"
-    _conforming: bool = False
+    _conforming: bool = attrs.field(default=False, alias="conforming")
     cross_origin: bool = False
     max_filesize: int = MAX_FILESIZE
     indexing_time: float | None = None
-    _reads: Literal["atomic", "torn"] = "atomic"
-    _replicas: int = 1
-    _ties: Literal["stable", "unstable"] = "stable"
-    _commits: Literal["ordered", "late"] = "ordered"
-    _seed: int = 0
-    _host: str = "127.0.0.1"
-    _port: int = 0
+    _reads: Literal["atomic", "torn"] = attrs.field(default="atomic", alias="reads")
+    _replicas: int = attrs.field(default=1, alias="replicas")
+    _ties: Literal["stable", "unstable"] = attrs.field(default="stable", alias="ties")
+    _commits: Literal["ordered", "late"] = attrs.field(default="ordered", alias="commits")
+    _seed: int = attrs.field(default=0, alias="seed")
+    _host: str = attrs.field(default="127.0.0.1", alias="host")
+    _port: int = attrs.field(default=0, alias="port")
