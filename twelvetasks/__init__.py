@@ -15,90 +15,49 @@ import importlib
 from typing import TYPE_CHECKING
 
 _HOMES = {
-    "conversion.convert": ("to_dict", "to_json"),
-    "listing": ("Listing", "TaskListing"),
-    "session": ("TaskSession",),
-    "stats.summary": ("ItemStats", "TaskStats"),
-    "streams.streams": ("ItemStream", "PageStream", "TaskStream"),
-    "tasks.polling": ("Polling",),
-    "tasks.waiting": ("ItemWaiting", "TaskWaiting"),
-    "transport.gate": ("Gate", "Gatekeeper"),
-    "transport.pacer": ("GatePolicy",),
-    "transport.responses": ("responses",),
-    "transport.retries": ("RetryPolicy",),
-    "values.analysis_batches": ("AnalysisBatch", "AnalysisBatchQuery", "BatchStatus"),
+    "conversion.convert": "to_dict to_json",
+    "listing": "Listing TaskListing",
+    "session": "TaskSession",
+    "stats.summary": "ItemStats TaskStats",
+    "streams.streams": "ItemStream PageStream TaskStream",
+    "tasks.polling": "Polling",
+    "tasks.waiting": "ItemWaiting TaskWaiting",
+    "transport.gate": "Gate Gatekeeper",
+    "transport.pacer": "GatePolicy",
+    "transport.responses": "responses",
+    "transport.retries": "RetryPolicy",
+    "values.analysis_batches": "AnalysisBatch AnalysisBatchQuery BatchStatus",
     "values.analysis_tasks": (
-        "AnalysisError",
-        "AnalysisMode",
-        "AnalysisRequest",
-        "AnalysisResult",
-        "AnalysisStatus",
-        "AnalysisTask",
-        "AnalysisTaskQuery",
-        "AnalysisUsage",
-        "VideoSource",
-        "WebhookDelivery",
+        "AnalysisError AnalysisMode AnalysisRequest AnalysisResult AnalysisStatus AnalysisTask "
+        "AnalysisTaskQuery AnalysisUsage VideoSource WebhookDelivery"
     ),
-    "values.checkpoint": ("Checkpoint",),
+    "values.checkpoint": "Checkpoint",
     "values.embedding_tasks": (
-        "Embedding",
-        "EmbeddingError",
-        "EmbeddingMetadata",
-        "EmbeddingStatus",
-        "EmbeddingTask",
-        "EmbeddingTaskQuery",
-        "OlderEmbeddingTaskQuery",
+        "Embedding EmbeddingError EmbeddingMetadata EmbeddingStatus EmbeddingTask "
+        "EmbeddingTaskQuery OlderEmbeddingTaskQuery"
     ),
     "values.errors": (
-        "ApiError",
-        "AuthenticationError",
-        "BadRequestError",
-        "EndpointRemovedError",
-        "InvalidArgumentError",
-        "ListingDriftError",
-        "NotFoundError",
-        "RateLimitedError",
-        "RequestTimeoutError",
-        "ResponseError",
-        "ServerError",
-        "SessionClosedError",
-        "TaskFailedError",
-        "TaskNotDeletableError",
-        "TransportError",
-        "TwelveTasksError",
-        "UploadError",
-        "WaitTimeoutError",
-        "WebhookError",
+        "ApiError AuthenticationError BadRequestError EndpointRemovedError InvalidArgumentError "
+        "ListingDriftError NotFoundError RateLimitedError RequestTimeoutError ResponseError "
+        "ServerError SessionClosedError TaskFailedError TaskNotDeletableError TransportError "
+        "TwelveTasksError UploadError WaitTimeoutError WebhookError"
     ),
-    "values.fields": ("extra_field", "sent_as", "spelling_field"),
-    "values.indexed_assets": (
-        "AssetMetadata",
-        "IndexedAsset",
-        "IndexedAssetQuery",
-        "IndexedAssetStatus",
-    ),
+    "values.fields": "extra_field sent_as spelling_field",
+    "values.indexed_assets": "AssetMetadata IndexedAsset IndexedAssetQuery IndexedAssetStatus",
     "values.models": (
-        "HlsStream",
-        "Page",
-        "PageInfo",
-        "SortBy",
-        "SortOption",
-        "SystemMetadata",
-        "Task",
-        "TaskPage",
-        "TaskStatus",
+        "HlsStream Page PageInfo SortBy SortOption SystemMetadata Task TaskPage TaskStatus"
     ),
-    "values.query": ("ListQuery", "SortedQuery"),
-    "values.ranges": ("Range",),
-    "values.report": ("Consistency", "ListingReport"),
-    "values.resources": ("Resource", "SortKey"),
-    "values.response": ("Response",),
-    "values.tasks": ("TaskQuery",),
-    "watching.keeping": ("CheckpointStore",),
-    "watching.plan": ("ItemChange", "TaskChange"),
-    "watching.watch": ("ItemWatch", "TaskWatch"),
+    "values.query": "ListQuery SortedQuery",
+    "values.ranges": "Range",
+    "values.report": "Consistency ListingReport",
+    "values.resources": "Resource SortKey",
+    "values.response": "Response",
+    "values.tasks": "TaskQuery",
+    "watching.keeping": "CheckpointStore",
+    "watching.plan": "ItemChange TaskChange",
+    "watching.watch": "ItemWatch TaskWatch",
 }
-"""Where each public name is defined; a module is imported when one of its names is first used."""
+"""The public names of each module, which is imported when one of its names is first used."""
 
 _ELSEWHERE = {
     "FakePlatform": "testing",
@@ -210,7 +169,7 @@ if TYPE_CHECKING:
 
     __version__: str
 else:  # Type checkers would take any name for one that `__getattr__` knows.
-    __all__ = [name for names in _HOMES.values() for name in names]
+    __all__ = [name for names in _HOMES.values() for name in names.split()]
 
     def __getattr__(name: str) -> object:
         if name in _MODULES:
@@ -220,7 +179,7 @@ else:  # Type checkers would take any name for one that `__getattr__` knows.
                 # `help` passes over what is missing, but not over other errors.
                 raise AttributeError(str(error), name=name) from error
         for home, names in _HOMES.items():
-            if name in names:
+            if name in names.split():
                 from twelvetasks.values.field_docs import with_field_docs  # noqa: PLC0415 - as they
 
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)

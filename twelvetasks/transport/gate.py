@@ -273,14 +273,11 @@ class _GatePassage:
 
 def _too_long(left: float, *, guessed: bool) -> RateLimitedError:
     advice = "Try again then, or raise the `longest_wait` of the session's RetryPolicy"
+    asks = "asks to wait"
     if guessed:
-        return RateLimitedError(
-            "the rate limit is used up, and the platform does not say for how long; "
-            f"the next attempt would have to wait {wait_text(left)}",
-            advice=advice,
-        )
+        asks = "does not say for how long; the next attempt would have to wait"
     return RateLimitedError(
-        f"the rate limit is used up, and the platform asks to wait {wait_text(left)}",
+        f"the rate limit is used up, and the platform {asks} {wait_text(left)}",
         advice=advice,
-        retry_after=left,
+        retry_after=None if guessed else left,
     )

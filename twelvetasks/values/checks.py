@@ -56,11 +56,10 @@ def content(text: str) -> str:
 def whole_number(parameter: str, value: object, *, least: int, most: int | None = None) -> int:
     """Return `value` if it is an int within the bounds, else raise InvalidArgumentError."""
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-    if not isinstance(value, int) or isinstance(value, bool):
+    number = value if isinstance(value, int) and not isinstance(value, bool) else None
+    if number is None or number < least or (most is not None and number > most):
         refuse(parameter, value, f"must be a whole number {bounds}")
-    if value < least or (most is not None and value > most):
-        refuse(parameter, value, f"must be a whole number {bounds}")
-    return value
+    return number
 
 
 def whole(*, least: int, most: int | None = None) -> Callable[[Any, Any, Any], None]:
@@ -158,12 +157,6 @@ _ID = re.compile(r"[A-Za-z0-9._~-]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*", re.ASCII)
 def is_identifier(value: object) -> TypeGuard[str]:
     """Whether a value is an id, which needs no escaping in a path."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
-
-
-def identifier(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    """Validate an attrs field that holds an id."""
-    if not is_identifier(value):
-        refuse(field.name, value, "must be an id")
 
 
 def is_encodable(text: str) -> bool:

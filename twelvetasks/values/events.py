@@ -13,11 +13,11 @@ from typing import Any
 import attrs
 
 from twelvetasks.values.analysis_tasks import AnalysisError, AnalysisStatus, VideoSource
-from twelvetasks.values.fields import AnyData, Model, extra_field, spelling_field
+from twelvetasks.values.fields import AnyData, Model, extra_field, extra_last, spelling_field
 from twelvetasks.values.models import SystemMetadata, TaskStatus
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=extra_last)
 class EventModel(Model):
     """A model that indexed the video."""
 
@@ -25,12 +25,9 @@ class EventModel(Model):
     """Its name, such as ``marengo2.7``."""
     options: tuple[str, ...] | None = None
     """The kinds of information it used, such as ``visual`` and ``audio``."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=extra_last)
 class EventTask(Model):
     """The task of an event, as far as the event describes it. Retrieve the task for the rest."""
 
@@ -44,9 +41,6 @@ class EventTask(Model):
     """The models that the video was indexed with."""
     tags: tuple[str, ...] | None = None
     """The tags of its index."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +77,7 @@ class TaskFailed(Event):
     """The task."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=extra_last)
 class EventAnalysis(Model):
     """The analysis task of an event. Retrieve the task for its result."""
 
@@ -99,9 +93,6 @@ class EventAnalysis(Model):
     """The video."""
     error: AnalysisError | None = None
     """Why it has failed or was canceled, or why the result of a ready task is partial."""
-    extra: Mapping[str, Any] = extra_field()
-    """Fields that this version of twelvetasks does not know, read-only."""
-    _spelling: frozenset[str] | None = spelling_field()
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 import attrs
 from yarl import URL
 
-from twelvetasks.values.checks import content, identifier, member_of, refuse, whole_number
+from twelvetasks.values.checks import content, is_identifier, member_of, refuse, whole_number
 from twelvetasks.values.display import brief_repr
 from twelvetasks.values.models import SortBy, SortOption
 from twelvetasks.values.ranges import Range
@@ -43,7 +43,8 @@ def filter_field(validator: Any, converter: Any = None) -> Any:
 
 def _ids_in_the_path(query: ListQuery[Any], _: object, __: object) -> None:
     for name in query.resource.scope:
-        identifier(query, getattr(attrs.fields(type(query)), name), getattr(query, name))
+        if not is_identifier(value := getattr(query, name)):
+            refuse(name, value, "must be an id")
 
 
 def _page_limit(query: ListQuery[Any], field: attrs.Attribute[Any], value: object) -> None:

@@ -12,6 +12,12 @@ from twelvetasks.values.display import brief_repr
 from twelvetasks.values.errors import InvalidArgumentError
 
 
+def _bound(_: object, end: attrs.Attribute[Any], value: Any) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not is_finite(value) or value < 0:
+        refuse(end.name, value, "must be a finite number that is not negative")
+
+
 @attrs.frozen(kw_only=True, repr=False)
 class Range:
     """A range of numbers that a filter allows, both ends included.
@@ -26,15 +32,12 @@ class Range:
     not negative, and they are in order.
     """
 
-    gte: float | None = None
+    gte: float | None = attrs.field(default=None, validator=attrs.validators.optional(_bound))
     """The smallest number; None for any."""
-    lte: float | None = None
+    lte: float | None = attrs.field(default=None, validator=attrs.validators.optional(_bound))
     """The largest number; None for any."""
 
     def __attrs_post_init__(self) -> None:
-        for name, bound in (("gte", self.gte), ("lte", self.lte)):
-            if bound is not None:
-                _check_bound(name, bound)
         if self.gte is None and self.lte is None:
             refuse("gte", None, "a Range has a smallest number, `gte`, a largest, `lte`, or both")
         if self.gte is not None and self.lte is not None and self.gte > self.lte:
@@ -73,9 +76,3 @@ def _as_range(parameter: str, value: Any) -> Range | None:
     except InvalidArgumentError as error:
         fault = f"{error.parameter} {error.demand}"
     raise InvalidArgumentError(parameter, value, fault)
-
-
-def _check_bound(name: str, value: Any) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not is_finite(value) or value < 0:
-        refuse(name, value, "must be a finite number that is not negative")
