@@ -69,22 +69,24 @@ def fault_of(
             return _proxy_away(f"{error.host}:{error.port}", said, origin, lasting=lasting)
         case aiohttp.ClientConnectorDNSError() if _is_unknown(error.os_error):
             # A machine that loses its network may report the same for a host that it has reached.
-            return _unresolvable(error.host, origin, lasting=not connections.have_served)
+            words = f"the host {error.host!r} cannot be found"
+            advice = "Check the session's `base_url` and the proxy, if the network needs one"
+            return _fault(words, advice, origin, lasting=not connections.have_served)
         case aiohttp.ClientError():
-            words = _described(error, quoted)
+            words = f"the connection failed: {_described(error, quoted)}"
             advice = "Check the network and the session's `base_url`, or try again later"
-            return _failed(words, advice, origin, reached=reached)
+            return _fault(words, advice, origin, reached=reached)
         case _ if connections.is_plain and not isinstance(error, OSError):
             return None
-    words = quoted(f"{type(error).__name__}: {error}")
+    words = f"the connection failed: {quoted(f'{type(error).__name__}: {error}')}"
     if _is_refused_login(error):
-        return _failed(words, PROXY_PASSWORD, origin, reached=False, lasting=True)
+        return _fault(words, PROXY_PASSWORD, origin, lasting=True)
     if type(error).__name__ == "ProxyConnectionError":  # of the SOCKS library
         place = connections.proxy.place if connections.proxy else ""
         return _proxy_away(place, quoted(str(error)), origin, lasting=False)
     # A caller's connector, resolver, proxy library or trace hook may raise anything.
     advice = f"Check the network, and {_made_of(connections)}"
-    return _failed(f"{words}{_place_of(error)}", advice, origin, reached=reached)
+    return _fault(f"{words}{_place_of(error)}", advice, origin, reached=reached)
 
 
 def _late(error: Exception, options: Options, origin: Origin, progress: Progress) -> TransportError:
@@ -103,12 +105,10 @@ def _late(error: Exception, options: Options, origin: Origin, progress: Progress
     return RequestTimeoutError(words, advice=advice, reached=reached, **origin)
 
 
-def _failed(
-    words: str, advice: str, origin: Origin, *, reached: bool, lasting: bool = False
+def _fault(
+    words: str, advice: str, origin: Origin, *, reached: bool = False, lasting: bool = False
 ) -> TransportError:
-    return TransportError(
-        f"the connection failed: {words}", advice=advice, reached=reached, lasting=lasting, **origin
-    )
+    return TransportError(words, advice=advice, reached=reached, lasting=lasting, **origin)
 
 
 def refused_by_proxy(
@@ -121,45 +121,28 @@ def refused_by_proxy(
         advice = PROXY_PASSWORD
     words = f"the proxy answered {said} to a connection to {host}"
     where = "" if proxy is None else f" (its address is {proxy.place})"
-    return TransportError(
-        f"{words}{where}",
-        advice=advice,
-        reached=False,
-        lasting=status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in RETRIED,
-        **origin,
-    )
+    lasting = status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in RETRIED
+    return _fault(f"{words}{where}", advice, origin, lasting=lasting)
 
 
 def _untrusted(error: Exception, origin: Origin) -> TransportError:
     cause = getattr(error, "certificate_error", error)
     words = getattr(cause, "verify_message", "") or type(cause).__name__
-    return TransportError(
+    return _fault(
         f"the server's certificate is not trusted: {words}",
-        advice="Check the session's `base_url`; name a private authority's certificates by the "
+        "Check the session's `base_url`; name a private authority's certificates by the "
         "environment variable SSL_CERT_FILE or the session's `ssl`",
-        reached=False,
+        origin,
         lasting=True,
-        **origin,
-    )
-
-
-def _unresolvable(host: str, origin: Origin, *, lasting: bool) -> TransportError:
-    return TransportError(
-        f"the host {host!r} cannot be found",
-        advice="Check the session's `base_url` and the proxy, if the network needs one",
-        reached=False,
-        lasting=lasting,
-        **origin,
     )
 
 
 def _proxy_away(place: str, said: str, origin: Origin, *, lasting: bool) -> TransportError:
-    return _failed(
-        f"the proxy{place and f' {place}'} cannot be reached: {said}",
+    return _fault(
+        f"the connection failed: the proxy{place and f' {place}'} cannot be reached: {said}",
         "Check that the proxy runs, and its address: the session's `proxy`, or the environment "
         "variables HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
         origin,
-        reached=False,
         lasting=lasting,
     )
 

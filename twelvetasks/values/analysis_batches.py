@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from operator import attrgetter
 from typing import Literal
 
 import attrs
@@ -18,7 +17,7 @@ from twelvetasks.values.analysis_tasks import AnalysisMode, AnalysisModeName, We
 from twelvetasks.values.checks import members_of
 from twelvetasks.values.fields import Model, extra_last, sent_as
 from twelvetasks.values.query import ListQuery
-from twelvetasks.values.resources import Resource, SortKey
+from twelvetasks.values.resources import CREATED_AT, Resource
 
 
 class BatchStatus(StrEnum):
@@ -91,7 +90,7 @@ ANALYSIS_BATCHES = Resource(
     item=AnalysisBatch,
     noun="analysis batches",
     singular="analysis batch",
-    sort_keys=(SortKey(name="created_at", read=attrgetter("created_at")),),
+    sort_keys=(CREATED_AT,),
     successes=[BatchStatus.COMPLETED],
     failures=[BatchStatus.CANCELED, BatchStatus.EXPIRED],
     under_way={"status": (BatchStatus.PENDING, BatchStatus.PROCESSING, BatchStatus.CANCELING)},

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from operator import attrgetter
 from typing import Literal
 
 import attrs
@@ -18,7 +17,7 @@ from twelvetasks.values.checks import member_of, text
 from twelvetasks.values.fields import AnyData, Model, extra_last, sent_as
 from twelvetasks.values.models import SystemMetadata
 from twelvetasks.values.query import ListQuery, filter_field
-from twelvetasks.values.resources import Resource, SortKey
+from twelvetasks.values.resources import CREATED_AT, Resource
 
 
 class AnalysisStatus(StrEnum):
@@ -182,7 +181,7 @@ ANALYSIS_TASKS = Resource(
     item=AnalysisTask,
     noun="analysis tasks",
     singular="analysis task",
-    sort_keys=(SortKey(name="created_at", read=attrgetter("created_at")),),
+    sort_keys=(CREATED_AT,),
     successes=[AnalysisStatus.READY],
     failures=[AnalysisStatus.FAILED, AnalysisStatus.CANCELED],
     # Three statuses are under way, and the list takes one.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any, ClassVar, Literal
 
 import attrs
@@ -17,7 +16,7 @@ import attrs
 from twelvetasks.values.checks import aware_moment, member_of
 from twelvetasks.values.fields import AnyData, Model, extra_last, sent_as
 from twelvetasks.values.query import ListQuery, filter_field
-from twelvetasks.values.resources import Resource, SortKey
+from twelvetasks.values.resources import CREATED_AT, Resource
 
 
 class EmbeddingStatus(StrEnum):
@@ -124,7 +123,7 @@ EMBEDDING_TASKS = Resource(
     item=EmbeddingTask,
     noun="embedding tasks",
     singular="embedding task",
-    sort_keys=(SortKey(name="created_at", read=attrgetter("created_at")),),
+    sort_keys=(CREATED_AT,),
     successes=[EmbeddingStatus.READY],
     failures=[EmbeddingStatus.FAILED],
     under_way={"status": EmbeddingStatus.PROCESSING},

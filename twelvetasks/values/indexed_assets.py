@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any, Literal
 
 import attrs
@@ -19,7 +18,7 @@ from twelvetasks.values.fields import AnyData, Extra, Model, extra_last, sent_as
 from twelvetasks.values.models import HlsStream
 from twelvetasks.values.query import SortedQuery, filter_field
 from twelvetasks.values.ranges import RangeFilter, range_field
-from twelvetasks.values.resources import Resource, SortKey
+from twelvetasks.values.resources import CREATED_AT, UPDATED_AT, Resource
 
 
 class IndexedAssetStatus(StrEnum):
@@ -103,10 +102,7 @@ INDEXED_ASSETS = Resource(
     item=IndexedAsset,
     noun="indexed assets",
     singular="indexed asset",
-    sort_keys=(
-        SortKey(name="created_at", read=attrgetter("created_at")),
-        SortKey(name="updated_at", read=attrgetter("updated_at"), changes=True),
-    ),
+    sort_keys=(CREATED_AT, UPDATED_AT),
     successes=[IndexedAssetStatus.READY],
     failures=[IndexedAssetStatus.FAILED],
     under_way={"status": tuple(one for one in IndexedAssetStatus if one not in _ENDED)},

@@ -32,6 +32,10 @@ class SortKey(Generic[ItemT]):
     """Whether an item's time can change. It may then only grow."""
 
 
+CREATED_AT: SortKey[Any] = SortKey(name="created_at", read=attrgetter("created_at"))
+UPDATED_AT: SortKey[Any] = SortKey(name="updated_at", read=attrgetter("updated_at"), changes=True)
+
+
 def status_in(item: Any) -> str | None:
     """Return what an item, or a dict, has as its status."""
     is_mapping = isinstance(item, Mapping)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from operator import attrgetter
 from typing import Literal
 
 import attrs
@@ -16,7 +15,7 @@ import attrs
 from twelvetasks.values.checks import any_seconds, aware_moment, members_of, text, whole
 from twelvetasks.values.models import Task, TaskPage, TaskStatus
 from twelvetasks.values.query import SortedQuery, filter_field
-from twelvetasks.values.resources import Resource, SortKey
+from twelvetasks.values.resources import CREATED_AT, UPDATED_AT, Resource
 
 _ENDED = (TaskStatus.READY, TaskStatus.FAILED)
 
@@ -30,10 +29,7 @@ TASKS = Resource(
     failures=[TaskStatus.FAILED],
     under_way={"status": tuple(one for one in TaskStatus if one not in _ENDED)},
     successor="List the indexed assets of an index instead: session.indexed_assets(index_id)",
-    sort_keys=(
-        SortKey(name="created_at", read=attrgetter("created_at")),
-        SortKey(name="updated_at", read=attrgetter("updated_at"), changes=True),
-    ),
+    sort_keys=(CREATED_AT, UPDATED_AT),
     list_is_whole=True,
     lasting_filters=frozenset(("index_id", "created_at")),
     max_page_limit=50,
