@@ -73,30 +73,25 @@ class Response:
     @property
     def remaining(self) -> int | None:
         """How many requests the rate limit leaves until its reset; None if unknown."""
-        family = self._tightest()
-        return None if family is None else self._count(f"{family}Remaining")
+        return _count(self._told("Remaining"))
 
     @property
     def limit(self) -> int | None:
         """How many requests the rate limit allows between two resets; None if unknown."""
-        family = self._tightest()
-        return None if family is None else self._count(f"{family}Limit")
+        return _count(self._told("Limit"))
 
     @property
     def resets_at(self) -> datetime | None:
         """When the rate limit is reset, by the platform's clock. Aware, in UTC; None if unknown."""
-        family = self._tightest()
-        told = "" if family is None else self.headers.get(f"{family}Reset", "")
-        if not EPOCH_SECONDS.fullmatch(told):
-            return None
-        return datetime.fromtimestamp(float(told), UTC)
+        told = self._told("Reset")
+        return datetime.fromtimestamp(float(told), UTC) if EPOCH_SECONDS.fullmatch(told) else None
 
-    def _tightest(self) -> str | None:
-        """Return the family of headers that leaves the fewest requests."""
-        left = {prefix: self._count(f"{prefix}Remaining") for prefix in PREFIXES}
-        told = [(count, prefix) for prefix, count in left.items() if count is not None]
-        return min(told)[1] if told else None
+    def _told(self, what: str) -> str:
+        """Return a header of the family that leaves the fewest requests; empty if it is missing."""
+        left = ((_count(self.headers.get(f"{name}Remaining", "")), name) for name in PREFIXES)
+        told = [(count, name) for count, name in left if count is not None]
+        return self.headers.get(f"{min(told)[1]}{what}", "") if told else ""
 
-    def _count(self, header: str) -> int | None:
-        told = self.headers.get(header, "")
-        return int(told) if COUNT.fullmatch(told) else None
+
+def _count(told: str) -> int | None:
+    return int(told) if COUNT.fullmatch(told) else None
