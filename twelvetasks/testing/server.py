@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import attrs
 from aiohttp import web
 from yarl import URL
 
-from twelvetasks.testing.connections import Connections
-
 _ACCEPTING = 4
 """Turns of the event loop that it takes to accept a connection."""
 
-
-MOST_OF_A_LINE = 65_536
+_LONGEST_LINE = 65_536
 """Bytes of the longest URL that is read, so that a long one gets an answer in the API's form."""
 
 
@@ -33,7 +31,8 @@ class Server:
         self._host = host
         self._port = port
         self._running: _Running | None = None
-        self.connections: Connections = Connections()
+        self.connections: set[asyncio.Transport] = set()
+        """Those that are open. aiohttp forgets one only when its last handler has ended."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -64,7 +63,7 @@ class Server:
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=1.0,
-            max_line_size=MOST_OF_A_LINE,
+            max_line_size=_LONGEST_LINE,
         )
         await runner.setup()
         server = runner.server
@@ -72,7 +71,7 @@ class Server:
             raise RuntimeError("aiohttp did not set up a server")
         try:
             listener = await loop.create_server(
-                lambda: self.connections.watched(server()), self._host, self._port
+                lambda: _Watched(server(), self.connections), self._host, self._port
             )
         except OSError:
             await runner.cleanup()
@@ -109,7 +108,8 @@ class Server:
         """Abort every connection and wait for its handler, for a second at most."""
         deadline = time.monotonic() + 1.0
         while (server.connections or self.connections) and time.monotonic() < deadline:
-            self.connections.abort()
+            for transport in list(self.connections):
+                transport.abort()  # buffered data is not sent
             await asyncio.sleep(0)
 
 
@@ -120,6 +120,27 @@ class _Running:
     runner: web.AppRunner
     server: web.Server
     port: int
+
+
+class _Watched(asyncio.Protocol):
+    """The protocol of one connection, which adds itself to those that are open."""
+
+    def __init__(self, inner: asyncio.Protocol, opened: set[asyncio.Transport]) -> None:
+        self._inner = inner
+        self._opened = opened
+        self.data_received = inner.data_received  # type: ignore[method-assign]
+        self.eof_received = inner.eof_received  # type: ignore[method-assign]
+        self.pause_writing = inner.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._opened.add(self._transport)
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._opened.discard(self._transport)
+        self._inner.connection_lost(exc)
 
 
 async def _stop_accepting(listener: asyncio.Server) -> None:
