@@ -111,19 +111,16 @@ class Keeping:
         """
         text = await self._finish(self._store.load)
         if text is not None and not isinstance(text, str):
-            kind = type(text).__name__
-            refuse(
-                "checkpoint_file", self._store, f"its load() must return a str or None, not {kind}"
-            )
-        if text is not None and not text.strip(" \t\r\n\0"):
+            demand = f"its load() must return a str or None, not {type(text).__name__}"
+            refuse("checkpoint_file", self._store, demand)
+        if text and text.strip(" \t\r\n\0"):
+            self._saved = self._checkpoint_in(text.strip(), watch)
+        elif text is not None:
             logger.warning(
                 "%s is empty: the watch starts again, and what changed since it was last saved is "
                 "not delivered",
                 self._store,
             )
-            text = None
-        if text is not None:
-            self._saved = self._checkpoint_in(text.strip(), watch)
         self.loaded = True
         return self._saved
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,7 +12,7 @@ class Memory:
     def __init__(self, most: int | None, id_of: Callable[[Any], str]) -> None:
         self._most = most
         self._id_of = id_of
-        self._tasks: OrderedDict[str, Any] = OrderedDict()
+        self._tasks: dict[str, Any] = {}
 
     @property
     def ids(self) -> Iterable[str]:
@@ -40,7 +39,7 @@ class Memory:
         before = self._tasks.pop(task_id, None)
         self._tasks[task_id] = task
         if self._most is not None and len(self._tasks) > self._most:
-            self._tasks.popitem(last=False)
+            del self._tasks[next(iter(self._tasks))]
         return before
 
     def forget(self, id: str) -> Any:  # noqa: A002

@@ -71,13 +71,11 @@ class Watching:
         place = plan.resume
         self._key = plan.since if place is None else place.key
         self._least = self._key if place is None or place.since is None else place.since
-        """Nothing that was updated before is to be delivered."""
+        """When the watch began or resumed: what was updated before is not to be delivered."""
         self._delivered = Delivered(() if place is None else place.states)
         if place is not None and place.key is not None:
             known = {id for id, _, _ in place.states}  # noqa: A001
             self._delivered.add_whatever(place.ids - known, place.key)
-        self._first = self._least
-        """The same, when the watch began or resumed."""
         self._polled = self._key
         """The newest time that a poll has shown."""
         self._memory = Memory(None if plan.deletions else REMEMBERED, self._id_of)
@@ -257,7 +255,7 @@ class Watching:
     def _begin_at(self, poll: Poll) -> None:
         """Begin a watch here: what exists already is no change."""
         self._key = poll.newest or BEFORE_ALL
-        self._least = self._first = earlier(self._key, self._plan.lateness)
+        self._least = earlier(self._key, self._plan.lateness)
         there = _newest_first((key, task) for key, task in poll.tasks if key <= self._key)
         for key, task in there:
             self._delivered.add(self._id_of(task), key, self._status_of(task))
@@ -270,7 +268,9 @@ class Watching:
         rest: list[tuple[datetime, Any]] = []
         floor = self._floor
         for key, task in reversed(poll.tasks):
-            if not (self._is_change(key, task, floor) or self._is_late(key, task, floor)):
+            # A task older than what polls read is news if one should have shown it, and did not.
+            is_late = floor is not None and key < floor and self._is_news(task)
+            if not (is_late or self._is_change(key, task, floor)):
                 rest.append((key, task))
             elif poll.newest is not None and key <= poll.newest:
                 # Newer than the first read: left to the next poll.
@@ -290,10 +290,6 @@ class Watching:
         if floor is None or self._updated_at(task) is None or key < floor:
             return False
         return not self._delivered.holds(self._id_of(task), key, self._status_of(task))
-
-    def _is_late(self, key: datetime, task: Any, floor: datetime | None) -> bool:
-        """Whether a task older than what polls read should have been shown by one, and was not."""
-        return floor is not None and key < floor and self._is_news(task)
 
     # Which changes to deliver
 
@@ -336,12 +332,10 @@ class Watching:
 
     def _count(self, census: Census, page: Page[Any]) -> None:
         try:
-            tasks = census.receive(page)
+            self._take_in(census, census.receive(page))
         except ResponseError:
             # The total contradicts the pages, or lags behind: count again after another poll.
             self._end_census()
-            return
-        self._take_in(census, tasks)
 
     def _take_in(self, census: Census, tasks: list[Any]) -> None:
         for task in tasks:
@@ -350,27 +344,26 @@ class Watching:
                 self._found(task)
         if census.is_over:
             self._lookups.add(census.missing, is_missing=True)
-            self._counted_all(census)
+            if self._counted:
+                # As many polls as the census had reads: it at most doubles the requests.
+                self._next_census = self._rested + census.reads * self._plan.min_interval
+            self._counted = True
+            self._end_census()
 
     def _found(self, task: Any) -> None:
-        before = self._memory.get(self._id_of(task))
-        if before is not None and not self._is_newer(task, before):
+        if not self._is_newer(task, self._memory.get(self._id_of(task))):
             return
-        self._memory.swap(task)
+        before = self._memory.swap(task)
         if self._counted:
             # The platform showed it late: deliver it out of order rather than not at all.
             self._deliver(self._plan.change(before, task))
 
     def _is_newer(self, task: Any, before: Any) -> bool:
+        """Whether a task was updated after it was last seen, or was not seen at all."""
+        if before is None:
+            return True
         now, then = self._updated_at(task), self._updated_at(before)
         return now is not None and (then is None or then < now)
-
-    def _counted_all(self, census: Census) -> None:
-        if self._counted:
-            # As many polls as the census had reads: it at most doubles the requests.
-            self._next_census = self._rested + census.reads * self._plan.min_interval
-        self._counted = True
-        self._end_census()
 
     def _end_census(self) -> None:
         self._census = None
@@ -392,10 +385,10 @@ class Watching:
 
     def _is_news(self, item: Any) -> bool:
         """Whether an item was updated since the watch began, and was not seen since then."""
-        key, before = self._updated_at(item), self._memory.get(self._id_of(item))
-        if key is None or self._first is None or key < self._first:
+        key = self._updated_at(item)
+        if key is None or self._least is None or key < self._least:
             return False
-        return before is None or self._is_newer(item, before)
+        return self._is_newer(item, self._memory.get(self._id_of(item)))
 
     def _deliver(self, change: ItemChange[Any]) -> None:
         if self._plan.matches(change):

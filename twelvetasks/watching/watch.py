@@ -89,9 +89,11 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         self._announced: deque[tuple[str, TaskStatus]] = deque(maxlen=MOST)
         backstop = weakref.finalize(self, cancel, self._fetches)
         backstop.atexit = False
-        self._webhooks = _checked(webhooks)
-        if self._webhooks is not None:
-            self._webhooks.attach(self)
+        self._webhooks = webhooks
+        if webhooks is not None:
+            if not callable(getattr(webhooks, "attach", None)):
+                refuse("webhooks", webhooks, "must be a twelvetasks.webhooks.Receiver, or None")
+            webhooks.attach(self)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -106,7 +108,7 @@ class ItemWatch(ResumableGenerator[ChangeT]):
     @property
     def next_poll(self) -> float | None:
         """When the next request is due, by the loop's `time()`; None before the first answer."""
-        return self._due
+        return None if self._answered is None else self._answered + self._watching.wait
 
     def announce(self, event: Event) -> None:
         """Poll soon because of a webhook's event, and again until a poll shows what it says.
@@ -135,7 +137,7 @@ class ItemWatch(ResumableGenerator[ChangeT]):
         while self._announced:
             self._watching.announce(*self._announced.popleft())
         if self._resting is not None and not self._resting.expired():
-            self._resting.reschedule(self._due)
+            self._resting.reschedule(self.next_poll)
 
     async def _next(self) -> ChangeT:
         if self._failure is not None:
@@ -182,14 +184,9 @@ class ItemWatch(ResumableGenerator[ChangeT]):
             return self._requests.retrieve(query, read.id)
         return self._requests.read_page(query, read)
 
-    @property
-    def _due(self) -> float | None:
-        """When the next read is to be sent, on the clock of the loop; None for at once."""
-        return None if self._answered is None else self._answered + self._watching.wait
-
     async def _rest(self) -> None:
         """Wait until the next read is due, or the session is closed."""
-        due = self._due
+        due = self.next_poll
         if due is None or due <= asyncio.get_running_loop().time():
             return
         try:
@@ -258,13 +255,6 @@ class TaskWatch(ItemWatch[TaskChange]):
     Transient failures are logged and retried, and other errors raised, as `ItemWatch` does: each
     with its `checkpoint`, and again by each later `anext`.
     """
-
-
-def _checked(webhooks: Any) -> Announcer | None:
-    if webhooks is not None and not callable(getattr(webhooks, "attach", None)):
-        refuse("webhooks", webhooks, "must be a twelvetasks.webhooks.Receiver, or None")
-    announcer: Announcer | None = webhooks
-    return announcer
 
 
 def _closed() -> SessionClosedError:
