@@ -146,46 +146,34 @@ class Telemetry:
             try:
                 yield attempt
             finally:
-                measured |= attempt.outcome()
+                measured |= attempt.outcome
                 self._duration.record(time.perf_counter() - began, measured)
                 attempt.conclude(span)
 
 
 class _Attempt:
     def __init__(self) -> None:
-        self._status: int | None = None
+        self.outcome: dict[str, Any] = {"error.type": "cancelled"}
+        """The attributes that the span and the metric share."""
         self._request_id: str | None = None
         self._error: Exception | None = None
-        self._answered = False
 
     def answered(
         self, *, status: int | None, request_id: str | None, error: Exception | None
     ) -> None:
-        self._status, self._request_id, self._error = status, request_id, error
-        self._answered = True
-
-    def outcome(self) -> dict[str, Any]:
-        """Return the attributes that the span and the metric share."""
-        return _present(
-            {"http.response.status_code": self._status, "error.type": self._error_type()}
-        )
+        self._request_id, self._error = request_id, error
+        kind = None if error is None else type(error).__name__
+        if error is not None and status is not None and status >= 400:
+            kind = str(status)
+        self.outcome = _present({"http.response.status_code": status, "error.type": kind})
 
     def conclude(self, span: Span) -> None:
         """Set the attributes and the status of the span."""
-        span.set_attributes(self.outcome() | _present({"twelvetasks.request_id": self._request_id}))
+        span.set_attributes(self.outcome | _present({"twelvetasks.request_id": self._request_id}))
         if self._error is not None:
             # By the conventions, a status of 400 or more needs no description.
-            is_refusal = self._status is not None and self._status >= 400
+            is_refusal = self.outcome["error.type"].isdecimal()
             span.set_status(StatusCode.ERROR, None if is_refusal else _reason(self._error))
-
-    def _error_type(self) -> str | None:
-        if not self._answered:
-            return "cancelled"
-        if self._error is None:
-            return None
-        if self._status is not None and self._status >= 400:
-            return str(self._status)
-        return type(self._error).__name__
 
 
 class _Listing:

@@ -274,7 +274,12 @@ class RedisGate(Uncopied):
                 elif not word.wait or stamina.is_testing():
                     return True
                 elif word.wait > patience:
-                    raise _too_long(word.wait)
+                    raise RateLimitedError(
+                        f"the shared limit has room again only in {word.wait:.0f} seconds",
+                        advice="Try again then, or raise the `longest_wait` of the session's "
+                        "RetryPolicy",
+                        retry_after=word.wait,
+                    )
                 else:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(word.wait):
@@ -294,7 +299,9 @@ class RedisGate(Uncopied):
             kind = _kind(error)
             in_cluster = isinstance(error.__cause__ or error, OF_CLUSTERS)
         else:
-            self._note_return()
+            if self._out:
+                self._out = False
+                _log.info("%s can be asked again: the limit is shared as before", self._address)
             return word
         # Raised outside of `except`, so that redis's error, which may quote secrets, is no context.
         self._check_open()
@@ -350,11 +357,6 @@ class RedisGate(Uncopied):
                 kind,
             )
 
-    def _note_return(self) -> None:
-        if self._out:
-            self._out = False
-            _log.info("%s can be asked again: the limit is shared as before", self._address)
-
     def _check_open(self) -> None:
         if self.closed:
             raise SessionClosedError(
@@ -363,19 +365,11 @@ class RedisGate(Uncopied):
         self._home.enter()
 
 
-def _kind(error: BaseException) -> str:
-    """Return the name of redis's error, which throttled-py may have wrapped."""
-    return type(error.__cause__ or error).__name__
-
-
 def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not name.strip():
         refuse("name", name, "must be a name for the account, and not empty")
 
 
-def _too_long(wait: float) -> RateLimitedError:
-    return RateLimitedError(
-        f"the shared limit has room again only in {wait:.0f} seconds",
-        advice="Try again then, or raise the `longest_wait` of the session's RetryPolicy",
-        retry_after=wait,
-    )
+def _kind(error: BaseException) -> str:
+    """Return the name of redis's error, which throttled-py may have wrapped."""
+    return type(error.__cause__ or error).__name__

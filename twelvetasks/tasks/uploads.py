@@ -13,7 +13,7 @@ import mimetypes
 import os
 import stat
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -107,8 +107,9 @@ class _Streamed:
                     raise UploadError(
                         f"`video_file` yielded {type(chunk).__name__} instead of bytes"
                     )
-                for piece in _cut(chunk):
-                    yield piece
+                view = memoryview(chunk).cast("B")
+                for start in range(0, len(view), PIECE):
+                    yield view[start : start + PIECE]
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
@@ -116,12 +117,6 @@ class _Streamed:
 
 _Video = _OnDisk | _Streamed
 """Where the bytes of a video come from."""
-
-
-def _cut(chunk: bytes | bytearray | memoryview) -> Iterator[memoryview]:
-    view = memoryview(chunk).cast("B")
-    for start in range(0, len(view), PIECE):
-        yield view[start : start + PIECE]
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -271,10 +266,9 @@ async def checked_upload(
 
 
 def _checked_url(video_url: object, filename: object, size: object) -> str:
-    if filename is not None:
-        refuse("filename", filename, "goes with video_file, not with video_url")
-    if size is not None:
-        refuse("size", size, "goes with video_file, not with video_url")
+    for name, given in (("filename", filename), ("size", size)):
+        if given is not None:
+            refuse(name, given, "goes with video_file, not with video_url")
     if not isinstance(video_url, (str, URL)):
         refuse("video_url", video_url, "must be an http(s) address")
     # Sent unchanged: normalizing it may invalidate a signature in it.

@@ -9,28 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from twelvetasks.testing.limits import RateLimit
-    from twelvetasks.testing.lists import FakeList
-    from twelvetasks.testing.platform import FakePlatform
-    from twelvetasks.testing.recording import RecordedRequest
-    from twelvetasks.testing.script import Hold
-    from twelvetasks.testing.uploads import ReceivedFile, RecordedUpload
-    from twelvetasks.testing.webhooks import FakeWebhook, RecordedDelivery
-
-__all__ = [
-    "FakeList",
-    "FakePlatform",
-    "FakeWebhook",
-    "Hold",
-    "RateLimit",
-    "ReceivedFile",
-    "RecordedDelivery",
-    "RecordedRequest",
-    "RecordedUpload",
-]
-
-_MODULES = {
+_HOMES = {
     "FakeList": "lists",
     "FakePlatform": "platform",
     "FakeWebhook": "webhooks",
@@ -42,12 +21,25 @@ _MODULES = {
     "RecordedUpload": "uploads",
 }
 
+if TYPE_CHECKING:
+    from twelvetasks.testing.limits import RateLimit as RateLimit
+    from twelvetasks.testing.lists import FakeList as FakeList
+    from twelvetasks.testing.platform import FakePlatform as FakePlatform
+    from twelvetasks.testing.recording import RecordedRequest as RecordedRequest
+    from twelvetasks.testing.script import Hold as Hold
+    from twelvetasks.testing.uploads import ReceivedFile as ReceivedFile
+    from twelvetasks.testing.uploads import RecordedUpload as RecordedUpload
+    from twelvetasks.testing.webhooks import FakeWebhook as FakeWebhook
+    from twelvetasks.testing.webhooks import RecordedDelivery as RecordedDelivery
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    __all__: list[str]
+else:  # Type checkers would take any name for one that `__getattr__` knows.
+    __all__ = list(_HOMES)
 
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
-def __dir__() -> list[str]:
-    return __all__
+    def __dir__() -> list[str]:
+        return __all__

@@ -21,9 +21,9 @@ from twelvetasks.values.events import (
 from twelvetasks.values.field_docs import with_field_docs
 from twelvetasks.webhooks.aiohttp_web import aiohttp_handler
 from twelvetasks.webhooks.asgi import asgi_handler
+from twelvetasks.webhooks.handling import ANSWERS
 from twelvetasks.webhooks.reading import read_event
 from twelvetasks.webhooks.receiver import Receiver
-from twelvetasks.webhooks.refusals import ANSWERS
 from twelvetasks.webhooks.signature import verify
 
 __all__ = [

@@ -6,10 +6,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from aiohttp import web
 
-from twelvetasks.values.errors import Refusal
+from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.webhooks.handling import answer
 from twelvetasks.webhooks.receiver import Receiver
-from twelvetasks.webhooks.refusals import refused
 
 
 def aiohttp_handler(receiver: Receiver) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -34,4 +33,6 @@ async def _chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
         async for chunk in request.content.iter_any():
             yield chunk
     except (ConnectionError, web.RequestPayloadError):
-        raise refused(Refusal.TRUNCATED, "the connection was lost before its end") from None
+        raise WebhookError(
+            "the connection was lost before its end", refusal=Refusal.TRUNCATED
+        ) from None

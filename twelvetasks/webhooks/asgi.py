@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from twelvetasks.values.errors import Refusal
+from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.webhooks.handling import answer
 from twelvetasks.webhooks.receiver import Receiver
-from twelvetasks.webhooks.refusals import refused
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -61,7 +60,7 @@ async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise refused(Refusal.TRUNCATED, "the connection was lost before its end")
+            raise WebhookError("the connection was lost before its end", refusal=Refusal.TRUNCATED)
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return

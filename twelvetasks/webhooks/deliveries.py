@@ -12,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 
-from twelvetasks.values.errors import Refusal
-from twelvetasks.webhooks.refusals import refused
+from twelvetasks.values.errors import Refusal, WebhookError
 
 REMEMBERED = 50_000
 """Most events that are remembered, at most 500 bytes each, however long their ids: 25 MB."""
@@ -54,12 +53,14 @@ class Deliveries:
             self._remember(event, signed_at)
             return False
         if newest is not None or signed_at <= self._horizon:
-            raise refused(
-                Refusal.REPLAYED,
+            raise WebhookError(
                 f"the request signed at {signed_at} was, or may have been, received before",
+                refusal=Refusal.REPLAYED,
             )
         if event in self._under_way:
-            raise refused(Refusal.BUSY, "its event is being handed over by another request")
+            raise WebhookError(
+                "its event is being handed over by another request", refusal=Refusal.BUSY
+            )
         self._under_way.add(event)
         return True
 

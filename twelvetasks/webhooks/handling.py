@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 
@@ -12,10 +12,25 @@ import attrs
 
 from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.webhooks.receiver import Receiver
-from twelvetasks.webhooks.refusals import ANSWERS, refused
 from twelvetasks.webhooks.signature import check_header
 
 _log = logging.getLogger("twelvetasks")
+
+ANSWERS: Mapping[Refusal, HTTPStatus] = {
+    Refusal.WRONG_METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
+    Refusal.ENCODED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Refusal.OVERSIZED: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Refusal.TRUNCATED: HTTPStatus.BAD_REQUEST,
+    Refusal.UNSIGNED: HTTPStatus.UNAUTHORIZED,
+    Refusal.MALFORMED_SIGNATURE: HTTPStatus.BAD_REQUEST,
+    Refusal.FORGED: HTTPStatus.UNAUTHORIZED,
+    Refusal.STALE: HTTPStatus.UNAUTHORIZED,
+    Refusal.MALFORMED: HTTPStatus.BAD_REQUEST,
+    Refusal.REPLAYED: HTTPStatus.CONFLICT,
+    Refusal.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
+    Refusal.UNHEARD: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The HTTP status of the response to each refusal; only 5xx asks the platform to retry."""
 
 PATIENCE = 30.0
 """Seconds in which a body must arrive, because its sender is not verified yet."""
@@ -60,35 +75,40 @@ async def _read(
     chunks: AsyncGenerator[bytes, None],
 ) -> bytes:
     if method != "POST":
-        raise refused(Refusal.WRONG_METHOD, "it is not sent by POST")
+        raise WebhookError("it is not sent by POST", refusal=Refusal.WRONG_METHOD)
     if (header("content-encoding") or "identity").strip().lower() != "identity":
-        raise refused(Refusal.ENCODED, "its body has a Content-Encoding, which no webhook has")
+        raise WebhookError(
+            "its body has a Content-Encoding, which no webhook has", refusal=Refusal.ENCODED
+        )
     # Before the body is read: an unsigned request takes no memory.
     check_header(header("tl-signature"))
     length = header("content-length") or ""
+    if length.isdecimal() and (len(length) > 15 or int(length) > receiver.max_bytes):
+        raise _oversized(receiver)
     body = bytearray()
-    is_over = length.isdecimal() and (len(length) > 15 or int(length) > receiver.max_bytes)
     try:
         async with _time_limit(PATIENCE):
-            while not is_over and (chunk := await anext(chunks, None)) is not None:
-                is_over = len(body) + len(chunk) > receiver.max_bytes
-                if is_over:
-                    break
+            async for chunk in chunks:
+                if len(body) + len(chunk) > receiver.max_bytes:
+                    raise _oversized(receiver)
                 if not receiver.unverified.take(len(body), len(body) + len(chunk)):
-                    raise refused(
-                        Refusal.BUSY, "other large bodies, not verified either, take the memory"
-                    )
+                    reason = "other large bodies, not verified either, take the memory"
+                    raise WebhookError(reason, refusal=Refusal.BUSY)
                 body += chunk
-        if is_over:
-            raise refused(Refusal.OVERSIZED, f"its body has more than {receiver.max_bytes} bytes")
         return bytes(body)
     except TimeoutError:
-        raise refused(
-            Refusal.TRUNCATED, f"its body has not arrived within {PATIENCE:g} seconds"
+        raise WebhookError(
+            f"its body has not arrived within {PATIENCE:g} seconds",
+            refusal=Refusal.TRUNCATED,
         ) from None
     finally:
         receiver.unverified.give_back(len(body))
         body.clear()  # Else it lives as long as the traceback of a refusal.
+
+
+def _oversized(receiver: Receiver) -> WebhookError:
+    reason = f"its body has more than {receiver.max_bytes} bytes"
+    return WebhookError(reason, refusal=Refusal.OVERSIZED)
 
 
 @asynccontextmanager

@@ -16,14 +16,13 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from twelvetasks.values.checks import check_seconds, refuse, whole_number
-from twelvetasks.values.errors import Refusal
+from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.values.events import Event
 from twelvetasks.values.secret import Secret
 from twelvetasks.values.uncopied import Uncopied
 from twelvetasks.webhooks.allowance import Allowance
 from twelvetasks.webhooks.deliveries import Deliveries
 from twelvetasks.webhooks.reading import read_event
-from twelvetasks.webhooks.refusals import refused
 from twelvetasks.webhooks.signature import TOLERANCE, read_secrets, verify
 
 MAX_BYTES = 1 << 20
@@ -180,9 +179,9 @@ class Receiver(Uncopied):
         with self._lock:
             listeners = tuple(self._listeners)
         if self._on_event is None and not listeners:
-            raise refused(
-                Refusal.UNHEARD,
+            raise WebhookError(
                 "nothing is listening for its event",
+                refusal=Refusal.UNHEARD,
                 advice="Give the Receiver an on_event, or to session.watch(webhooks=receiver)",
             )
         for listener in listeners:

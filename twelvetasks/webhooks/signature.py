@@ -15,7 +15,6 @@ from typing import Any
 from twelvetasks.values.checks import check_seconds, refuse
 from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.values.secret import Secret
-from twelvetasks.webhooks.refusals import refused
 
 TOLERANCE = 300.0
 """Seconds; what the platform's documentation suggests."""
@@ -61,9 +60,9 @@ def verify(
     age = clock() - signed_at
     # Written so that a clock that returns NaN lets no request pass.
     if not -tolerance <= age <= tolerance:
-        raise refused(
-            Refusal.STALE,
+        raise WebhookError(
             f"it was signed {age:.0f} seconds ago, which is not within {tolerance:g}",
+            refusal=Refusal.STALE,
             advice="If the platform sent it, check this machine's clock",
         )
     return signed_at
@@ -101,16 +100,16 @@ def read_secrets(given: Any) -> tuple[tuple[Secret, ...], str]:
 
 
 def _forged() -> WebhookError:
-    return refused(
-        Refusal.FORGED,
+    return WebhookError(
         "none of its signatures matches",
+        refusal=Refusal.FORGED,
         advice="If the platform sent it, check the secret, and pass the body unchanged",
     )
 
 
 def _read(header: str | None) -> tuple[str, list[str]]:
     if header is None:
-        raise refused(Refusal.UNSIGNED, "it has no header TL-Signature")
+        raise WebhookError("it has no header TL-Signature", refusal=Refusal.UNSIGNED)
     if not isinstance(header, str):
         refuse("signature_header", type(header), "must be a string, or None")
     times: list[str] = []
@@ -122,9 +121,9 @@ def _read(header: str | None) -> tuple[str, list[str]]:
         elif name == "v1":
             signatures.append(value)
     if len(times) != 1 or not _TIMESTAMP.fullmatch(times[0]) or not signatures:
-        raise refused(
-            Refusal.MALFORMED_SIGNATURE,
+        raise WebhookError(
             "its TL-Signature is not of the form t=<seconds since 1970>,v1=<signature>",
+            refusal=Refusal.MALFORMED_SIGNATURE,
         )
     return times[0], signatures
 
