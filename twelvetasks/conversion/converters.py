@@ -363,24 +363,13 @@ class Converters:
                 raise
         sent = decode_json(body)
         item = get_args(without_none(field_types(kind)["data"])[0])[0]
-        data = enumerate(sent["data"])
-        items = tuple(self._item(one, item, f"$.data[{at}]", known) for at, one in data)
+        advice = 'List with on_malformed="skip" to pass over what cannot be read'
+        items = []
+        for at, one in enumerate(sent["data"]):
+            made = self._exactly(one, item, f"$.data[{at}]", known, advice=advice, raw=one)
+            items.append(Malformed(made) if isinstance(made, ResponseError) else made)
         page: Any = self.structure(sent | {"data": []}, kind, **known)
-        return cast("T", attrs.evolve(page, data=items))
-
-    def _item(self, sent: Any, kind: Any, path: str, known: Known) -> Any:
-        try:
-            return self.exact.structure(sent, kind)
-        except (BaseValidationError, KeyError, TypeError, ValueError) as error:
-            path, fault = _first_fault(error, sent, path)
-        refusal = ResponseError(
-            f"the answer is malformed at {path}: {fault}",
-            advice='List with on_malformed="skip" to pass over what cannot be read',
-            json_path=path,
-            raw=sent,
-            **known,
-        )
-        return Malformed(refusal)
+        return cast("T", attrs.evolve(page, data=tuple(items)))
 
     def structure(self, sent: Any, kind: type[T], **known: Unpack[Known]) -> T:
         """Make a model; raise ResponseError, with `json_path`, if the value is not of its kind."""
@@ -388,16 +377,21 @@ class Converters:
             return self.fast.structure(sent, kind)
         except (KeyError, TypeError, ValueError):
             pass
+        made = self._exactly(sent, kind, "$", known, advice=REPORT_IT)
+        if isinstance(made, ResponseError):
+            raise made
+        return made
+
+    def _exactly(
+        self, sent: Any, kind: type[T], path: str, known: Known, *, advice: str, raw: Any = None
+    ) -> T | ResponseError:
+        """Make a model of the value at a path; return the error if it is not of its kind."""
         try:
             return self.exact.structure(sent, kind)
         except (BaseValidationError, KeyError, TypeError, ValueError) as error:
-            path, fault = _first_fault(error, sent)
-        raise ResponseError(
-            f"the answer is malformed at {path}: {fault}",
-            advice=REPORT_IT,
-            json_path=path,
-            **known,
-        )
+            path, fault = _first_fault(error, sent, path)
+        words = f"the answer is malformed at {path}: {fault}"
+        return ResponseError(words, advice=advice, json_path=path, raw=raw, **known)
 
 
 def is_too_many_values(body: bytes) -> bool:
@@ -424,7 +418,7 @@ def _count_openings(body: bytes, begin: int, end: int) -> int:
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
-def _first_fault(error: Exception, sent: Any, path: str = "$") -> tuple[str, str]:
+def _first_fault(error: Exception, sent: Any, path: str) -> tuple[str, str]:
     """Follow cattrs' notes down to the first fault: its JSON path and what is wrong there."""
     while isinstance(error, BaseValidationError):
         model = get_origin(error.cl) or error.cl

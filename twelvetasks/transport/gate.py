@@ -104,12 +104,16 @@ class Gate(Uncopied):
             policy = GatePolicy()
         elif not isinstance(policy, GatePolicy):
             refuse("policy", policy, "must be a GatePolicy")
+        check_seconds("per", per, positive=True)
+        if rate is not None:
+            whole_number("rate", rate, least=1)
         self.concurrency = concurrency
         """The most requests that may be under way at once."""
         self.policy = policy
         """How it pauses."""
         self._clock = clock
-        self._pacer = Pacer(concurrency, policy, _known_rate(rate, per))
+        known = None if rate is None else KnownRate(rate, float(per))
+        self._pacer = Pacer(concurrency, policy, known)
         self._line: Line[_Waiter] = Line()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -235,14 +239,6 @@ class Gate(Uncopied):
                 advice="Make a Gate in each event loop, such as in each thread",
             )
         self._loop = loop
-
-
-def _known_rate(rate: int | None, per: float) -> KnownRate | None:
-    check_seconds("per", per, positive=True)
-    if rate is None:
-        return None
-    whole_number("rate", rate, least=1)
-    return KnownRate(rate, float(per))
 
 
 def _pauses_are_skipped() -> bool:
