@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 
 import attrs
@@ -44,11 +44,11 @@ class _Target:
 class Endpoints:
     """The routes over the lists of one account; the first list is that of the tasks."""
 
-    def __init__(self, tasks: FakeList, others: Iterable[FakeList], behaviour: Behaviour) -> None:
+    def __init__(self, lists: Sequence[FakeList], behaviour: Behaviour) -> None:
         self.uploads: list[RecordedUpload] = []
-        self._tasks = tasks
+        self._tasks = lists[0]
         self._routes: list[tuple[re.Pattern[str], FakeList]] = []
-        for items in (tasks, *others):
+        for items in lists:
             path = re.sub(r"\{\w+\}", "(?P<scope>[^/]+)", items.kind.path)
             self._routes.append((re.compile(rf"{PREFIX}{path}(/(?P<item>[^/]+))?"), items))
         self._behaviour = behaviour

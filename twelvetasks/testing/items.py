@@ -41,23 +41,6 @@ class Record:
     alone: bytes | None
     """JSON of the fields that only a single retrieval shows; None where there are none."""
 
-    @classmethod
-    def of(cls, kind: Kind, fields: dict[str, Any], scope: str | None, sequence: int) -> Record:
-        """Encode `fields` once and for all."""
-        alone = None
-        if not kind.alone.isdisjoint(fields):
-            alone = _encoded({name: fields[name] for name in kind.alone if name in fields})
-            fields = {name: value for name, value in fields.items() if name not in kind.alone}
-        return cls(
-            fields[kind.id_field],
-            scope,
-            sequence,
-            _sort_key(fields.get("created_at")),
-            _sort_key(fields.get("updated_at")),
-            _encoded(fields),
-            alone,
-        )
-
     @property
     def fields(self) -> dict[str, Any]:
         """Decode what a list shows of the item."""
@@ -231,12 +214,25 @@ class Items:
         return fields
 
     def _record(self, fields: dict[str, Any], scope: str | None, sequence: int) -> Record:
+        """Encode an item once and for all."""
         kind = self._kind
         if kind.scope is not None and kind.scope not in kind.declared:
             fields = {name: value for name, value in fields.items() if name != kind.scope}
         if self._conforming:
             fields = _declared(fields, kind.declared)
-        return Record.of(kind, fields, scope, sequence)
+        alone = None
+        if not kind.alone.isdisjoint(fields):
+            alone = _encoded({name: fields[name] for name in kind.alone if name in fields})
+            fields = {name: value for name, value in fields.items() if name not in kind.alone}
+        return Record(
+            fields[kind.id_field],
+            scope,
+            sequence,
+            _sort_key(fields.get("created_at")),
+            _sort_key(fields.get("updated_at")),
+            _encoded(fields),
+            alone,
+        )
 
     def _now(self) -> int:
         """Read the clock so that no two changes share a written time and none goes back."""

@@ -13,6 +13,7 @@ from datetime import datetime
 import attrs
 
 from twelvetasks.testing import instants
+from twelvetasks.testing.answers import RefusalError
 
 
 @attrs.frozen
@@ -38,10 +39,8 @@ class Verdict:
     allowed: bool
     headers: dict[str, str]
     """What it adds to the answer."""
-    message: str
-    """What a refusal says."""
-    empty_body: bool
-    """Whether a refusal has no body."""
+    body: bytes
+    """The body of a refusal."""
 
 
 class RateWindow:
@@ -79,10 +78,9 @@ class RateWindow:
         if not allowed and limit.retry_after:
             headers["Retry-After"] = str(math.ceil(self._ends - now))
         resumes = instants.rfc3339(math.ceil(self._ends) * 1_000_000)
-        return Verdict(
-            allowed=allowed,
-            headers=headers,
-            message=f"You have exceeded the rate limit ({limit.requests}req/{limit.per:g}s). "
-            f"Please try again later after {resumes}.",
-            empty_body=limit.empty_body,
+        message = (
+            f"You have exceeded the rate limit ({limit.requests}req/{limit.per:g}s). "
+            f"Please try again later after {resumes}."
         )
+        body = b"" if limit.empty_body else RefusalError(429, "too_many_requests", message).body
+        return Verdict(allowed=allowed, headers=headers, body=body)

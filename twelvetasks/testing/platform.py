@@ -104,10 +104,11 @@ class FakePlatform(Behaviour):
             commits=self._commits,
             seed=self._seed,
         )
-        first = dict(self._first_items or {})
+        first = {**(self._first_items or {}), "tasks": self._first_tasks}
+        self._lists: list[FakeList] = []
 
         def served(name: str, kind: Kind) -> FakeList:
-            return FakeList(
+            items = FakeList(
                 kind,
                 self._clock,
                 world,
@@ -115,8 +116,9 @@ class FakePlatform(Behaviour):
                 changed=partial(self._webhooks.tell, kind),
                 first=first.pop(name, ()),
             )
+            self._lists.append(items)
+            return items
 
-        first["tasks"] = self._first_tasks
         self._tasks: FakeList = served("tasks", kinds.TASKS)
         self._tasks.load()
         self.indexed_assets: FakeList = served("indexed_assets", kinds.INDEXED_ASSETS)
@@ -139,11 +141,7 @@ class FakePlatform(Behaviour):
         self._living: Living | None = None
         if first:
             raise ValueError(f"lists has no list {min(first)!r}")
-        self._lists = (
-            *(self._tasks, self.indexed_assets, self.embedding_tasks, self.older_embedding_tasks),
-            *(self.analysis_tasks, self.analysis_batches, self.indexes, self.assets, self.entities),
-        )
-        self._endpoints = Endpoints(self._tasks, self._lists[1:], self)
+        self._endpoints = Endpoints(self._lists, self)
         self._script = Script()
         self._recorder = Recorder()
         parts = (self._endpoints, self._script, self._recorder)
@@ -334,10 +332,10 @@ class FakePlatform(Behaviour):
         records every attempt; `FakeWebhook.disturb` drops, repeats or delays events. With a
         webhook, `indexing_time` moves tasks at once, not when the account is next read.
         """
-        first = not self._webhooks.receivers
-        webhook = self._webhooks.add(str(url), secret, retries)
+        webhook = FakeWebhook(str(url), secret, tuple(retries))
+        self._webhooks.receivers.append(webhook)
         loop = self._server.loop
-        if first and loop is not None:
+        if loop is not None and len(self._webhooks.receivers) == 1:
             loop.call_soon_threadsafe(lambda: self._webhooks.run(self._move_on()))
         return webhook
 

@@ -90,9 +90,7 @@ class Serving:
         total: int | None,
     ) -> web.Response:
         if verdict is not None and not verdict.allowed:
-            if verdict.empty_body:
-                return web.Response(status=429)
-            raise RefusalError(429, "too_many_requests", verdict.message)
+            return answered(verdict.body, 429)
         if failure is not None:
             if failure.disconnect:
                 await _disconnect(request)

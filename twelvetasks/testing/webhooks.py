@@ -13,7 +13,7 @@ import hmac
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -57,12 +57,6 @@ class RecordedDelivery:
     """The status of the answer; None if there was none."""
 
 
-@attrs.frozen
-class _Disturbance:
-    copies: int
-    delay: float
-
-
 @attrs.define(eq=False)
 class FakeWebhook:
     """A webhook receiver; `FakePlatform.add_webhook` creates it."""
@@ -73,7 +67,7 @@ class FakeWebhook:
     """The secret that signs them."""
     retries: tuple[float, ...]
     """Seconds before each retry of an attempt that was not answered with 2xx."""
-    _disturbances: deque[_Disturbance] = attrs.field(factory=deque, repr=False, init=False)
+    _disturbances: deque[tuple[int, float]] = attrs.field(factory=deque, repr=False, init=False)
 
     def disturb(self, *, times: int = 1, copies: int = 1, delay: float = 0.0) -> None:
         """Drop, repeat or delay the next `times` events.
@@ -81,11 +75,11 @@ class FakeWebhook:
         `copies`: how often each is delivered; 0 drops it, 2 repeats it. `delay`: seconds before it
         is sent, so that later events overtake it.
         """
-        self._disturbances.extend([_Disturbance(copies, delay)] * times)
+        self._disturbances.extend([(copies, delay)] * times)
 
-    def next_disturbance(self) -> _Disturbance:
-        """Return what to do with the next event."""
-        return self._disturbances.popleft() if self._disturbances else _Disturbance(1, 0.0)
+    def next_disturbance(self) -> tuple[int, float]:
+        """Return the copies and the delay of the next event."""
+        return self._disturbances.popleft() if self._disturbances else (1, 0.0)
 
 
 class Webhooks:
@@ -99,12 +93,6 @@ class Webhooks:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-
-    def add(self, url: str, secret: str, retries: Iterable[float]) -> FakeWebhook:
-        """Send later events to this address, too."""
-        receiver = FakeWebhook(url, secret, tuple(retries))
-        self.receivers.append(receiver)
-        return receiver
 
     def start(self) -> None:
         """Start sending, from the running event loop."""
@@ -144,10 +132,10 @@ class Webhooks:
     def _send(self, receiver: FakeWebhook, event: dict[str, Any]) -> None:
         if self._loop is None:
             return
-        disturbance = receiver.next_disturbance()
+        copies, delay = receiver.next_disturbance()
         times = self._times()
-        for _ in range(disturbance.copies):
-            self.run(self._deliver(receiver, event, disturbance.delay, times))
+        for _ in range(copies):
+            self.run(self._deliver(receiver, event, delay, times))
 
     def _times(self) -> Iterator[int]:
         """Yield the signing time of each attempt: now, but never the same second twice."""
