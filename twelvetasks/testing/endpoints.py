@@ -113,9 +113,7 @@ class Endpoints:
             raise no_such("indexes", form.index_id)
         metadata = {"filename": form.filename, "duration": 12, "width": 1280, "height": 720}
         task_id = self._tasks.add(
-            index_id=form.index_id,
-            status=self._tasks.kind.steps[0],
-            system_metadata=metadata,
+            index_id=form.index_id, status=self._tasks.kind.steps[0], system_metadata=metadata
         )["_id"]
         # The platform answers at once with the id of the video, which is that of the task.
         ids = {"task_id": task_id, "video_id": task_id}
@@ -127,10 +125,7 @@ class Endpoints:
 
     def _selection(self, target: _Target, request: web.Request) -> Selection:
         return select(
-            target.items.kind,
-            request.query,
-            scope=target.scope,
-            dates=self._behaviour.date_filter,
+            target.items.kind, request.query, scope=target.scope, dates=self._behaviour.date_filter
         )
 
     def _list(self, target: _Target, request: web.Request, total: int | None) -> web.Response:

@@ -42,11 +42,7 @@ class Selection:
 
 
 def select(
-    kind: Kind,
-    query: MultiMapping[str],
-    *,
-    scope: str | None = None,
-    dates: DateFilter = "since",
+    kind: Kind, query: MultiMapping[str], *, scope: str | None = None, dates: DateFilter = "since"
 ) -> Selection:
     """Read a query string; raises `RefusalError` for what the platform refuses."""
     given = {name: query.getall(name) for name in query}

@@ -110,8 +110,7 @@ def _checked(texts: Mapping[str, str], file: ReceivedFile | None, max_filesize: 
         raise wrong_parameter("parameter_not_provided", "The index_id parameter is required.")
     if file is None and video_url is None:
         raise wrong_parameter(
-            "parameter_not_provided",
-            "One of the video_file and video_url parameters is required.",
+            "parameter_not_provided", "One of the video_file and video_url parameters is required."
         )
     if file is not None and video_url is not None:
         raise invalid("video_url", "it must not be given together with video_file")

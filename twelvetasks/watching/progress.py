@@ -190,13 +190,10 @@ class Watching:
         elif not is_transient(error):
             raise error
         asked = error.retry_after
-        if asked is None and not isinstance(error, RateLimitedError):
-            self._rest(self._interval * 2)
-            return False
-        self._rest(self._interval * 2, patiently=True)
-        if asked is not None:
-            self.wait = max(self.wait, asked)
-        self._shortest = self.wait
+        patiently = asked is not None or isinstance(error, RateLimitedError)
+        self._rest(self._interval * 2, patiently=patiently)
+        if patiently:
+            self._shortest = self.wait = max(self.wait, asked or 0.0)
         return False
 
     def _may_lie_past_the_end(self) -> bool:

@@ -19,9 +19,7 @@ from twelvetasks.values.events import (
     UnknownEvent,
 )
 from twelvetasks.values.field_docs import with_field_docs
-from twelvetasks.webhooks.aiohttp_web import aiohttp_handler
-from twelvetasks.webhooks.asgi import asgi_handler
-from twelvetasks.webhooks.handling import ANSWERS
+from twelvetasks.webhooks.handling import ANSWERS, aiohttp_handler, asgi_handler
 from twelvetasks.webhooks.reading import read_event
 from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.signature import verify

@@ -1,18 +1,35 @@
-"""One webhook request of any framework: read its body, receive it, and choose the response."""
+"""The webhook handlers: they read a request's body, receive it, and choose the response.
+
+The one for ASGI (FastAPI, Starlette and others) is an ASGI application itself, which any framework
+can mount or route to, and imports none.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    MutableMapping,
+)
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 import attrs
+from aiohttp import web
 
 from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.signature import check_header
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 _log = logging.getLogger("twelvetasks")
 
@@ -42,6 +59,80 @@ class Reply:
 
     status: int
     text: str
+
+
+def aiohttp_handler(receiver: Receiver) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Return a handler for a route of an aiohttp.web application, as `add_post` takes.
+
+    It responds with 200 once the event has been handed over, 4xx to a refused request, and 5xx if
+    the platform should retry. No middleware before it may read the body.
+    """
+
+    async def handle(request: web.Request) -> web.Response:
+        def header(name: str) -> str | None:
+            return ",".join(request.headers.getall(name, ())) or None
+
+        answered = await answer(receiver, request.method, header, _aiohttp_chunks(request))
+        return web.Response(status=answered.status, text=answered.text)
+
+    return handle
+
+
+async def _aiohttp_chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except (ConnectionError, web.RequestPayloadError):
+        raise _lost() from None
+
+
+class _AsgiHandler:
+    # An object, because a route of Starlette would treat a function as an endpoint.
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(f"webhooks come by http, not by {scope['type']}")
+        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+
+        def header(name: str) -> str | None:
+            wanted = name.encode()
+            values = [value.decode("latin-1") for key, value in headers if key == wanted]
+            return ",".join(values) or None
+
+        answered = await answer(self._receiver, scope["method"], header, _asgi_chunks(receive))
+        body = answered.text.encode()
+        await send(
+            {
+                "type": "http.response.start",
+                "status": int(answered.status),
+                "headers": [
+                    (b"content-type", b"text/plain; charset=utf-8"),
+                    (b"content-length", str(len(body)).encode()),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+
+def asgi_handler(receiver: Receiver) -> Callable[[Message, Receive, Send], Awaitable[None]]:
+    """Return an ASGI application: mount it in FastAPI or Starlette, or add it as a route.
+
+    It responds with 200 once the event has been handed over, 4xx to a refused request, and 5xx if
+    the platform should retry. No middleware before it may read the body.
+    """
+    return _AsgiHandler(receiver)
+
+
+async def _asgi_chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _lost()
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
 
 
 async def answer(
@@ -97,13 +188,16 @@ async def _read(
                 body += chunk
         return bytes(body)
     except TimeoutError:
-        raise WebhookError(
-            f"its body has not arrived within {PATIENCE:g} seconds",
-            refusal=Refusal.TRUNCATED,
-        ) from None
+        reason = f"its body has not arrived within {PATIENCE:g} seconds"
+        raise WebhookError(reason, refusal=Refusal.TRUNCATED) from None
     finally:
         receiver.unverified.give_back(len(body))
         body.clear()  # Else it lives as long as the traceback of a refusal.
+
+
+def _lost() -> WebhookError:
+    reason = "the connection was lost before its end"
+    return WebhookError(reason, refusal=Refusal.TRUNCATED)
 
 
 def _oversized(receiver: Receiver) -> WebhookError:
