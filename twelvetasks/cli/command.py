@@ -91,7 +91,7 @@ def _profile_of(ctx: click.Context) -> Profile | None:
 
 def option(*flags: str, **settings: Any) -> Decorator:
     """Declare an option. `flag_only` is for what no environment variable may decide."""
-    return cloup.option(*flags, cls=Option, **settings)
+    return cloup.option(*flags, cls=Option, show_default="default" in settings, **settings)
 
 
 def combined(*options: Callable[[F], F]) -> Callable[[F], F]:

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from twelvetasks.testing import FakePlatform
 
 
-CONNECTION = "Connection"
-
 _DEMO_NOW = datetime(2025, 6, 30, 17, 42, 11, 348000, tzinfo=UTC)
 """The time in the demo account, so that its tasks and their ids are the same on each day."""
 
@@ -52,6 +50,9 @@ _LARGE_DEMO = 50_000
 
 DEMO_SIZE = 1000
 """Tasks in the made-up account, unless `--demo-size` says otherwise."""
+
+_SETTINGS = ("concurrency", "timeout", "proxy", "insecure_http")
+"""Options that are passed to the session."""
 
 
 @attrs.frozen(kw_only=True)
@@ -154,25 +155,27 @@ def _silent_retries() -> Iterator[None]:
 
 
 def connected(
-    *options: Callable[[Any], Any], living_demo: bool = False
+    *options: Decorator, concurrent: bool = False, uploads: bool = False, living_demo: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options that say where and how to connect, as one `Connection`."""
+    """Add these options, and those that say where and how to connect, as one `Connection`.
+
+    `concurrent` commands send several requests at once; one that `uploads` sends videos.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def connected(
+        def connect(
             *,
+            demo: bool,
+            demo_size: int | None,
             base_url: str | None,
-            demo: bool = False,
-            demo_size: int | None = None,
-            profile: Profile | None = None,
+            profile: Profile | None,
             **others: Any,
         ) -> None:
             size = DEMO_SIZE if demo and demo_size is None else demo_size
             size, base_url = _one_of(size, base_url)
-            settings = {
-                setting: others.pop(name) for name, setting in _SETTINGS.items() if name in others
-            }
+            others["timeout"] = others.pop("request_timeout")
+            settings = {name: others.pop(name) for name in _SETTINGS if name in others}
             connection = Connection(
                 demo=size, living=living_demo, base_url=base_url, profile=profile, options=settings
             )
@@ -183,10 +186,12 @@ def connected(
                 }
             command(connection=connection, **others)
 
-        decorated: Callable[..., None] = option_group(
-            CONNECTION, *options, *_way_options, _profile_option
-        )(connected)
-        return decorated
+        concurrency = [_concurrency_option] if concurrent else []
+        timeout = _timeout_option(uploads=uploads)
+        grouped: Callable[..., None] = option_group(
+            "Connection", *options, _demo_options, *concurrency, timeout, _way_options
+        )(connect)
+        return grouped
 
     return decorate
 
@@ -203,16 +208,7 @@ def _one_of(demo: int | None, base_url: str | None) -> tuple[int | None, str | N
     raise click.UsageError("--demo brings its own platform, so it takes no --base-url")
 
 
-_SETTINGS = {
-    "concurrency": "concurrency",
-    "request_timeout": "timeout",
-    "proxy": "proxy",
-    "insecure_http": "insecure_http",
-}
-"""Parameters of a command that are passed to the session, and their names there."""
-
-
-demo_option: Decorator = combined(
+_demo_options: Decorator = combined(
     option(
         "--demo",
         is_flag=True,
@@ -226,49 +222,56 @@ demo_option: Decorator = combined(
     ),
 )
 
-
-concurrency_option: Decorator = option(
+_concurrency_option: Decorator = option(
     "--concurrency",
     type=click.IntRange(min=1),
     default=8,
-    show_default=True,
     metavar="N",
     every=True,
     help="Requests under way at once.",
 )
 
 
-def _request_timeout(covers: str) -> Decorator:
+def _timeout_option(*, uploads: bool) -> Decorator:
+    covers = (
+        "; while uploading, of each piece of the video."
+        if uploads
+        else ", from connecting to the last byte."
+    )
     return option(
         "--timeout",
         "request_timeout",
         type=as_positive_seconds,
         default="60s",
-        show_default=True,
         metavar="DURATION",
         every=True,
-        help=covers,
+        help=f"Limit of one request{covers}",
     )
 
-
-timeout_option: Decorator = _request_timeout(
-    "Limit of one request, from connecting to the last byte."
-)
-
-upload_timeout_option: Decorator = _request_timeout(
-    "Limit of one request; while uploading, of each piece of the video."
-)
 
 wait_timeout_option: Decorator = option(
     "--wait-timeout",
     type=as_positive_seconds,
     default="1h",
-    show_default=True,
     metavar="DURATION",
     help="Limit of the whole wait.",
 )
 
-_way_options: tuple[Decorator, ...] = (
+
+def _as_profile(ctx: click.Context, _: click.Parameter, name: str | None) -> Profile | None:
+    """Read a profile before the other options, which it may set."""
+    if name is None:
+        return None
+    program = ctx.find_root().command
+    commands = program.commands.values() if isinstance(program, click.Group) else [program]
+    options = [option for command in commands for option in command.params]
+    settings = {option.setting for option in options if isinstance(option, Option)}
+    profile = profile_named(name, frozenset(settings - {"", "profile"}))
+    ctx.meta[PROFILE] = profile
+    return profile
+
+
+_way_options: Decorator = combined(
     option(
         "--base-url",
         metavar="URL",
@@ -291,33 +294,13 @@ _way_options: tuple[Decorator, ...] = (
         "HTTPS_PROXY instead: other users of this machine can read arguments.  [default: that of "
         "the environment]",
     ),
+    option(
+        "--profile",
+        is_eager=True,
+        callback=_as_profile,
+        shell_complete=complete_profiles,
+        metavar="NAME",
+        every=True,
+        help="Use the settings and the key of this profile.",
+    ),
 )
-
-
-def _as_profile(ctx: click.Context, _: click.Parameter, name: str | None) -> Profile | None:
-    """Read a profile before the other options, which it may set."""
-    if name is None:
-        return None
-    program = ctx.find_root().command
-    commands = program.commands.values() if isinstance(program, click.Group) else [program]
-    options = [option for command in commands for option in command.params]
-    settings = {option.setting for option in options if isinstance(option, Option)}
-    profile = profile_named(name, frozenset(settings - {"", "profile"}))
-    ctx.meta[PROFILE] = profile
-    return profile
-
-
-_profile_option: Decorator = option(
-    "--profile",
-    is_eager=True,
-    callback=_as_profile,
-    shell_complete=complete_profiles,
-    metavar="NAME",
-    every=True,
-    help="Use the settings and the key of this profile.",
-)
-
-connection_options: Decorator = connected(demo_option, concurrency_option, timeout_option)
-
-
-single_request_options: Decorator = connected(demo_option, timeout_option)

@@ -60,7 +60,6 @@ kind_option: Decorator = option(
     "--kind",
     type=click.Choice(list(KINDS)),
     default=TASKS,
-    show_default=True,
     is_eager=True,
     metavar="KIND",
     help=f"Which list of the platform: {', '.join(KINDS)}.",

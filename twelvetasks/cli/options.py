@@ -70,14 +70,12 @@ order_options: Decorator = combined(
         "--sort-by",
         type=click.Choice([field.value for field in SortBy]),
         default=SortBy.CREATED_AT.value,
-        show_default=True,
         help="Sort field.",
     ),
     option(
         "--sort-option",
         type=click.Choice([direction.value for direction in SortOption]),
         default=SortOption.DESC.value,
-        show_default=True,
         help="Newest first (desc) or oldest first (asc).",
     ),
 )

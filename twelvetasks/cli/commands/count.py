@@ -8,7 +8,7 @@ import click
 from cloup import option_group
 
 from twelvetasks.cli.command import command
-from twelvetasks.cli.connection import Connection, single_request_options
+from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.kinds import kind_option, query_of
 from twelvetasks.cli.options import FILTERS, PERIOD, filter_options, in_time, period_options
 from twelvetasks.session import TaskSession
@@ -24,7 +24,7 @@ from twelvetasks.session import TaskSession
     ],
 )
 @option_group(FILTERS, kind_option, filter_options, period_options)
-@single_request_options
+@connected()
 def count_tasks(connection: Connection, kind: str, **filters: Any) -> None:
     """Count tasks, or other items: one small request, one number.
 

@@ -9,13 +9,7 @@ from cloup import option_group
 
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.commands.wait import refuse_failures, status_shown
-from twelvetasks.cli.connection import (
-    Connection,
-    connected,
-    demo_option,
-    upload_timeout_option,
-    wait_timeout_option,
-)
+from twelvetasks.cli.connection import Connection, connected, wait_timeout_option
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.option_types import as_metadata
 from twelvetasks.cli.options import OUTPUT, progress_option
@@ -64,7 +58,7 @@ _MAY_EXIST = "The task may exist: look for it before you create it again, with `
     wait_timeout_option,
     progress_option,
 )
-@connected(demo_option, upload_timeout_option, living_demo=True)
+@connected(uploads=True, living_demo=True)
 def create_task(
     connection: Connection,
     index_id: str,

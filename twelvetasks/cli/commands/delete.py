@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 import click
 
 from twelvetasks.cli.command import command, option
-from twelvetasks.cli.connection import Connection, single_request_options
+from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.ending import in_flags
 from twelvetasks.cli.option_types import as_task_id
 from twelvetasks.cli.output.table_writer import filename
@@ -37,7 +37,7 @@ from twelvetasks.values.models import Task
     flag_only=True,
     help="Do not ask for confirmation; required without a terminal.",
 )
-@single_request_options
+@connected()
 def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool) -> None:
     """Delete tasks permanently, after a confirmation.
 

@@ -6,7 +6,7 @@ import click
 from cloup import option_group
 
 from twelvetasks.cli.command import command
-from twelvetasks.cli.connection import Connection, single_request_options
+from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.kinds import KINDS, kind_option, query_of, scope_option
 from twelvetasks.cli.option_types import as_task_id
 from twelvetasks.cli.options import FILTERS, OUTPUT, columns_option, format_option, wide_option
@@ -40,7 +40,7 @@ from twelvetasks.session import TaskSession
     columns_option,
     wide_option,
 )
-@single_request_options
+@connected()
 def get_task(
     connection: Connection,
     task_ids: tuple[str, ...],

@@ -11,13 +11,7 @@ from cloup import option_group
 
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.commands.list_plan import planned
-from twelvetasks.cli.connection import (
-    Connection,
-    concurrency_option,
-    connected,
-    demo_option,
-    timeout_option,
-)
+from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.exit_codes import NOTHING_WRITTEN
 from twelvetasks.cli.kinds import kind_option
@@ -108,13 +102,10 @@ from twelvetasks.values.tasks import TASKS
         "--page-limit",
         type=click.IntRange(1, TASKS.max_page_limit),
         default=TASKS.max_page_limit,
-        show_default=True,
         metavar="N",
         help="Items in one request.",
     ),
-    demo_option,
-    concurrency_option,
-    timeout_option,
+    concurrent=True,
 )
 def list_tasks(
     connection: Connection, *, report: bool, progress: bool | None, **options: Any

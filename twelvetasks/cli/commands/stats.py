@@ -13,7 +13,7 @@ import click
 from cloup import option_group
 
 from twelvetasks.cli.command import command, option
-from twelvetasks.cli.connection import Connection, connection_options
+from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.options import (
     FILTERS,
@@ -67,13 +67,12 @@ from twelvetasks.values.display import minute_text
         "--top",
         type=click.IntRange(min=0),
         default=10,
-        show_default=True,
         metavar="N",
         help="Number of slowest and of failed tasks to show.",
     ),
     progress_option,
 )
-@connection_options
+@connected(concurrent=True)
 def show_stats(
     connection: Connection,
     *,

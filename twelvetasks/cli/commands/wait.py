@@ -11,14 +11,7 @@ from typing import Any
 import click
 
 from twelvetasks.cli.command import command
-from twelvetasks.cli.connection import (
-    Connection,
-    concurrency_option,
-    connected,
-    demo_option,
-    timeout_option,
-    wait_timeout_option,
-)
+from twelvetasks.cli.connection import Connection, connected, wait_timeout_option
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.kinds import KINDS, kind_option, query_of, scope_option
 from twelvetasks.cli.option_types import as_task_id
@@ -47,7 +40,7 @@ from twelvetasks.values.tasks import TASKS
 @scope_option
 @wait_timeout_option
 @layout_option
-@connected(demo_option, concurrency_option, timeout_option, living_demo=True)
+@connected(concurrent=True, living_demo=True)
 def wait_for_tasks(
     connection: Connection,
     task_ids: tuple[str, ...],

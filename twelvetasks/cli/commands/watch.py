@@ -17,7 +17,7 @@ from rich.console import OverflowMethod
 from rich.text import Text
 
 from twelvetasks.cli.command import command, option
-from twelvetasks.cli.connection import Connection, connected, demo_option, timeout_option
+from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.kinds import kind_option, query_of
 from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
@@ -73,7 +73,6 @@ TICK = 0.5
         "--min-interval",
         type=as_seconds,
         default="5s",
-        show_default=True,
         metavar="DURATION",
         help="Time between two polls after a change.",
     ),
@@ -81,7 +80,6 @@ TICK = 0.5
         "--max-interval",
         type=as_seconds,
         default="60s",
-        show_default=True,
         metavar="DURATION",
         help="Time between two polls while nothing changes.",
     ),
@@ -105,7 +103,7 @@ TICK = 0.5
         "else jsonl]",
     ),
 )
-@connected(demo_option, timeout_option, living_demo=True)
+@connected(living_demo=True)
 def watch_tasks(
     connection: Connection,
     *,
