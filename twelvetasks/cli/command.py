@@ -8,9 +8,10 @@ version.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
@@ -26,7 +27,6 @@ Decorator = Callable[[Any], Any]
 """What adds options to a command."""
 
 PREFIX = "TWELVETASKS"
-HELP_WIDTH = 79
 
 
 class Option(cloup.Option):
@@ -50,43 +50,36 @@ class Option(cloup.Option):
     @property
     def setting(self) -> str:
         """The name in a profile; empty for an option that is not the same in every command."""
-        return self.flag.removeprefix("--").replace("-", "_") if self._every else ""
+        return self._key if self._every else ""
+
+    @property
+    def _key(self) -> str:
+        return self.flag.removeprefix("--").replace("-", "_")
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Return what the profile says, else the first variable that is set and not empty."""
-        profile = _profile_of(ctx)
-        if profile is not None and (said := profile.settings.get(self.setting)):
-            return said
-        return next(filter(None, map(os.environ.get, self._variables(ctx))), None)
+        return self._found(ctx)[0]
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Name the profile or the variable instead of the flag if the value came from there."""
-        if (
-            ctx is not None
-            and ctx.get_parameter_source(self.name or "") is ParameterSource.ENVIRONMENT
-        ):
-            profile = _profile_of(ctx)
-            if profile is not None and self.setting in profile.settings:
-                return f"{self.setting} in the profile {profile.name!r}"
-            return next(filter(os.environ.get, self._variables(ctx)))
+        if ctx and ctx.get_parameter_source(self.name or "") is ParameterSource.ENVIRONMENT:
+            return self._found(ctx)[1]
         return str(super().get_error_hint(ctx))
 
-    def _variables(self, ctx: click.Context) -> list[str]:
-        if self._flag_only:
-            return []
-        names = [f"{ctx.info_name}_{self.flag.removeprefix('--').replace('-', '_')}"]
-        if self._every:
-            names.append(str(self.name))
-        return [f"{PREFIX}_{name.upper()}" for name in names]
+    def _found(self, ctx: click.Context) -> tuple[str | None, str]:
+        """Return the value that is set elsewhere, and say where."""
+        profile: Profile | None = ctx.meta.get(PROFILE)
+        if profile is not None and (said := profile.settings.get(self.setting)):
+            return said, f"{self.setting} in the profile {profile.name!r}"
+        names = [f"{ctx.info_name}_{self._key}", *([str(self.name)] if self._every else [])]
+        for variable in () if self._flag_only else (f"{PREFIX}_{name.upper()}" for name in names):
+            if value := os.environ.get(variable):
+                return value, variable
+        return None, ""
 
 
 PROFILE = f"{__name__}.profile"
 """Where a context keeps its profile."""
-
-
-def _profile_of(ctx: click.Context) -> Profile | None:
-    profile: Profile | None = ctx.meta.get(PROFILE)
-    return profile
 
 
 def option(*flags: str, **settings: Any) -> Decorator:
@@ -124,19 +117,8 @@ refuse_key: Decorator = click.option(
 """Refuses the key as an argument, where others could read it."""
 
 
-def command(
-    name: str, *, examples: Sequence[tuple[str, str]]
-) -> Callable[[Callable[..., Any]], cloup.Command]:
-    """Make a function a command with examples: each a line to type, and what it does."""
-
-    def decorate(function: Callable[..., Any]) -> cloup.Command:
-        return cloup.command(name, epilog=_as_text(examples))(refuse_key(function))
-
-    return decorate
-
-
-def _as_text(examples: Sequence[tuple[str, str]]) -> str:
-    """Write the examples as a paragraph that click does not wrap, so that they can be copied."""
-    meaning = textwrap.TextWrapper(HELP_WIDTH, initial_indent="    ", subsequent_indent="    ")
-    lines = [f"  {line}\n{meaning.fill(said)}" for line, said in examples]
-    return "\n".join(["\b", "Examples:", *lines])
+def command(name: str, *, examples: str) -> Callable[[Callable[..., Any]], cloup.Command]:
+    """Make a function a command with examples: lines to type, and below each what it does."""
+    # Click does not wrap a paragraph below \b, so that lines can be copied.
+    shown = f"\b\nExamples:\n{textwrap.indent(inspect.cleandoc(examples), '  ')}"
+    return lambda function: cloup.command(name, epilog=shown)(refuse_key(function))

@@ -12,14 +12,14 @@ SHELLS = ("bash", "zsh", "fish")
 
 @command(
     "completion",
-    examples=[
-        ('eval "$(twelvetasks completion bash)"', "For this bash; in ~/.bashrc, for all."),
-        ('eval "$(twelvetasks completion zsh)"', "The same for zsh, in ~/.zshrc after compinit."),
-        (
-            "twelvetasks completion fish > ~/.config/fish/completions/twelvetasks.fish",
-            "For every fish.",
-        ),
-    ],
+    examples="""
+        eval "$(twelvetasks completion bash)"
+          For this bash; in ~/.bashrc, for all.
+        eval "$(twelvetasks completion zsh)"
+          The same for zsh, in ~/.zshrc after compinit.
+        twelvetasks completion fish > ~/.config/fish/completions/twelvetasks.fish
+          For every fish.
+    """,
 )
 @click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 @click.pass_context

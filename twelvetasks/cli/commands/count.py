@@ -16,12 +16,16 @@ from twelvetasks.session import TaskSession
 
 @command(
     "count",
-    examples=[
-        ("twelvetasks count --demo", "All tasks of a demo account."),
-        ("twelvetasks count --demo --status queued,indexing", "Tasks that are still under way."),
-        ("twelvetasks count --demo --since 7d", "Tasks of the last week."),
-        ("twelvetasks count --demo --kind embedding-tasks", "The items of another list."),
-    ],
+    examples="""
+        twelvetasks count --demo
+          All tasks of a demo account.
+        twelvetasks count --demo --status queued,indexing
+          Tasks that are still under way.
+        twelvetasks count --demo --since 7d
+          Tasks of the last week.
+        twelvetasks count --demo --kind embedding-tasks
+          The items of another list.
+    """,
 )
 @option_group(FILTERS, kind_option, filter_options, period_options)
 @connected()

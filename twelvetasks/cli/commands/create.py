@@ -27,16 +27,12 @@ _MAY_EXIST = "The task may exist: look for it before you create it again, with `
 
 @command(
     "create",
-    examples=[
-        (
-            "twelvetasks create --demo --index-id 62a0906d47f5678267ec10a6 --file video.mp4",
-            "Upload a video and print the id of its task.",
-        ),
-        (
-            "twelvetasks create --demo --index-id 62a0906d --url https://a.org/b.mp4 --wait",
-            "Let the platform fetch a video, and wait until it is ready.",
-        ),
-    ],
+    examples="""
+        twelvetasks create --demo --index-id 62a0906d47f5678267ec10a6 --file video.mp4
+          Upload a video and print the id of its task.
+        twelvetasks create --demo --index-id 62a0906d --url https://a.org/b.mp4 --wait
+          Let the platform fetch a video, and wait until it is ready.
+    """,
 )
 @option_group(
     VIDEO,

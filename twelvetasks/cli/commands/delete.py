@@ -21,14 +21,14 @@ from twelvetasks.values.models import Task
 
 @command(
     "delete",
-    examples=[
-        (
-            "twelvetasks delete --demo 68625bbe62d82c07cd0003e7",
-            "Delete one task, after a confirmation.",
-        ),
-        ("twelvetasks list --demo --status failed --format ids > failed", "Collect ids first,"),
-        ("xargs twelvetasks delete --demo --yes < failed", "and delete all of them."),
-    ],
+    examples="""
+        twelvetasks delete --demo 68625bbe62d82c07cd0003e7
+          Delete one task, after a confirmation.
+        twelvetasks list --demo --status failed --format ids > failed
+          Collect ids first,
+        xargs twelvetasks delete --demo --yes < failed
+          and delete all of them.
+    """,
 )
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
 @option(

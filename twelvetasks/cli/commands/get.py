@@ -18,16 +18,12 @@ from twelvetasks.session import TaskSession
 
 @command(
     "get",
-    examples=[
-        (
-            "twelvetasks get --demo $(twelvetasks list --demo -n 1 --format ids)",
-            "All fields of the newest task.",
-        ),
-        (
-            "twelvetasks list --demo -n 3 --format ids | xargs twelvetasks get --demo",
-            "The newest three, one JSON object a line.",
-        ),
-    ],
+    examples="""
+        twelvetasks get --demo $(twelvetasks list --demo -n 1 --format ids)
+          All fields of the newest task.
+        twelvetasks list --demo -n 3 --format ids | xargs twelvetasks get --demo
+          The newest three, one JSON object a line.
+    """,
 )
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
 @option_group(FILTERS, kind_option, scope_option)

@@ -38,26 +38,20 @@ from twelvetasks.values.tasks import TASKS
 
 @command(
     "list",
-    examples=[
-        ("twelvetasks list --demo", "Try it without a key, on a made-up account."),
-        ("twelvetasks list --demo --status failed --since 7d", "What failed in the last week."),
-        (
-            "twelvetasks list --demo --columns id,status --format csv",
-            "Two fields of every task, for a spreadsheet.",
-        ),
-        (
-            "twelvetasks list --demo --output tasks.parquet",
-            "The whole account for pandas, polars or DuckDB; the ending sets the format.",
-        ),
-        (
-            "twelvetasks list --demo --output tasks.jsonl --resume",
-            "Continue an interrupted listing, or start one.",
-        ),
-        (
-            "twelvetasks list --demo --kind analysis-batches --status completed",
-            "Another list of the platform.",
-        ),
-    ],
+    examples="""
+        twelvetasks list --demo
+          Try it without a key, on a made-up account.
+        twelvetasks list --demo --status failed --since 7d
+          What failed in the last week.
+        twelvetasks list --demo --columns id,status --format csv
+          Two fields of every task, for a spreadsheet.
+        twelvetasks list --demo --output tasks.parquet
+          The whole account for pandas, polars or DuckDB; the ending sets the format.
+        twelvetasks list --demo --output tasks.jsonl --resume
+          Continue an interrupted listing, or start one.
+        twelvetasks list --demo --kind analysis-batches --status completed
+          Another list of the platform.
+    """,
 )
 @option_group(FILTERS, kind_option, filter_options, period_options)
 @option_group(

@@ -38,11 +38,14 @@ from twelvetasks.values.display import minute_text
 
 @command(
     "stats",
-    examples=[
-        ("twelvetasks stats --demo", "The whole account, as a chart at the width of the terminal."),
-        ("twelvetasks stats --demo --since 7d --html week.html", "A page for the last week."),
-        ("twelvetasks stats --demo --status failed --top 50", "The last fifty failed tasks."),
-    ],
+    examples="""
+        twelvetasks stats --demo
+          The whole account, as a chart at the width of the terminal.
+        twelvetasks stats --demo --since 7d --html week.html
+          A page for the last week.
+        twelvetasks stats --demo --status failed --top 50
+          The last fifty failed tasks.
+    """,
 )
 @option_group(
     FILTERS,

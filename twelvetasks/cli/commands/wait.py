@@ -27,13 +27,12 @@ from twelvetasks.values.tasks import TASKS
 
 @command(
     "wait",
-    examples=[
-        ("twelvetasks list --demo --status indexing --format ids > ids", "Collect ids first,"),
-        (
-            "xargs twelvetasks wait --demo --wait-timeout 10m < ids && echo ready",
-            "and continue once all these tasks are ready.",
-        ),
-    ],
+    examples="""
+        twelvetasks list --demo --status indexing --format ids > ids
+          Collect ids first,
+        xargs twelvetasks wait --demo --wait-timeout 10m < ids && echo ready
+          and continue once all these tasks are ready.
+    """,
 )
 @click.argument("task_ids", metavar="ID...", nargs=-1, required=True, type=as_task_id)
 @kind_option

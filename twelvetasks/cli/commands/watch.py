@@ -45,17 +45,14 @@ TICK = 0.5
 
 @command(
     "watch",
-    examples=[
-        ("twelvetasks watch --demo", "Follow videos being indexed, until Ctrl-C."),
-        (
-            "twelvetasks watch --demo --updated-since 7d --status failed",
-            "Tasks that failed in the last week, and those that fail from now on.",
-        ),
-        (
-            "twelvetasks watch --demo --checkpoint place >> changes.jsonl",
-            "A journal that continues where it stopped each time it is started.",
-        ),
-    ],
+    examples="""
+        twelvetasks watch --demo
+          Follow videos being indexed, until Ctrl-C.
+        twelvetasks watch --demo --updated-since 7d --status failed
+          Tasks that failed in the last week, and those that fail from now on.
+        twelvetasks watch --demo --checkpoint place >> changes.jsonl
+          A journal that continues where it stopped each time it is started.
+    """,
 )
 @option_group(FILTERS, kind_option, watch_options)
 @option_group(
