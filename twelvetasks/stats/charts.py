@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -90,14 +90,8 @@ def draw_statuses(counts: Sequence[tuple[str, int]]) -> str:
         for name, count in counts
     ]
     y = {"field": "status", "type": "nominal", "sort": [name for name, _ in counts]}
-    x = {"field": "tasks", "type": "quantitative", "axis": _axis(counts[0][1])}
-    layers = [
-        _bars(x=x, color=_by_kind(legend=None)),
-        {
-            "mark": {"type": "text", "align": "left", "dx": 4},
-            "encoding": {"x": x, "text": {"field": "label"}},
-        },
-    ]
+    x = _number("tasks", axis=_axis(counts[0][1]))
+    layers = [_bars(x=x, color=_by_kind(legend=None)), _labels(x, align="left", dx=4)]
     chart = {"encoding": {"y": y}, "layer": layers}
     return _drawn("Tasks by status", rows, chart, step=28)
 
@@ -113,24 +107,15 @@ def draw_indexes(indexes: Sequence[IndexRow]) -> str:
             "said": f"{row.name}: {tasks_text(count)} {kind}",
         }
         for row in indexes
-        for order, (kind, count) in enumerate(
-            ((READY, row.ready), (UNDER_WAY, row.under_way), (FAILED, row.failed))
-        )
+        for order, (kind, count) in enumerate(row.kinds.items())
         if count
     ]
     y = {"field": "index", "type": "nominal", "sort": [row.name for row in indexes]}
     most = max(row.total for row in indexes)
-    x = {"field": "tasks", "type": "quantitative", "stack": "zero", "axis": _axis(most, room=12)}
+    x = _number("tasks", stack="zero", axis=_axis(most, room=12))
     bars = _bars(x=x, color=_by_kind(legend={}), order={"field": "order"})
-    rates = {
-        "data": {
-            "values": [
-                {"index": row.name, "all": row.total, "label": row.failure_rate} for row in indexes
-            ]
-        },
-        "mark": {"type": "text", "align": "left", "dx": 4},
-        "encoding": {"x": {"field": "all", "type": "quantitative"}, "text": {"field": "label"}},
-    }
+    ends = [{"index": row.name, "all": row.total, "label": row.failure_rate} for row in indexes]
+    rates = _labels(_number("all"), ends, align="left", dx=4)
     chart = {"encoding": {"y": y}, "layer": [bars, rates]}
     return _drawn("Tasks by index", rows, chart, step=26)
 
@@ -165,58 +150,34 @@ def draw_indexing_times(times: IndexingTimes) -> str:
     # A few bins stay as narrow as bins are.
     shown = max(len(rows), _LEAST_BINS)
     stride = -(-shown * (max(map(len, edges)) + 1) // _EDGE_CHARACTERS)
-    x = {
-        "type": "quantitative",
-        "scale": {"domain": [0, shown], "nice": False},
-        "axis": {
-            "grid": False,
-            "values": [*range(0, len(edges), stride)],
-            "labelExpr": f"{edges}[datum.value]",
-            "labelAlign": "left",
-            "labelOverlap": False,
-        },
-    }
-    most = max(each.count for each in times.histogram)
-    y = {"field": "tasks", "type": "quantitative", "axis": _axis(most)}
-    at = {"field": "at", "type": "quantitative"}
+    at = _number("at")
     right_half = f"datum.at > {shown / 2}"
-    layers: list[dict[str, Any]] = [
-        _bars(
-            x={"field": "from", **x},
-            x2={"field": "to"},
-            y=y,
-            y2={"datum": 0},
+    layers = [
+        _upright_bars(
+            max(each.count for each in times.histogram),
+            (0, shown),
+            {place: edges[place] for place in range(0, len(edges), stride)},
             fill={"value": "var(--ready)"},
-            stroke={"field": "stroke", "type": "nominal", "scale": None, "legend": None},
-            strokeDash={"field": "dash", "type": "nominal", "scale": None, "legend": None},
-            fillOpacity={"field": "opacity", "type": "quantitative", "scale": None, "legend": None},
+            stroke=_unscaled("stroke"),
+            strokeDash=_unscaled("dash"),
+            fillOpacity=_unscaled("opacity", "quantitative"),
         ),
         {
             "data": {"values": marks},
             "mark": {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 1.5},
             "encoding": {"x": at},
         },
-        {
-            "data": {"values": marks},
-            "mark": {
-                "type": "text",
-                "align": {"expr": f"{right_half} ? 'right' : 'left'"},
-                "dx": {"expr": f"{right_half} ? -4 : 4"},
-                "y": {"expr": "datum.height"},
-            },
-            "encoding": {"x": at, "text": {"field": "label"}},
-        },
+        _labels(
+            at,
+            marks,
+            align={"expr": f"{right_half} ? 'right' : 'left'"},
+            dx={"expr": f"{right_half} ? -4 : 4"},
+            y={"expr": "datum.height"},
+        ),
     ]
     if last is None:
         label = f"{edges[-2]}+: {times.histogram[-1].count:,}"
-        open_bin = {"at": len(rows), "label": label}
-        layers.append(
-            {
-                "data": {"values": [open_bin]},
-                "mark": {"type": "text", "align": "right", "y": 24},
-                "encoding": {"x": at, "text": {"field": "label"}},
-            }
-        )
+        layers.append(_labels(at, [{"at": len(rows), "label": label}], align="right", y=24))
     return _drawn("Indexing times", rows, {"layer": layers}, height=190)
 
 
@@ -240,42 +201,27 @@ def draw_days(periods: Sequence[Period], last_day: date) -> str:
             (("created", period.created), ("became ready", period.ready))
         )
     ]
-    days = periods[0].days
-    end = periods[-1].start.toordinal() + days
+    end = periods[-1].start.toordinal() + periods[0].days
     # Fewer days than two weeks stay as narrow as days are.
     start = min(periods[0].start.toordinal(), end - 14)
-    labels = _date_labels([period.start for period in periods])
-    x = {
-        "type": "quantitative",
-        "scale": {"domain": [start, end], "nice": False, "zero": False},
-        "axis": {
-            "grid": False,
-            "values": [day.toordinal() for day in labels],
-            "labelExpr": f"{ {day.toordinal(): label for day, label in labels.items()} }"
-            "[datum.value]",
-            "labelAlign": "left",
-            "labelOverlap": False,
-        },
-    }
-    most = max(max(period.created, period.ready) for period in periods)
     scale = {"domain": ["created", "became ready"], "range": ["var(--created)", "var(--ready)"]}
-    bars = _bars(
-        x={"field": "from", **x},
-        x2={"field": "to"},
-        y={"field": "tasks", "type": "quantitative", "axis": _axis(most)},
-        y2={"datum": 0},
+    bars = _upright_bars(
+        max(max(period.created, period.ready) for period in periods),
+        (start, end),
+        _date_labels([period.start for period in periods]),
         color={"field": "kind", "type": "nominal", "scale": scale, "legend": {}},
-        opacity={"field": "opacity", "type": "quantitative", "scale": None, "legend": None},
+        opacity=_unscaled("opacity", "quantitative"),
     )
     return _drawn("Tasks by day", rows, bars, height=200)
 
 
-def _date_labels(days: Sequence[date]) -> dict[date, list[str]]:
+def _date_labels(days: Sequence[date]) -> dict[int, list[str]]:
     """Label some of the days, evenly; with the year below the first and where it changes."""
-    labels: dict[date, list[str]] = {}
+    labels = {}
     year = 0
     for day in days[:: -(-len(days) // _MOST_DATES)]:
-        labels[day] = [f"{day:%b} {day.day}", *([f"{day.year}"] if day.year != year else [])]
+        years = [f"{day.year}"] if day.year != year else []
+        labels[day.toordinal()] = [f"{day:%b} {day.day}", *years]
         year = day.year
     return labels
 
@@ -290,6 +236,39 @@ def _axis(most: int, *, room: int = 36) -> dict[str, Any]:
 def _steps() -> Iterator[int]:
     """Yield 1, 2, 5, 10, 20, 50 and so on."""
     return (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+
+
+def _number(field: str, **more: Any) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative", **more}
+
+
+def _unscaled(field: str, kind: str = "nominal") -> dict[str, Any]:
+    return {"field": field, "type": kind, "scale": None, "legend": None}
+
+
+def _labels(
+    x: dict[str, Any], rows: list[dict[str, Any]] | None = None, **mark: Any
+) -> dict[str, Any]:
+    """Write the label of each row, of the chart's own or of these."""
+    encoding = {"x": x, "text": {"field": "label"}}
+    layer = {"mark": {"type": "text", **mark}, "encoding": encoding}
+    return layer if rows is None else {"data": {"values": rows}, **layer}
+
+
+def _upright_bars(
+    most: int, domain: tuple[int, int], labels: Mapping[int, str | list[str]], **encoding: Any
+) -> dict[str, Any]:
+    """Draw each row from its place `from` to its place `to`, and label some places."""
+    axis = {
+        "grid": False,
+        "values": [*labels],
+        "labelExpr": f"{labels}[datum.value]",
+        "labelAlign": "left",
+        "labelOverlap": False,
+    }
+    scale = {"domain": [*domain], "nice": False, "zero": False}
+    x, y = _number("from", scale=scale, axis=axis), _number("tasks", axis=_axis(most))
+    return _bars(x=x, x2={"field": "to"}, y=y, y2={"datum": 0}, **encoding)
 
 
 def _bars(**encoding: Any) -> dict[str, Any]:

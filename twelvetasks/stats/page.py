@@ -223,11 +223,7 @@ def _indexes(stats: TaskStats) -> str:
     table = _table(
         ("Index", "Tasks", "Ready", "Under way", "Failed", "Failure rate"),
         (
-            (
-                row.name,
-                *(f"{n:,}" for n in (row.total, row.ready, row.under_way, row.failed)),
-                row.failure_rate,
-            )
+            (row.name, *(f"{n:,}" for n in (row.total, *row.kinds.values())), row.failure_rate)
             for row in rows
         ),
     )

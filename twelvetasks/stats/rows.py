@@ -5,14 +5,17 @@ The terminal and the page draw a row differently, but its text is the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import TypeVar
 
 import attrs
 
 from twelvetasks.stats.summary import FAILURES, SUCCESSES, IndexingTimes, Period, TaskStats
 from twelvetasks.values.display import duration_text, printable
 from twelvetasks.values.fields import Count
+
+T = TypeVar("T")
 
 EPOCH = date(1970, 1, 1)
 """Earlier times are the zero of a program, such as 0001-01-01, and no times of tasks."""
@@ -34,58 +37,51 @@ def kind_of(status: str) -> str:
 def status_rows(counts: Mapping[str, int], most: int) -> list[tuple[str, Count]]:
     """Name each status with its count; those after the first `most` share one row."""
     rows = [(_name(status), count) for status, count in counts.items()]
-    if len(rows) <= most:
-        return rows
-    rest = rows[most - 1 :]
-    return [*rows[: most - 1], (f"{len(rest):,} others", sum(count for _, count in rest))]
+    rows, rest = _split(rows, most)
+    return rows + [(f"{len(rest):,} others", sum(count for _, count in rest))] * bool(rest)
 
 
-def _count(counts: Mapping[str, int], kind: str) -> int:
-    return sum(count for status, count in counts.items() if kind_of(status) == kind)
-
-
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class IndexRow:
     """An index, or several together, with the counts of its tasks by kind."""
 
     name: str
-    ready: Count = 0
-    under_way: Count = 0
-    failed: Count = 0
+    kinds: Mapping[str, int]
+    """The counts of those that are ready, under way and failed, in this order."""
 
     @property
     def total(self) -> Count:
         """All its tasks."""
-        return self.ready + self.under_way + self.failed
+        return sum(self.kinds.values())
 
     @property
     def failure_rate(self) -> str:
         """The share of failed tasks among those that have ended; a dash if none has."""
-        ended = self.ready + self.failed
-        return f"{self.failed / ended:.1%} failed" if ended else DASH
+        ended = self.kinds[READY] + self.kinds[FAILED]
+        return f"{self.kinds[FAILED] / ended:.1%} failed" if ended else DASH
 
 
 def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[IndexRow]:
     """Count ready, running and failed tasks of each index in at most `most` rows."""
-    rows = [
-        IndexRow(
-            name=_name(index_id),
-            ready=_count(counts, READY),
-            failed=_count(counts, FAILED),
-            under_way=_count(counts, UNDER_WAY),
-        )
-        for index_id, counts in indexes.items()
-    ]
-    if len(rows) <= most:
-        return rows
-    rest = rows[most - 1 :]
-    together = IndexRow(
-        name=f"{len(rest):,} others",
-        ready=sum(row.ready for row in rest),
-        failed=sum(row.failed for row in rest),
-        under_way=sum(row.under_way for row in rest),
-    )
-    return [*rows[: most - 1], together]
+    shown, rest = _split(list(indexes.items()), most)
+    rows = [IndexRow(_name(index_id), _by_kind([counts])) for index_id, counts in shown]
+    others = _by_kind(counts for _, counts in rest)
+    return rows + [IndexRow(f"{len(rest):,} others", others)] * bool(rest)
+
+
+def _by_kind(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up counts of statuses."""
+    kinds = dict.fromkeys((READY, UNDER_WAY, FAILED), 0)
+    for counts in each:
+        for status, count in counts.items():
+            kinds[kind_of(status)] += count
+    return kinds
+
+
+def _split(rows: list[T], most: int) -> tuple[list[T], list[T]]:
+    """Return the rows that are shown, and those that share the last of `most` rows."""
+    end = len(rows) if len(rows) <= most else most - 1
+    return rows[:end], rows[end:]
 
 
 def time_names(times: IndexingTimes) -> list[str]:

@@ -6,7 +6,7 @@ without block characters gets plain ASCII.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 from rich.cells import cell_len, set_cell_size
@@ -103,11 +103,7 @@ def _statuses(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
 def _indexes(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
     yield from _heading("INDEX")
     rows = [
-        _Row(
-            row.name,
-            {READY: row.ready, UNDER_WAY: row.under_way, FAILED: row.failed},
-            f"{row.total / stats.total:6.1%}",
-        )
+        _Row(row.name, row.kinds, f"{row.total / stats.total:6.1%}")
         for row in index_rows(stats.by_index, MOST_NAMES)
     ]
     yield from _bar_rows(rows, width, ink)
@@ -149,7 +145,7 @@ def _marks(times: IndexingTimes, time_bin: TimeBin) -> str:
 @attrs.frozen
 class _Row:
     name: str
-    kinds: dict[str, int]
+    kinds: Mapping[str, int]
     """The length of each part of the bar."""
     remark: str
     """Printed after the count if there is room."""
@@ -180,7 +176,7 @@ def _bar_rows(rows: Sequence[_Row], width: int, ink: Ink) -> Iterator[Text]:
         yield line
 
 
-def _smooth(kinds: dict[str, int], most: int, room: int, ink: Ink) -> Text:
+def _smooth(kinds: Mapping[str, int], most: int, room: int, ink: Ink) -> Text:
     """Draw a bar of one kind to a fraction of a cell; a count above zero is always visible."""
     ((kind, count),) = kinds.items()
     parts = len(ink.across)
@@ -188,7 +184,7 @@ def _smooth(kinds: dict[str, int], most: int, room: int, ink: Ink) -> Text:
     return Text(ink.across[-1] * whole + (ink.across[part - 1] if part else ""), _COLOURS[kind])
 
 
-def _stacked(kinds: dict[str, int], most: int, room: int, ink: Ink) -> Text:
+def _stacked(kinds: Mapping[str, int], most: int, room: int, ink: Ink) -> Text:
     """Draw several kinds side by side in whole cells, at least one for a count above zero."""
     cells = {kind: max(round(n / most * room), 1) for kind, n in kinds.items() if n}
     largest = max(cells, key=lambda kind: cells[kind])
