@@ -40,17 +40,17 @@ TUPLES = 100
 """Rows that are tuples at once: more than 700, and Python's garbage collector goes through them."""
 
 
+@attrs.define(eq=False)
 class _TooLargeError(Exception):
     """A whole number does not fit into 64 bits."""
 
-    def __init__(self, place: int, number: int, *names: str) -> None:
-        super().__init__(place, number)
-        self.place = place
-        self.number = number
-        self.names = names
+    place: int
+    number: int
+    names: tuple[str, ...] = ()
+    """The fields that lead to it."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class _Column:
     """How the values of one field become an array."""
 
@@ -82,11 +82,9 @@ def batch_of(model: type[Any], items: Iterable[Any]) -> pa.RecordBatch:
     """
     layout, rows = _layout_of(model), list(items)
     try:
-        arrays = _arrays(layout.columns, rows)
+        return pa.record_batch(_arrays(layout.columns, rows), schema=layout.schema)
     except _TooLargeError as error:
         odd = error
-    else:
-        return pa.record_batch(arrays, schema=layout.schema)
     raise ResponseError(
         f"the {'.'.join(odd.names)} of {excerpt(rows[odd.place].id)} is {odd.number:.3g}, "
         "which is beyond 64 bits",
@@ -123,7 +121,7 @@ def _made(model: type[Any]) -> _Layout:
     if not is_model(model):
         raise not_a_model(model)
     columns = {name: _column(without_none(type_)[0]) for name, type_ in field_types(model).items()}
-    columns["extra"] = _Column(type=pa.string(), make=_extras)
+    columns["extra"] = _Column(pa.string(), _extras)
     fields = attrs.fields_dict(model)
     schema = pa.schema(
         [
@@ -137,32 +135,16 @@ def _made(model: type[Any]) -> _Layout:
 def _column(kind: Any) -> _Column:
     """Return the column of a field by its type, without None."""
     if (statuses := status_of(kind)) is not None:
-        return _Column(type=_STATUS, make=functools.partial(_statuses, statuses))
+        return _Column(_STATUS, functools.partial(_statuses, statuses))
     if is_model(kind):
         columns = _layout_of(kind).columns
         struct = pa.struct([(name, column.type) for name, column in columns.items()])
-        return _Column(type=struct, make=functools.partial(_struct, struct, columns))
-    if kind is int or kind == Count:
-        return _Column(type=pa.int64(), make=_whole_numbers)
-    if kind is float:
-        return _Column(type=pa.float64(), make=_numbers)
-    if kind == AnyData:
-        return _Column(type=pa.string(), make=_texts)
+        return _Column(struct, functools.partial(_struct, struct, columns))
     if get_origin(kind) is tuple and is_model(item := get_args(kind)[0]):
         inner = _column(item)
         lists = pa.list_(inner.type)
-        return _Column(type=lists, make=functools.partial(_lists, lists, inner))
-    if kind is datetime:
-        return _Column(type=_MOMENT, make=_moments)
-    type_ = _PLAIN[kind]
-    return _Column(type=type_, make=lambda values: pa.array(values, type_))
-
-
-_PLAIN: dict[Any, pa.DataType] = {
-    str: pa.string(),
-    bool: pa.bool_(),
-    tuple[str, ...]: pa.list_(pa.string()),
-}
+        return _Column(lists, functools.partial(_lists, lists, inner))
+    return _OF_TYPE[kind]
 
 
 def _arrays(columns: Mapping[str, _Column], items: Sequence[Any]) -> list[pa.Array[Any]]:
@@ -199,9 +181,8 @@ def _named(name: str, column: _Column, values: Values) -> pa.Array[Any]:
     try:
         return column.make(values)
     except _TooLargeError as error:
-        names = (name, *error.names)
-        odd = error
-    raise _TooLargeError(odd.place, odd.number, *names)
+        error.names = (name, *error.names)
+        raise
 
 
 def _statuses(known: type[StrEnum], values: Values) -> pa.Array[Any]:
@@ -243,8 +224,8 @@ def _lists(kind: pa.ListType[Any], inner: _Column, values: Values) -> pa.Array[A
     try:
         items = inner.make([item for value in values for item in value or ()])
     except _TooLargeError as error:
-        place = bisect.bisect_right(ends, error.place) - 1
-        raise _TooLargeError(place, error.number, *error.names) from None
+        error.place = bisect.bisect_right(ends, error.place) - 1
+        raise
     offsets = pa.array([*begins, ends[-1]], pa.int32())
     return pa.ListArray.from_arrays(offsets, items, type=kind)
 
@@ -288,6 +269,21 @@ _json_text = json.JSONEncoder(
     default=dict, ensure_ascii=False, allow_nan=False, separators=(",", ":")
 ).encode
 
+
+def _plain(type_: pa.DataType) -> _Column:
+    return _Column(type_, lambda values: pa.array(values, type_))
+
+
+_OF_TYPE: dict[Any, _Column] = {
+    int: _Column(pa.int64(), _whole_numbers),
+    Count: _Column(pa.int64(), _whole_numbers),
+    float: _Column(pa.float64(), _numbers),
+    datetime: _Column(_MOMENT, _moments),
+    AnyData: _Column(pa.string(), _texts),
+    str: _plain(pa.string()),
+    bool: _plain(pa.bool_()),
+    tuple[str, ...]: _plain(pa.list_(pa.string())),
+}
 
 SCHEMA: pa.Schema = schema_of(Task)
 """The columns of every record batch of tasks: the fields of `Task`, as `schema_of` gives them."""
