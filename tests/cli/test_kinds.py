@@ -99,7 +99,7 @@ def test_a_failure_ends_a_wait_with_code_1(
         found = [batch["batch_id"]]
     waited = command("wait", *of(kind), *found, platform=account)
     assert waited.code == 1
-    assert f"1 of 1 {KINDS[kind].query.resource.noun} failed: {found[0]} (" in waited.complaint
+    assert f"1 of 1 {KINDS[kind].resource.noun} failed: {found[0]} (" in waited.complaint
 
 
 @pytest.mark.parametrize(

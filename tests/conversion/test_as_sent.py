@@ -28,7 +28,7 @@ from twelvetasks.values.malformed import Malformed
 from twelvetasks.values.query import ListQuery
 
 QUERIES: dict[str, ListQuery[Any]] = {
-    name: query_of(name, dict.fromkeys(kind.query.resource.scope, "62a0906d47f5678267ec10a6"))
+    name: query_of(name, dict.fromkeys(kind.resource.scope, "62a0906d47f5678267ec10a6"))
     for name, kind in KINDS.items()
 }
 """A query of each list."""

@@ -10,47 +10,25 @@ import attrs
 import click
 
 from twelvetasks.cli.command import Decorator, option
-from twelvetasks.values.analysis_batches import AnalysisBatchQuery, BatchStatus
-from twelvetasks.values.analysis_tasks import AnalysisStatus, AnalysisTaskQuery
-from twelvetasks.values.embedding_tasks import (
-    EmbeddingStatus,
-    EmbeddingTaskQuery,
-    OlderEmbeddingTaskQuery,
-)
-from twelvetasks.values.indexed_assets import IndexedAssetQuery, IndexedAssetStatus
-from twelvetasks.values.models import SortBy, SortOption, TaskStatus
+from twelvetasks.values.analysis_batches import AnalysisBatchQuery
+from twelvetasks.values.analysis_tasks import AnalysisTaskQuery
+from twelvetasks.values.embedding_tasks import EmbeddingTaskQuery, OlderEmbeddingTaskQuery
+from twelvetasks.values.indexed_assets import IndexedAssetQuery
+from twelvetasks.values.models import SortBy, SortOption
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.tasks import TaskQuery
 
-
-@attrs.frozen(kw_only=True)
-class Kind:
-    """A list that commands can be about."""
-
-    query: type[ListQuery[Any]]
-    status: type[StrEnum]
-
-    @property
-    def model(self) -> Any:
-        """The class of its items."""
-        return self.query.resource.item
-
-    @property
-    def statuses(self) -> tuple[str, ...]:
-        """The statuses that are documented."""
-        return tuple(status.value for status in self.status)
-
-
 TASKS = "tasks"
 
-KINDS = {
-    TASKS: Kind(query=TaskQuery, status=TaskStatus),
-    "indexed-assets": Kind(query=IndexedAssetQuery, status=IndexedAssetStatus),
-    "embedding-tasks": Kind(query=EmbeddingTaskQuery, status=EmbeddingStatus),
-    "older-embedding-tasks": Kind(query=OlderEmbeddingTaskQuery, status=EmbeddingStatus),
-    "analysis-tasks": Kind(query=AnalysisTaskQuery, status=AnalysisStatus),
-    "analysis-batches": Kind(query=AnalysisBatchQuery, status=BatchStatus),
+KINDS: dict[str, type[ListQuery[Any]]] = {
+    TASKS: TaskQuery,
+    "indexed-assets": IndexedAssetQuery,
+    "embedding-tasks": EmbeddingTaskQuery,
+    "older-embedding-tasks": OlderEmbeddingTaskQuery,
+    "analysis-tasks": AnalysisTaskQuery,
+    "analysis-batches": AnalysisBatchQuery,
 }
+"""The lists that commands can be about, and the query of each."""
 
 UNSORTED: dict[str, StrEnum] = {"sort_by": SortBy.CREATED_AT, "sort_option": SortOption.DESC}
 """The order of a list that takes no sort parameters."""
@@ -70,9 +48,9 @@ scope_option: Decorator = option(
 )
 
 
-def kind_of(context: click.Context | None) -> Kind:
-    """Return the kind that a command is about."""
-    return KINDS[context.params.get("kind", TASKS) if context else TASKS]
+def model_of(context: click.Context | None) -> Any:
+    """Return the class of the items that a command is about."""
+    return KINDS[context.params.get("kind", TASKS) if context else TASKS].resource.item
 
 
 def query_of(kind: str, options: Mapping[str, Any]) -> ListQuery[Any]:
@@ -80,7 +58,7 @@ def query_of(kind: str, options: Mapping[str, Any]) -> ListQuery[Any]:
 
     Raises click.UsageError for an option that the list does not take, or that it needs.
     """
-    query = KINDS[kind].query
+    query = KINDS[kind]
     fields = attrs.fields_dict(query)
     given = {name: value for name, value in options.items() if value is not None}
     if "sort_by" not in fields:

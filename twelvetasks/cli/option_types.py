@@ -9,17 +9,16 @@ import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 import attrs
 import click
-from click.shell_completion import CompletionItem
 
-from twelvetasks.cli.kinds import kind_of
+from twelvetasks.cli.kinds import model_of
+from twelvetasks.cli.suggestions import did_you_mean
+from twelvetasks.conversion.model_types import field_types, status_of
 from twelvetasks.tasks.requests import checked_id
 from twelvetasks.values.errors import InvalidArgumentError
-from twelvetasks.values.models import TaskStatus
 from twelvetasks.values.timestamps import parse_timestamp
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1, "ms": 0.001}
@@ -99,44 +98,33 @@ def as_task_id(text: str) -> str:
         raise click.BadParameter(f"{text!r} is not the id of a task") from None
 
 
-class Statuses(click.ParamType[tuple[str, ...]]):
-    """One status or several, separated by commas."""
+def as_statuses(
+    context: click.Context, _: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Read the statuses, which commas separate, and suggest one for a misspelled one."""
+    statuses = [status.strip().lower() for text in texts for status in text.split(",")]
+    known = _statuses(context)
+    for status in statuses:
+        if status not in known:
+            hint = did_you_mean(status, known)
+            listed = ", ".join(map(repr, known))
+            raise click.BadParameter(f"{status!r} is not one of {listed}. {hint}".rstrip())
+    return tuple(dict.fromkeys(statuses)) or None
 
-    name = "status"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - click's
-        """Show the statuses in the help."""
-        return f"[{'|'.join(status.value for status in TaskStatus)}]"
+def complete_statuses(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the last status."""
+    given, comma, begun = incomplete.rpartition(",")
+    return [
+        f"{given}{comma}{status}"
+        for status in _statuses(context)
+        if status.startswith(begun.lower()) and status not in given.split(",")
+    ]
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Read the statuses, and suggest one for a misspelled one."""
-        if isinstance(value, tuple):
-            return value
-        statuses = [status.strip().lower() for status in value.split(",")]
-        known = kind_of(ctx).statuses
-        for status in statuses:
-            if status not in known:
-                close = get_close_matches(status, known, n=1)
-                hint = f" Did you mean {close[0]}?" if close else ""
-                listed = ", ".join(map(repr, known))
-                self.fail(f"{status!r} is not one of {listed}.{hint}", param, ctx)
-        return tuple(statuses)
 
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002 - click's
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """Complete the last status."""
-        given, comma, begun = incomplete.rpartition(",")
-        return [
-            CompletionItem(f"{given}{comma}{status}")
-            for status in kind_of(ctx).statuses
-            if status.startswith(begun.lower()) and status not in given.split(",")
-        ]
+def _statuses(context: click.Context) -> list[str]:
+    """Return the statuses that are documented for the items of a command."""
+    return [status.value for status in status_of(field_types(model_of(context))["status"]) or ()]
 
 
 def as_metadata(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import click
 
 from twelvetasks.cli.command import Decorator, combined, option
-from twelvetasks.cli.option_types import Moment, Statuses, as_moment, as_seconds
+from twelvetasks.cli.option_types import (
+    Moment,
+    as_moment,
+    as_seconds,
+    as_statuses,
+    complete_statuses,
+)
 from twelvetasks.cli.output.columns import as_columns, complete_columns
-from twelvetasks.values.models import SortBy, SortOption
+from twelvetasks.values.models import SortBy, SortOption, TaskStatus
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 
@@ -23,8 +28,9 @@ watch_options: Decorator = combined(
     option(
         "--status",
         multiple=True,
-        type=Statuses(),
-        callback=lambda _, __, given: tuple(dict.fromkeys(chain(*given))) or None,
+        callback=as_statuses,
+        shell_complete=complete_statuses,
+        metavar=f"[{'|'.join(TaskStatus)}]",
         help="Only tasks with this status; several are --status queued,indexing.",
     ),
     option("--filename", metavar="NAME", help="Only the video with this file name."),

@@ -18,6 +18,7 @@ import click
 import platformdirs
 from click.shell_completion import CompletionItem
 
+from twelvetasks.cli.suggestions import did_you_mean
 from twelvetasks.session import API_KEY_VARIABLE
 from twelvetasks.values.secret import ApiKey
 
@@ -91,8 +92,7 @@ def profile_named(name: str, known: frozenset[str]) -> Profile:
     """
     tables = _tables()
     if name not in tables:
-        close = get_close_matches(name, tables, n=1)
-        hint = f"Did you mean {close[0]}? " if close else ""
+        hint = did_you_mean(name, tables)
         held = f"There are {', '.join(tables)}" if tables else "It holds none"
         raise click.BadParameter(f"{profiles_path()} has no profile {name!r}. {hint}{held}")
     settings = dict(tables[name])
@@ -106,8 +106,7 @@ def profile_named(name: str, known: frozenset[str]) -> Profile:
         raise _wrong(name, f"give either {KEY_VARIABLE} or {KEYRING}")
     for setting, value in settings.items():
         if setting not in known:
-            close = get_close_matches(setting, known, n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
+            hint = did_you_mean(setting, known)
             listed = ", ".join((KEY_VARIABLE, KEYRING, *sorted(known)))
             raise _wrong(name, f"there is no setting {setting!r}. {hint}There are {listed}")
         if not isinstance(value, str | int | float):

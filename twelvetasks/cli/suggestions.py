@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 import click
@@ -41,6 +42,12 @@ MEANT_COMMANDS = {
     "help": "-h",
 }
 """Commands of other programs that users try, and what they are called here."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint that ends with a space; empty if no known word is similar."""
+    close = get_close_matches(word, list(known), n=1)
+    return f"Did you mean {close[0]}? " if close else ""
 
 
 def meant_option(name: str, ctx: click.Context) -> str:

@@ -270,10 +270,12 @@ class ItemStats(Generic[ItemT]):
         else:
             years = 1 + (last - monday) // (_YEAR_DAYS * at_most)
             start, length = monday, _YEAR_DAYS * years
-        created, ready = [0] * ((last - start) // length + 1), [0] * ((last - start) // length + 1)
-        for counts, happened in ((created, self._created), (ready, self._ready)):
-            for day in days:
-                counts[(day.toordinal() - start) // length] += happened[day]
+        created: Counter[int] = Counter()
+        ready: Counter[int] = Counter()
+        for day in days:
+            number = (day.toordinal() - start) // length
+            created[number] += self._created[day]
+            ready[number] += self._ready[day]
         return tuple(
             Period(
                 start=date.fromordinal(start + number * length),
@@ -281,7 +283,7 @@ class ItemStats(Generic[ItemT]):
                 created=created[number],
                 ready=ready[number],
             )
-            for number in range(len(created))
+            for number in range((last - start) // length + 1)
         )
 
     @property
@@ -301,9 +303,7 @@ class ItemStats(Generic[ItemT]):
             "total": self.total,
             "by_status": self.by_status,
             "by_index": self.by_index,
-            "indexing_times": times
-            and attrs.asdict(times)
-            | {"histogram": [attrs.asdict(each) for each in times.histogram]},
+            "indexing_times": times and attrs.asdict(times),
             "untimed": self.untimed,
             "by_day": [
                 {"day": day.start.isoformat(), "created": day.created, "ready": day.ready}

@@ -49,7 +49,13 @@ def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool
     if not yes:
         if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
             raise click.UsageError("There is no terminal to ask in, so --yes is needed")
-        _ask(_looked_up(connection, chosen))
+        tasks: list[Task] = []
+
+        async def look_them_up(session: TaskSession) -> None:
+            tasks.extend([await session.task(task_id) for task_id in chosen])
+
+        connection.run(look_them_up)
+        _ask(tasks)
     asked_by = click.get_current_context().command
 
     async def delete_them(session: TaskSession) -> None:
@@ -62,17 +68,6 @@ def delete_tasks(connection: Connection, task_ids: tuple[str, ...], *, yes: bool
             click.echo(task_id)
 
     connection.run(delete_them)
-
-
-def _looked_up(connection: Connection, task_ids: tuple[str, ...]) -> list[Task]:
-    """Read the tasks, so that the question can show them."""
-    tasks: list[Task] = []
-
-    async def look_them_up(session: TaskSession) -> None:
-        tasks.extend([await session.task(task_id) for task_id in task_ids])
-
-    connection.run(look_them_up)
-    return tasks
 
 
 def _ask(tasks: list[Task]) -> None:

@@ -7,7 +7,7 @@ from cloup import option_group
 
 from twelvetasks.cli.command import command
 from twelvetasks.cli.connection import Connection, connected
-from twelvetasks.cli.kinds import KINDS, kind_option, query_of, scope_option
+from twelvetasks.cli.kinds import kind_option, query_of, scope_option
 from twelvetasks.cli.option_types import as_task_id
 from twelvetasks.cli.options import FILTERS, OUTPUT, columns_option, format_option, wide_option
 from twelvetasks.cli.output.formats import FORMATS, chosen_format, item_writer
@@ -59,9 +59,12 @@ def get_task(
         if len(chosen) == 1 and layout is None and columns is None:
             write_item(await listing.retrieve(chosen[0]))
             return
-        model = KINDS[kind].model
         writer = item_writer(
-            chosen_format(layout), Target(), model=model, columns=columns, wide=wide
+            chosen_format(layout),
+            Target(),
+            model=query.resource.item,
+            columns=columns,
+            wide=wide,
         )
         for item_id in chosen:
             writer.write((await listing.retrieve(item_id),))

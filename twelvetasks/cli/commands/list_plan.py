@@ -14,7 +14,7 @@ import attrs
 import click
 
 from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, with_times_of
-from twelvetasks.cli.kinds import KINDS, TASKS, query_of
+from twelvetasks.cli.kinds import TASKS, query_of
 from twelvetasks.cli.options import PERIOD, in_time
 from twelvetasks.cli.output.formats import (
     COMPRESSED,
@@ -42,13 +42,11 @@ from twelvetasks.values.query import ListQuery
 class ListingPlan:
     """What to write, where, and which part of it exists already."""
 
-    kind: str
     query: ListQuery[Any]
     """Which items there are."""
     layout: str
-    columns: tuple[str, ...] | None
-    wide: bool
-    spreadsheet: bool
+    writing: Mapping[str, Any]
+    """The other arguments of `item_writer`."""
     output: Path | None
     options: Mapping[str, Any]
     """The other arguments of `TaskSession.list`."""
@@ -84,16 +82,7 @@ class ListingPlan:
         self, pages: PageStream[Page[Any]], target: Target, *, progress: bool | None
     ) -> None:
         """Write page after page, and show the progress if it does not mix with the tasks."""
-        writer = item_writer(
-            self.layout,
-            target,
-            model=KINDS[self.kind].model,
-            columns=self.columns,
-            sort_by=SortBy(self.query.sort_key.name),
-            wide=self.wide,
-            begun=self.part is not None,
-            spreadsheet=self.spreadsheet,
-        )
+        writer = item_writer(self.layout, target, begun=self.part is not None, **self.writing)
         done = 0 if self.part is None else self.part.tasks
         most = self.options["max_items"]
         known = self._known(target)
@@ -161,21 +150,24 @@ def planned(
     if part is not None:
         filters = with_times_of(filters, part)
     asked = as_json({**filters, "format": layout, "columns": columns, **account})
-    for paging in ("page_limit", "exact"):
-        del asked[paging]
-    asked |= {} if kind == TASKS else {"kind": kind}
+    del asked["page_limit"], asked["exact"]
+    if kind != TASKS:
+        asked["kind"] = kind
     if part is not None and output is not None:
         check_same(asked, part, output)
     chosen = in_time(filters)
     options = {name: chosen.pop(name) for name in (*PERIOD, "max_items", "exact")}
     query = query_of(kind, chosen)
     return ListingPlan(
-        kind=kind,
         query=OF_ROWS[layout](query) if layout in OF_ROWS else query,
         layout=layout,
-        columns=columns,
-        wide=wide,
-        spreadsheet=spreadsheet,
+        writing={
+            "model": query.resource.item,
+            "columns": columns,
+            "sort_by": SortBy(query.sort_key.name),
+            "wide": wide,
+            "spreadsheet": spreadsheet,
+        },
         output=output,
         options=options,
         asked=asked,

@@ -13,7 +13,7 @@ import click
 from twelvetasks.cli.command import command
 from twelvetasks.cli.connection import Connection, connected, wait_timeout_option
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.kinds import KINDS, kind_option, query_of, scope_option
+from twelvetasks.cli.kinds import kind_option, query_of, scope_option
 from twelvetasks.cli.option_types import as_task_id
 from twelvetasks.cli.options import layout_option
 from twelvetasks.cli.output.formats import chosen_format, item_writer
@@ -58,7 +58,7 @@ def wait_for_tasks(
 
     async def wait_for_them(session: TaskSession) -> None:
         target = Target()
-        writer = item_writer(chosen_format(layout), target, model=KINDS[kind].model)
+        writer = item_writer(chosen_format(layout), target, model=query.resource.item)
         ended: list[Any] = []
         with status_shown(target.console, query.resource) as show:
             waiting = session.list(query).wait_all(task_ids, timeout=wait_timeout, on_change=show)

@@ -24,10 +24,10 @@ from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
 from twelvetasks.cli.options import FILTERS, OUTPUT, in_time, watch_options
 from twelvetasks.cli.output.formats import chosen_format
 from twelvetasks.cli.output.json_writer import write_json
-from twelvetasks.cli.output.live_view import WIDTH_WITH_TIME, LiveView
+from twelvetasks.cli.output.live_view import WIDTH_WITH_TIME, LiveView, was_and_is
 from twelvetasks.cli.output.notices import log_read
 from twelvetasks.cli.output.own_files import output_path, read_own
-from twelvetasks.cli.output.table_writer import filename, status_colour
+from twelvetasks.cli.output.table_writer import filename
 from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.conversion.convert import to_json
 from twelvetasks.session import TaskSession
@@ -209,23 +209,21 @@ class _Place:
 
 
 def _write_change(out: Console, change: ItemChange[Any], *, as_line: bool) -> None:
-    before, after = change.before, change.after
     if not as_line:
         sides = (
             f'"{name}":{to_json(task) if task else "null"}'
-            for name, task in (("before", before), ("after", after))
+            for name, task in (("before", change.before), ("after", change.after))
         )
         write_json(out, f"{{{','.join(sides)}}}\n")
         return
     task = change.item
-    was = before.status or "" if before else ""
-    now = "deleted" if after is None else after.status or ""
+    was, now, colour = was_and_is(change)
     in_terminal = is_terminal(out.file)
     # The status matters most: in a narrow terminal the time has no room.
     with_time = not in_terminal or out.width >= WIDTH_WITH_TIME
     line = Text(f"{second_text(task.updated_at):19}  " if with_time else "")
     line.append(f"{printable(task.id):24}  {set_cell_size(printable(was), 10)} -> ")
-    line.append(set_cell_size(printable(now), 10), status_colour(task) if after else "red")
+    line.append(set_cell_size(printable(now), 10), colour)
     line.append(f"  {printable(filename(task))}")
     line.rstrip()
     overflow: OverflowMethod = "ellipsis" if in_terminal else "ignore"

@@ -19,7 +19,7 @@ import click
 import msgspec
 from msgspec import UNSET
 
-from twelvetasks.cli.kinds import kind_of
+from twelvetasks.cli.kinds import model_of
 from twelvetasks.conversion.as_sent import present
 from twelvetasks.conversion.convert import to_dict
 from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
@@ -109,7 +109,7 @@ def texts_of(model: Any, items: Sequence[Any], name: str) -> list[Any]:
 
     Items that stay as they were sent have the text of what the model of them would have.
     """
-    kind = _kind_of(model, name)
+    kind = type_of(model, name)
     if kind is None:
         is_in_extra = name in columns_of(model).flat
         return [
@@ -130,7 +130,7 @@ def texts_of(model: Any, items: Sequence[Any], name: str) -> list[Any]:
 
 
 @functools.cache
-def _kind_of(model: Any, name: str) -> Any:
+def type_of(model: Any, name: str) -> Any:
     """Return the type of a column of one value; None for any other."""
     if name not in columns_of(model).flat:
         return None
@@ -172,7 +172,7 @@ def as_columns(
     """Read the names, which commas separate. Raises click.BadParameter for an unknown one."""
     if not texts:
         return None
-    columns = columns_of(kind_of(context).model)
+    columns = columns_of(model_of(context))
     short = columns.short
     names = [name.strip() for text in texts for name in text.split(",")]
     names = [short.get(name, name) for name in names]
@@ -195,7 +195,7 @@ def complete_columns(context: click.Context, __: click.Parameter, incomplete: st
     """Complete the last of the names, and leave out those that are there."""
     given, comma, begun = incomplete.rpartition(",")
     taken = set(given.split(","))
-    names = columns_of(kind_of(context).model).names
+    names = columns_of(model_of(context)).names
     return [
         f"{given}{comma}{name}" for name in names if name.startswith(begun) and name not in taken
     ]

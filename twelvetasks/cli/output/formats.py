@@ -16,7 +16,7 @@ import click
 
 from twelvetasks.cli.output.columns import columns_of
 from twelvetasks.cli.output.csv_writer import CsvWriter
-from twelvetasks.cli.output.json_writer import JsonArrayWriter, JsonLinesWriter
+from twelvetasks.cli.output.json_writer import JsonWriter
 from twelvetasks.cli.output.output_file import Target
 from twelvetasks.cli.output.parquet_writer import ParquetWriter
 from twelvetasks.cli.output.table_writer import TableWriter
@@ -77,7 +77,7 @@ class IdWriter:
         """Write nothing: lines need no footer."""
 
 
-Writer = CsvWriter | IdWriter | JsonArrayWriter | JsonLinesWriter | ParquetWriter | TableWriter
+Writer = CsvWriter | IdWriter | JsonWriter | ParquetWriter | TableWriter
 """Each writes items as they come, and what a complete result ends with."""
 
 
@@ -119,10 +119,8 @@ def item_writer(
     """Return the writer of a format. `begun` says that an earlier run has written a part."""
     out = target.console
     match layout:
-        case "jsonl":
-            return JsonLinesWriter(out, model, columns)
-        case "json":
-            return JsonArrayWriter(out, model, columns)
+        case "jsonl" | "json":
+            return JsonWriter(out, model, columns, is_array=layout == "json")
         case "csv":
             flat = columns or columns_of(model).flat
             return CsvWriter(out, model, flat, begun=begun, spreadsheet=spreadsheet)

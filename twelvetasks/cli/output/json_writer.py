@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -17,49 +16,36 @@ from twelvetasks.values.display import terminal_json
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _lines(items: Iterable[Any], model: Any, columns: tuple[str, ...] | None) -> str:
-    """Write items as the API sent them, or the chosen columns of them: an object a line."""
-    if columns is None:
-        return json_lines(items)
-    return "".join(f"{_ENCODER.encode(subset(model, item, columns))}\n" for item in items)
-
-
-@attrs.frozen
-class JsonLinesWriter:
-    """A line for every item."""
-
-    out: Console
-    model: Any
-    columns: tuple[str, ...] | None = None
-
-    def write(self, items: tuple[Any, ...]) -> None:
-        """Write a line for each."""
-        write_json(self.out, _lines(items, self.model, self.columns))
-
-    def finish(self) -> None:
-        """Write nothing: lines need no end."""
-
-
 @attrs.define
-class JsonArrayWriter:
-    """An array with an element a line; without its end it is not JSON."""
+class JsonWriter:
+    """A line for every item, or an array with an element a line; without its end that is no JSON.
+
+    Items are written as the API sent them, or the chosen columns of them.
+    """
 
     out: Console
     model: Any
     columns: tuple[str, ...] | None = None
+    is_array: bool = False
     _before: str = attrs.field(default="[\n", init=False)
 
     def write(self, items: tuple[Any, ...]) -> None:
-        """Write an element for each."""
-        lines = _lines(items, self.model, self.columns)
-        # An element has no line break: in JSON strings they are escaped.
-        elements = lines.removesuffix("\n").replace("\n", ",\n")
-        write_json(self.out, f"{self._before}{elements}" if items else "")
-        self._before = ",\n" if items else self._before
+        """Write a line for each."""
+        if self.columns is None:
+            lines = json_lines(items)
+        else:
+            chosen = (subset(self.model, item, self.columns) for item in items)
+            lines = "".join(f"{_ENCODER.encode(one)}\n" for one in chosen)
+        if self.is_array and items:
+            # An element has no line break: in JSON strings they are escaped.
+            elements = lines.removesuffix("\n").replace("\n", ",\n")
+            lines, self._before = f"{self._before}{elements}", ",\n"
+        write_json(self.out, lines)
 
     def finish(self) -> None:
-        """Close the array."""
-        write_json(self.out, "[]\n" if self._before == "[\n" else "\n]\n")
+        """Close the array; lines need no end."""
+        if self.is_array:
+            write_json(self.out, "[]\n" if self._before == "[\n" else "\n]\n")
 
 
 def write_json(out: Console, text: str) -> None:

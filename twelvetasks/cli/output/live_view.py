@@ -20,7 +20,6 @@ from rich.text import Text
 from twelvetasks.cli.output.table_writer import filename, status_colour
 from twelvetasks.cli.terminal import Console, lines_above
 from twelvetasks.values.display import printable, second_text
-from twelvetasks.values.models import Task
 from twelvetasks.watching.plan import ItemChange
 
 WIDTH_WITH_TIME = 80
@@ -98,7 +97,8 @@ class LiveView:
         total = self._counts.total()
         heading = Text(f"{total:,} change{'' if total == 1 else 's'}", "bold")
         for status, count in self._counts.most_common():
-            heading.append(f"  {printable(status)} {count:,}", _colour(status))
+            colour = "red" if status == "deleted" else status_colour(status)
+            heading.append(f"  {printable(status)} {count:,}", colour)
         heading.append(f"  polls {self._polls:,}", "dim")
         if self._due is not None:
             left = max(0.0, self._due - self._clock())
@@ -106,17 +106,21 @@ class LiveView:
         return heading
 
 
-def _colour(status: str) -> str:
-    return "red" if status == "deleted" else status_colour(Task(id="", status=status))
+def was_and_is(change: ItemChange[Any]) -> tuple[str, str, str]:
+    """Return the status before a change and the one after it, and the colour of the latter."""
+    was = (change.before.status or "") if change.before else ""
+    if change.after is None:
+        return was, "deleted", "red"
+    return was, change.after.status or "", status_colour(change.after.status)
 
 
 def _cells(change: ItemChange[Any]) -> tuple[Text, ...]:
-    task, before, after = change.item, change.before, change.after
-    status = "deleted" if after is None else after.status or ""
+    task = change.item
+    was, now, colour = was_and_is(change)
     return (
         Text(second_text(task.updated_at)),
         Text(printable(task.id)),
-        Text(printable((before.status or "") if before is not None else "")),
-        Text(printable(status), _colour(status)),
+        Text(printable(was)),
+        Text(printable(now), colour),
         Text(printable(filename(task)), no_wrap=True, overflow="ellipsis"),
     )

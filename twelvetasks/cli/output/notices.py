@@ -116,7 +116,7 @@ class Notices:
         """Show notices while the context lasts; only lost connections if stderr is no terminal."""
         self._is_terminal = is_terminal(sys.stderr)
         self._note_sign()
-        with self._reading_log():
+        with log_read("twelvetasks", logging.INFO, self._read):
             looking = asyncio.create_task(self._look())
             try:
                 yield
@@ -163,18 +163,6 @@ class Notices:
             return f"waiting for an answer of {self.host}"
         return self._retry
 
-    @contextmanager
-    def _reading_log(self) -> Iterator[None]:
-        logger = logging.getLogger("twelvetasks")
-        level = logger.level
-        if not logger.isEnabledFor(logging.INFO):
-            logger.setLevel(logging.INFO)
-        try:
-            with log_read("twelvetasks", logging.INFO, self._read):
-                yield
-        finally:
-            logger.setLevel(level)
-
     def _read(self, record: logging.LogRecord) -> None:
         if record.name == "twelvetasks" and record.msg.startswith("retry "):
             args: Any = record.args
@@ -202,13 +190,17 @@ class Notices:
 @contextmanager
 def log_read(name: str, level: int, read: Callable[[logging.LogRecord], None]) -> Iterator[None]:
     """Pass what a logger logs at a level or above to a function while the context lasts."""
-    reader = _Reader(level)
+    logger, reader = logging.getLogger(name), _Reader(level)
+    before = logger.level
     reader.read = read
-    logging.getLogger(name).addHandler(reader)
+    if not logger.isEnabledFor(level):
+        logger.setLevel(level)
+    logger.addHandler(reader)
     try:
         yield
     finally:
-        logging.getLogger(name).removeHandler(reader)
+        logger.removeHandler(reader)
+        logger.setLevel(before)
 
 
 class _Reader(logging.Handler):

@@ -12,6 +12,7 @@ import attrs
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from twelvetasks.cli.output.table_writer import COLOURS, filename
 from twelvetasks.stats.rows import (
     EPOCH,
     FAILED,
@@ -42,7 +43,6 @@ _WIDEST_COLUMN = 6
 _SHORT_BAR, _SHORTEST_BAR = 8, 4
 _LONGEST_TIME = len("10m 59s")
 _GAP = "  "
-_COLOURS = {READY: "green", UNDER_WAY: "yellow", FAILED: "red"}
 
 
 @attrs.frozen
@@ -109,7 +109,7 @@ def _indexes(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
     yield from _bar_rows(rows, width, ink)
     legend = Text()
     for kind, character in ink.kinds.items():
-        legend.append(character, _COLOURS[kind]).append(f" {kind}  ", "dim")
+        legend.append(character, COLOURS[kind]).append(f" {kind}  ", "dim")
     legend.rstrip()
     yield legend
 
@@ -181,7 +181,7 @@ def _smooth(kinds: Mapping[str, int], most: int, room: int, ink: Ink) -> Text:
     ((kind, count),) = kinds.items()
     parts = len(ink.across)
     whole, part = divmod(max(round(count / most * room * parts), min(count, 1)), parts)
-    return Text(ink.across[-1] * whole + (ink.across[part - 1] if part else ""), _COLOURS[kind])
+    return Text(ink.across[-1] * whole + (ink.across[part - 1] if part else ""), COLOURS[kind])
 
 
 def _stacked(kinds: Mapping[str, int], most: int, room: int, ink: Ink) -> Text:
@@ -191,7 +191,7 @@ def _stacked(kinds: Mapping[str, int], most: int, room: int, ink: Ink) -> Text:
     cells[largest] -= max(sum(cells.values()) - room, 0)
     bar = Text()
     for kind, number in cells.items():
-        bar.append(ink.kinds[kind] * number, _COLOURS[kind])
+        bar.append(ink.kinds[kind] * number, COLOURS[kind])
     return bar
 
 
@@ -255,12 +255,11 @@ def _failed(stats: TaskStats) -> Iterator[Text]:
         count = stats.by_status[TaskStatus.FAILED]
         yield from _heading(f"THE FAILED, last {len(stats.latest_failed):,} of {count:,}")
     for task in stats.latest_failed:
-        moment = (f"{minute_text(task.updated_at):16}", _COLOURS[FAILED])
+        moment = (f"{minute_text(task.updated_at):16}", COLOURS[FAILED])
         yield Text.assemble(moment, _about(task))
         if task.error_reason:
             yield Text(f"{'':16}{_GAP}{printable(task.error_reason)}", "dim", no_wrap=False)
 
 
 def _about(task: Task) -> str:
-    file = (task.system_metadata and task.system_metadata.filename) or ""
-    return f"{_GAP}{printable(task.id):24}{_GAP}{printable(file)}".rstrip()
+    return f"{_GAP}{printable(task.id):24}{_GAP}{printable(filename(task))}".rstrip()

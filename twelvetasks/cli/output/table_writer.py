@@ -14,9 +14,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.output.columns import columns_of, text_of
+from twelvetasks.cli.output.columns import columns_of, text_of, type_of
 from twelvetasks.cli.terminal import Console, is_terminal
-from twelvetasks.conversion.model_types import field_types, without_none
 from twelvetasks.stats.rows import FAILED, READY, UNDER_WAY, kind_of
 from twelvetasks.values.display import minute_text, printable
 from twelvetasks.values.models import SortBy, Task
@@ -48,9 +47,9 @@ def _length(task: Task) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def status_colour(item: Any) -> str:
+def status_colour(status: str | None) -> str:
     """Return the colour of a status: succeeded, failed, or under way."""
-    return COLOURS[kind_of(item.status or "")]
+    return COLOURS[kind_of(status or "")]
 
 
 def _pixels(heading: str, name: str) -> _Column:
@@ -60,7 +59,9 @@ def _pixels(heading: str, name: str) -> _Column:
 
 
 _ID = _Column("ID", 24, lambda task: task.id, cut=False)
-_STATUS = _Column("STATUS", 10, lambda task: task.status or "", status_colour)
+_STATUS = _Column(
+    "STATUS", 10, lambda task: task.status or "", lambda task: status_colour(task.status)
+)
 _CREATED = _Column("CREATED (UTC)", 16, lambda task: minute_text(task.created_at))
 _UPDATED = _Column("UPDATED (UTC)", 16, lambda task: minute_text(task.updated_at))
 _LENGTH = _Column(" LENGTH", 7, lambda task: _length(task).rjust(7))
@@ -97,7 +98,7 @@ def _columns_by_name(model: Any) -> dict[str, _Column]:
 
 
 def _column(model: Any, name: str) -> _Column:
-    kind = _type_of(model, name)
+    kind = type_of(model, name)
     inner = name.rpartition(".")[2]
     if name in ("id", "status", "created_at", "updated_at"):
         return _BY_NAME[name]
@@ -107,12 +108,6 @@ def _column(model: Any, name: str) -> _Column:
     width = _WIDTHS.get(kind, 60)
     heading = inner.replace("_", " ").upper()
     return _Column(heading, max(width, len(heading)), lambda item: text_of(item, name))
-
-
-def _type_of(model: Any, name: str) -> Any:
-    for part in name.split("."):
-        model, _ = without_none(field_types(model)[part])
-    return model
 
 
 def _usual(model: Any, sort_by: SortBy) -> tuple[list[_Column], list[_Column]]:
