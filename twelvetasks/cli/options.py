@@ -51,7 +51,7 @@ watch_options: Decorator = combined(
     ),
 )
 
-filter_options: Decorator = combined(
+filters: Decorator = combined(
     watch_options,
     option(
         "--updated-at",
@@ -61,7 +61,7 @@ filter_options: Decorator = combined(
     ),
 )
 
-period_options: Decorator = combined(
+period: Decorator = combined(
     option(
         "--since",
         type=as_moment,
@@ -71,7 +71,7 @@ period_options: Decorator = combined(
     option("--until", type=as_moment, metavar="TIME", help="Only tasks created before this time."),
 )
 
-order_options: Decorator = combined(
+order: Decorator = combined(
     option(
         "--sort-by",
         type=click.Choice([field.value for field in SortBy]),

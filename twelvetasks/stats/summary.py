@@ -303,7 +303,9 @@ class ItemStats(Generic[ItemT]):
             "total": self.total,
             "by_status": self.by_status,
             "by_index": self.by_index,
-            "indexing_times": times and attrs.asdict(times),
+            "indexing_times": times
+            and attrs.asdict(times)
+            | {"histogram": [attrs.asdict(each) for each in times.histogram]},
             "untimed": self.untimed,
             "by_day": [
                 {"day": day.start.isoformat(), "created": day.created, "ready": day.ready}

@@ -7,10 +7,10 @@ from typing import Any
 import click
 from cloup import option_group
 
+from twelvetasks.cli import options
 from twelvetasks.cli.command import command
 from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.kinds import kind_option, query_of
-from twelvetasks.cli.options import FILTERS, PERIOD, filter_options, in_time, period_options
 from twelvetasks.session import TaskSession
 
 
@@ -27,15 +27,15 @@ from twelvetasks.session import TaskSession
           The items of another list.
     """,
 )
-@option_group(FILTERS, kind_option, filter_options, period_options)
+@option_group(options.FILTERS, kind_option, options.filters, options.period)
 @connected()
 def count_tasks(connection: Connection, kind: str, **filters: Any) -> None:
     """Count tasks, or other items: one small request, one number.
 
     With --since or --until they are read and counted.
     """
-    filters = in_time(filters)
-    period = {name: filters.pop(name) for name in PERIOD}
+    filters = options.in_time(filters)
+    period = {name: filters.pop(name) for name in options.PERIOD}
     query = query_of(kind, filters)
 
     async def count_them(session: TaskSession) -> None:

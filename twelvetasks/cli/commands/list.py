@@ -9,24 +9,13 @@ from typing import Any
 import click
 from cloup import option_group
 
+from twelvetasks.cli import options
 from twelvetasks.cli.command import command, option
-from twelvetasks.cli.commands.list_plan import planned
+from twelvetasks.cli.commands.list_plan import ListingPlan
 from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.ending import say
 from twelvetasks.cli.exit_codes import NOTHING_WRITTEN
 from twelvetasks.cli.kinds import kind_option
-from twelvetasks.cli.options import (
-    FILTERS,
-    ORDER,
-    OUTPUT,
-    columns_option,
-    filter_options,
-    format_option,
-    order_options,
-    period_options,
-    progress_option,
-    wide_option,
-)
 from twelvetasks.cli.output.formats import FORMATS
 from twelvetasks.cli.output.output_file import Target
 from twelvetasks.cli.output.own_files import output_path
@@ -53,20 +42,20 @@ from twelvetasks.values.tasks import TASKS
           Another list of the platform.
     """,
 )
-@option_group(FILTERS, kind_option, filter_options, period_options)
+@option_group(options.FILTERS, kind_option, options.filters, options.period)
 @option_group(
-    ORDER,
-    order_options,
+    options.ORDER,
+    options.order,
     option("-n", "--max-items", type=click.IntRange(min=0), metavar="N", help="Stop after N."),
     option("--exact", is_flag=True, help="Prove that no task is missed while the account changes."),
 )
 @option_group(
-    OUTPUT,
-    format_option(
+    options.OUTPUT,
+    options.format_option(
         FORMATS, "as the name of --output ends; else table in a terminal, jsonl in a pipe"
     ),
-    columns_option,
-    wide_option,
+    options.columns_option,
+    options.wide_option,
     option(
         "--spreadsheet",
         is_flag=True,
@@ -89,7 +78,7 @@ from twelvetasks.values.tasks import TASKS
     option(
         "-v", "--report", is_flag=True, help="Report requests, pages and consistency on stderr."
     ),
-    progress_option,
+    options.progress_option,
 )
 @connected(
     option(
@@ -102,14 +91,14 @@ from twelvetasks.values.tasks import TASKS
     concurrent=True,
 )
 def list_tasks(
-    connection: Connection, *, report: bool, progress: bool | None, **options: Any
+    connection: Connection, *, report: bool, progress: bool | None, **chosen: Any
 ) -> None:
     """List tasks, or other items: a table in a terminal, JSON Lines in a pipe.
 
     An interrupted listing to a jsonl or csv file keeps its part: the same command with --resume
     continues from there, without losing or repeating an item.
     """
-    plan = planned(connection.account, **options)
+    plan = ListingPlan(connection.account, **chosen)
     opened: list[Target] = []
 
     async def list_them(session: TaskSession) -> None:

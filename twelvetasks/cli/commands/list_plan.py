@@ -1,7 +1,4 @@
-"""The plan of a listing: what to request, where to write it, and what is written already.
-
-`planned` refuses conflicting options before it touches a file or sends a request.
-"""
+"""The plan of a listing: what to request, where to write it, and what is written already."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
 import click
 
 from twelvetasks.cli.commands.list_resume import as_json, check_same, ids_in, with_times_of
@@ -35,25 +31,79 @@ from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.models import Page, SortBy
-from twelvetasks.values.query import ListQuery
 
 
-@attrs.frozen(kw_only=True)
 class ListingPlan:
-    """What to write, where, and which part of it exists already."""
+    """What to write, where, and which part of it exists already.
 
-    query: ListQuery[Any]
-    """Which items there are."""
-    layout: str
-    writing: Mapping[str, Any]
-    """The other arguments of `item_writer`."""
-    output: Path | None
-    options: Mapping[str, Any]
-    """The other arguments of `TaskSession.list`."""
-    asked: Mapping[str, Any]
-    """All options that the result depends on, as JSON values by their flags."""
-    resumable: bool
-    part: Part | None
+    It refuses conflicting options with click.UsageError before it touches a file.
+    """
+
+    def __init__(
+        self,
+        account: Mapping[str, Any],
+        *,
+        kind: str,
+        layout: str | None,
+        columns: tuple[str, ...] | None,
+        wide: bool,
+        spreadsheet: bool,
+        output: Path | None,
+        resume: bool,
+        **filters: Any,
+    ) -> None:
+        self.layout: str = chosen_format(layout, output)
+        self.columns = columns
+        self.wide = wide
+        self.spreadsheet = spreadsheet
+        self.output = output
+        if self.layout == "parquet" and output is None and is_terminal(sys.stdout):
+            raise click.UsageError("Parquet is not for a terminal: give --output, or redirect it")
+        if spreadsheet and self.layout != "csv":
+            raise click.UsageError("--spreadsheet is for --format csv")
+        obstacle = self._obstacle(filters["sort_by"])
+        self.resumable: bool = obstacle is None
+        self.part: Part | None = None
+        if resume:
+            if output is None:
+                raise click.UsageError("--resume needs --output, whose part it continues")
+            if obstacle is not None:
+                raise click.UsageError(obstacle)
+            self.part = kept_part(output)
+        if self.part is not None:
+            filters = with_times_of(filters, self.part)
+        asked = as_json({**filters, "format": self.layout, "columns": columns, **account})
+        del asked["page_limit"], asked["exact"]
+        if kind != TASKS:
+            asked["kind"] = kind
+        self.asked = asked
+        """All options that the result depends on, as JSON values by their flags."""
+        if self.part is not None and output is not None:
+            check_same(asked, self.part, output)
+        chosen = in_time(filters)
+        self.options = {name: chosen.pop(name) for name in (*PERIOD, "max_items", "exact")}
+        """Arguments of `TaskSession.list` beside the query."""
+        query = query_of(kind, chosen)
+        self.model = query.resource.item
+        self.query = OF_ROWS[self.layout](query) if self.layout in OF_ROWS else query
+
+    def _obstacle(self, sort_by: str) -> str | None:
+        """Say why such a listing cannot be resumed; None if it can be."""
+        if self.layout not in RESUMABLE:
+            return (
+                f"--format {self.layout} cannot be resumed, because nothing can be appended to it: "
+                f"{' and '.join(RESUMABLE)} can"
+            )
+        if self.spreadsheet:
+            return "--spreadsheet cannot be resumed, because it changes what the cells hold"
+        if self.output is not None and self.output.suffix.lower() == COMPRESSED:
+            return f"A {COMPRESSED} file cannot be resumed, because nothing can be appended to it"
+        if sort_by == SortBy.UPDATED_AT and self.columns is not None and "id" not in self.columns:
+            return (
+                "--sort-by updated_at can be resumed only with id among the --columns: an update "
+                "moves a task, and its id tells that it is there already"
+            )
+        return None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -82,7 +132,16 @@ class ListingPlan:
         self, pages: PageStream[Page[Any]], target: Target, *, progress: bool | None
     ) -> None:
         """Write page after page, and show the progress if it does not mix with the tasks."""
-        writer = item_writer(self.layout, target, begun=self.part is not None, **self.writing)
+        writer = item_writer(
+            self.layout,
+            target,
+            model=self.model,
+            columns=self.columns,
+            sort_by=SortBy(self.query.sort_key.name),
+            wide=self.wide,
+            begun=self.part is not None,
+            spreadsheet=self.spreadsheet,
+        )
         done = 0 if self.part is None else self.part.tasks
         most = self.options["max_items"]
         known = self._known(target)
@@ -119,84 +178,3 @@ class ListingPlan:
         most = self.options["max_items"]
         total = pages.total_results or 0
         return max(total if most is None else min(total, most), done)
-
-
-def planned(
-    account: Mapping[str, Any],
-    *,
-    kind: str,
-    layout: str | None,
-    columns: tuple[str, ...] | None,
-    wide: bool,
-    spreadsheet: bool,
-    output: Path | None,
-    resume: bool,
-    **filters: Any,
-) -> ListingPlan:
-    """Make a plan from the options. Raises click.UsageError if they conflict."""
-    layout = chosen_format(layout, output)
-    if layout == "parquet" and output is None and is_terminal(sys.stdout):
-        raise click.UsageError("Parquet is not for a terminal: give --output, or redirect it")
-    if spreadsheet and layout != "csv":
-        raise click.UsageError("--spreadsheet is for --format csv")
-    obstacle = _obstacle(layout, columns, filters["sort_by"], output, spreadsheet=spreadsheet)
-    part = None
-    if resume:
-        if output is None:
-            raise click.UsageError("--resume needs --output, whose part it continues")
-        if obstacle is not None:
-            raise click.UsageError(obstacle)
-        part = kept_part(output)
-    if part is not None:
-        filters = with_times_of(filters, part)
-    asked = as_json({**filters, "format": layout, "columns": columns, **account})
-    del asked["page_limit"], asked["exact"]
-    if kind != TASKS:
-        asked["kind"] = kind
-    if part is not None and output is not None:
-        check_same(asked, part, output)
-    chosen = in_time(filters)
-    options = {name: chosen.pop(name) for name in (*PERIOD, "max_items", "exact")}
-    query = query_of(kind, chosen)
-    return ListingPlan(
-        query=OF_ROWS[layout](query) if layout in OF_ROWS else query,
-        layout=layout,
-        writing={
-            "model": query.resource.item,
-            "columns": columns,
-            "sort_by": SortBy(query.sort_key.name),
-            "wide": wide,
-            "spreadsheet": spreadsheet,
-        },
-        output=output,
-        options=options,
-        asked=asked,
-        resumable=obstacle is None,
-        part=part,
-    )
-
-
-def _obstacle(
-    layout: str,
-    columns: tuple[str, ...] | None,
-    sort_by: str,
-    output: Path | None,
-    *,
-    spreadsheet: bool,
-) -> str | None:
-    """Say why such a listing cannot be resumed; None if it can be."""
-    if layout not in RESUMABLE:
-        return (
-            f"--format {layout} cannot be resumed, because nothing can be appended to it: "
-            f"{' and '.join(RESUMABLE)} can"
-        )
-    if spreadsheet:
-        return "--spreadsheet cannot be resumed, because it changes what the cells hold"
-    if output is not None and output.suffix.lower() == COMPRESSED:
-        return f"A {COMPRESSED} file cannot be resumed, because nothing can be appended to it"
-    if sort_by == SortBy.UPDATED_AT and columns is not None and "id" not in columns:
-        return (
-            "--sort-by updated_at can be resumed only with id among the --columns: an update moves "
-            "a task, and its id tells that it is there already"
-        )
-    return None

@@ -12,19 +12,10 @@ from typing import Any
 import click
 from cloup import option_group
 
+from twelvetasks.cli import options
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.options import (
-    FILTERS,
-    OUTPUT,
-    PERIOD,
-    filter_options,
-    format_option,
-    in_time,
-    period_options,
-    progress_option,
-)
 from twelvetasks.cli.output.json_writer import write_json
 from twelvetasks.cli.output.own_files import is_device, output_path
 from twelvetasks.cli.output.progress import listing_progress
@@ -48,14 +39,16 @@ from twelvetasks.values.display import minute_text
     """,
 )
 @option_group(
-    FILTERS,
-    filter_options,
-    period_options,
+    options.FILTERS,
+    options.filters,
+    options.period,
     option("--exact", is_flag=True, help="Prove that no task is missed while the account changes."),
 )
 @option_group(
-    OUTPUT,
-    format_option(["chart", "json"], "chart in a terminal, json in a pipe; nothing with --html"),
+    options.OUTPUT,
+    options.format_option(
+        ["chart", "json"], "chart in a terminal, json in a pipe; nothing with --html"
+    ),
     option(
         "--html",
         "page",
@@ -73,7 +66,7 @@ from twelvetasks.values.display import minute_text
         metavar="N",
         help="Number of slowest and of failed tasks to show.",
     ),
-    progress_option,
+    options.progress_option,
 )
 @connected(concurrent=True)
 def show_stats(
@@ -91,7 +84,7 @@ def show_stats(
     when it became ready. Days are those of UTC.
     """
     write = None if page is None else _page_writer(page)
-    filters = in_time(filters)
+    filters = options.in_time(filters)
 
     async def show_them(session: TaskSession) -> None:
         out = Console()
@@ -102,7 +95,7 @@ def show_stats(
                     for task in listed.tasks:
                         stats.add(task)
                     total = max(pages.total_results or 0, stats.total)
-                    show(stats.total, None if any(map(filters.get, PERIOD)) else total)
+                    show(stats.total, None if any(map(filters.get, options.PERIOD)) else total)
         if write is not None:
             write(stats, _about(connection, **filters))
         if layout or write is None:
@@ -152,7 +145,7 @@ def _page_writer(place: Path) -> Callable[[TaskStats, str], None]:
 
 def _about(connection: Connection, **filters: Any) -> str:
     """Return one line with the time, the account and the filters."""
-    chosen = {name: filters[name] for name in PERIOD} | filters
+    chosen = {name: filters[name] for name in options.PERIOD} | filters
     said = ", ".join(
         f"{name}={_written(value)}"
         for name, value in chosen.items()

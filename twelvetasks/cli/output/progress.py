@@ -6,18 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich import progress
 from rich.text import Text
 
 from twelvetasks.cli.terminal import Console, is_pipe, is_terminal, lines_above
@@ -52,7 +41,13 @@ def upload_progress(*, asked: bool | None) -> AbstractContextManager[Show]:
     """
     console = Console(stderr=True)
     hidden = asked is False or not _can_show(console)
-    return _bar(console, "Uploading", DownloadColumn(), TransferSpeedColumn(), hidden=hidden)
+    return _bar(
+        console,
+        "Uploading",
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        hidden=hidden,
+    )
 
 
 @contextmanager
@@ -60,10 +55,12 @@ def wait_progress(out: Console) -> Iterator[Callable[[str], None]]:
     """Yield a function that takes what is waited for, and shows it with the time passed."""
     console = out if is_terminal(out.file) else Console(stderr=True)
     with ExitStack() as shown:
-        bar: Progress | None = None
+        bar: progress.Progress | None = None
         if _can_show(console):
-            said = TextColumn("{task.description}", markup=False)
-            bar = shown.enter_context(_shown(console, SpinnerColumn(), said, TimeElapsedColumn()))
+            said = progress.TextColumn("{task.description}", markup=False)
+            bar = shown.enter_context(
+                _shown(console, progress.SpinnerColumn(), said, progress.TimeElapsedColumn())
+            )
             bar.add_task("waiting")
 
         def show(state: str) -> None:
@@ -78,18 +75,18 @@ def _can_show(console: Console) -> bool:
     return is_terminal(sys.stderr) and is_terminal(console.file) and console.is_interactive
 
 
-class _Count(ProgressColumn):
+class _Count(progress.ProgressColumn):
     """Tasks listed, of how many; the total is unknown where only reading tells."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: progress.Task) -> Text:
         total = "?" if task.total is None else f"{task.total:,.0f}"
         return Text(f"{task.completed:,.0f}/{total}", "progress.download")
 
 
-class _Rate(ProgressColumn):
+class _Rate(progress.ProgressColumn):
     """Tasks a second, once two measurements give a rate."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: progress.Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.0f} tasks/s", "progress.data.speed")
 
@@ -98,15 +95,15 @@ class _Rate(ProgressColumn):
 def _bar(
     console: Console,
     name: str,
-    amount: ProgressColumn,
-    rate: ProgressColumn,
+    amount: progress.ProgressColumn,
+    rate: progress.ProgressColumn,
     *,
     hidden: bool,
     begun: int = 0,
     least: int = 0,
 ) -> Iterator[Show]:
     """Draw a bar as soon as the total reaches `least`."""
-    bar: Progress | None = None
+    bar: progress.Progress | None = None
     with ExitStack() as shown:
 
         def show(done: int, total: int | None) -> None:
@@ -114,8 +111,8 @@ def _bar(
             if hidden or (bar is None and (done if total is None else total) < least):
                 return
             if bar is None:
-                said = TextColumn("{task.description}")
-                columns = (said, BarColumn(), amount, rate, TimeRemainingColumn())
+                said = progress.TextColumn("{task.description}")
+                columns = (said, progress.BarColumn(), amount, rate, progress.TimeRemainingColumn())
                 bar = shown.enter_context(_shown(console, *columns))
                 bar.add_task(name, completed=begun, total=total)
             bar.update(bar.task_ids[0], completed=done, total=total)
@@ -124,8 +121,8 @@ def _bar(
 
 
 @contextmanager
-def _shown(console: Console, *columns: ProgressColumn) -> Iterator[Progress]:
-    bar = Progress(
+def _shown(console: Console, *columns: progress.ProgressColumn) -> Iterator[progress.Progress]:
+    bar = progress.Progress(
         *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
     )
     with bar, lines_above(console):
