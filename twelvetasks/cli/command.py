@@ -82,9 +82,15 @@ PROFILE = f"{__name__}.profile"
 """Where a context keeps its profile."""
 
 
-def option(*flags: str, **settings: Any) -> Decorator:
-    """Declare an option. `flag_only` is for what no environment variable may decide."""
-    return cloup.option(*flags, cls=Option, show_default="default" in settings, **settings)
+def option(*names: str, **settings: Any) -> Decorator:
+    """Declare an option, such as `-n`, `--max-items N`: its flags, with the name of its value.
+
+    `flag_only` is for what no environment variable may decide.
+    """
+    split = [name.partition(" ") if name.startswith("-") else (name, "", "") for name in names]
+    metavar = "".join(value for *_, value in split) or None
+    settings = {"metavar": metavar, "show_default": "default" in settings, **settings}
+    return cloup.option(*(flag for flag, *_ in split), cls=Option, **settings)
 
 
 def combined(*options: Callable[[F], F]) -> Callable[[F], F]:

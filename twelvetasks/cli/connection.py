@@ -215,18 +215,16 @@ _demo_options: Decorator = combined(
         help="Use a made-up account inside this command, where it is 2025-06-30.",
     ),
     option(
-        "--demo-size",
+        "--demo-size N",
         type=click.IntRange(min=0),
-        metavar="N",
         help=f"Tasks in the made-up account; implies --demo.  [default: {DEMO_SIZE}]",
     ),
 )
 
 _concurrency_option: Decorator = option(
-    "--concurrency",
+    "--concurrency N",
     type=click.IntRange(min=1),
     default=8,
-    metavar="N",
     every=True,
     help="Requests under way at once.",
 )
@@ -239,21 +237,19 @@ def _timeout_option(*, uploads: bool) -> Decorator:
         else ", from connecting to the last byte."
     )
     return option(
-        "--timeout",
+        "--timeout DURATION",
         "request_timeout",
         type=as_positive_seconds,
         default="60s",
-        metavar="DURATION",
         every=True,
         help=f"Limit of one request{covers}",
     )
 
 
 wait_timeout_option: Decorator = option(
-    "--wait-timeout",
+    "--wait-timeout DURATION",
     type=as_positive_seconds,
     default="1h",
-    metavar="DURATION",
     help="Limit of the whole wait.",
 )
 
@@ -273,8 +269,7 @@ def _as_profile(ctx: click.Context, _: click.Parameter, name: str | None) -> Pro
 
 _way_options: Decorator = combined(
     option(
-        "--base-url",
-        metavar="URL",
+        "--base-url URL",
         every=True,
         help=f"The API's address.  [default: {DEFAULT_BASE_URL}]",
     ),
@@ -286,8 +281,7 @@ _way_options: Decorator = combined(
         help="Allow an http address of another machine: anyone on the way can read the API key.",
     ),
     option(
-        "--proxy",
-        metavar="URL",
+        "--proxy URL",
         every=True,
         callback=lambda _, __, given: hidden_proxy(given),
         help="An http(s) or SOCKS proxy. If it needs a password, set TWELVETASKS_PROXY or "
@@ -295,11 +289,10 @@ _way_options: Decorator = combined(
         "the environment]",
     ),
     option(
-        "--profile",
+        "--profile NAME",
         is_eager=True,
         callback=_as_profile,
         shell_complete=complete_profiles,
-        metavar="NAME",
         every=True,
         help="Use the settings and the key of this profile.",
     ),

@@ -35,16 +35,15 @@ UNSORTED: dict[str, StrEnum] = {"sort_by": SortBy.CREATED_AT, "sort_option": Sor
 
 # Eager, so that --status and --columns know it whatever the order of the options.
 kind_option: Decorator = option(
-    "--kind",
+    "--kind KIND",
     type=click.Choice(list(KINDS)),
     default=TASKS,
     is_eager=True,
-    metavar="KIND",
     help=f"Which list of the platform: {', '.join(KINDS)}.",
 )
 
 scope_option: Decorator = option(
-    "--index-id", metavar="ID", help="The index of the asset, for --kind indexed-assets."
+    "--index-id ID", help="The index of the asset, for --kind indexed-assets."
 )
 
 

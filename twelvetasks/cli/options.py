@@ -24,7 +24,7 @@ PERIOD = ("since", "until")
 """The options, also of `TaskSession.list`, that say when the tasks were created."""
 
 watch_options: Decorator = combined(
-    option("--index-id", metavar="ID", help="Only the tasks of this index."),
+    option("--index-id ID", help="Only the tasks of this index."),
     option(
         "--status",
         multiple=True,
@@ -33,19 +33,17 @@ watch_options: Decorator = combined(
         metavar=f"[{'|'.join(TaskStatus)}]",
         help="Only tasks with this status; several are --status queued,indexing.",
     ),
-    option("--filename", metavar="NAME", help="Only the video with this file name."),
+    option("--filename NAME", help="Only the video with this file name."),
     option(
-        "--duration",
+        "--duration DURATION",
         type=as_seconds,
-        metavar="DURATION",
         help="Only videos of this length: 12.5 (seconds), 90s, 1h30m.",
     ),
-    option("--width", type=int, metavar="PIXELS", help="Only videos of this width."),
-    option("--height", type=int, metavar="PIXELS", help="Only videos of this height."),
+    option("--width PIXELS", type=int, help="Only videos of this width."),
+    option("--height PIXELS", type=int, help="Only videos of this height."),
     option(
-        "--created-at",
+        "--created-at TIME",
         type=as_moment,
-        metavar="TIME",
         help="Only tasks created on this date at or after this time, as the platform reads it: "
         "2024-05-01T00:00:00Z, 2024-05-01 (UTC), or a time ago: 36h, 2d.",
     ),
@@ -54,21 +52,19 @@ watch_options: Decorator = combined(
 filters: Decorator = combined(
     watch_options,
     option(
-        "--updated-at",
+        "--updated-at TIME",
         type=as_moment,
-        metavar="TIME",
         help="Only tasks updated on this date at or after this time.",
     ),
 )
 
 period: Decorator = combined(
     option(
-        "--since",
+        "--since TIME",
         type=as_moment,
-        metavar="TIME",
         help="Only tasks created at or after this time: reads from the newest down to it.",
     ),
-    option("--until", type=as_moment, metavar="TIME", help="Only tasks created before this time."),
+    option("--until TIME", type=as_moment, help="Only tasks created before this time."),
 )
 
 order: Decorator = combined(
@@ -87,11 +83,10 @@ order: Decorator = combined(
 )
 
 columns_option: Decorator = option(
-    "--columns",
+    "--columns NAMES",
     multiple=True,
     callback=as_columns,
     shell_complete=complete_columns,
-    metavar="NAMES",
     help="Only these fields: --columns id,status,filename.",
 )
 

@@ -36,15 +36,14 @@ _MAY_EXIST = "The task may exist: look for it before you create it again, with `
 )
 @option_group(
     VIDEO,
-    option("--index-id", metavar="ID", required=True, help="The index to put the video into."),
-    option("--url", metavar="URL", help="A public address of the video."),
-    option("--file", metavar="PATH", help="A local video file; a terminal shows the progress."),
+    option("--index-id ID", required=True, help="The index to put the video into."),
+    option("--url URL", help="A public address of the video."),
+    option("--file PATH", help="A local video file; a terminal shows the progress."),
     option("--no-stream", is_flag=True, help="Do not store the video for streaming."),
     option(
-        "--metadata",
+        "--metadata KEY=VALUE",
         multiple=True,
         callback=as_metadata,
-        metavar="KEY=VALUE",
         help="Stored with the video; repeat it, or give one JSON object.",
     ),
 )

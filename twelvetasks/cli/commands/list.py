@@ -46,7 +46,7 @@ from twelvetasks.values.tasks import TASKS
 @option_group(
     options.ORDER,
     options.order,
-    option("-n", "--max-items", type=click.IntRange(min=0), metavar="N", help="Stop after N."),
+    option("-n", "--max-items N", type=click.IntRange(min=0), help="Stop after N."),
     option("--exact", is_flag=True, help="Prove that no task is missed while the account changes."),
 )
 @option_group(
@@ -63,10 +63,9 @@ from twelvetasks.values.tasks import TASKS
     ),
     option(
         "-o",
-        "--output",
+        "--output FILE",
         type=click.Path(dir_okay=False, path_type=Path),
         callback=output_path,
-        metavar="FILE",
         help="Write to this file, which is replaced once the listing is complete; the ending .gz "
         "compresses it, and - is standard output.",
     ),
@@ -82,10 +81,9 @@ from twelvetasks.values.tasks import TASKS
 )
 @connected(
     option(
-        "--page-limit",
+        "--page-limit N",
         type=click.IntRange(1, TASKS.max_page_limit),
         default=TASKS.max_page_limit,
-        metavar="N",
         help="Items in one request.",
     ),
     concurrent=True,

@@ -50,20 +50,18 @@ from twelvetasks.values.display import minute_text
         ["chart", "json"], "chart in a terminal, json in a pipe; nothing with --html"
     ),
     option(
-        "--html",
+        "--html FILE",
         "page",
         type=click.Path(dir_okay=False, path_type=Path),
         callback=lambda context, parameter, place: (
             place if place is None or is_device(place) else output_path(context, parameter, place)
         ),
-        metavar="FILE",
         help="Write a page with charts that needs no network and no other file.",
     ),
     option(
-        "--top",
+        "--top N",
         type=click.IntRange(min=0),
         default=10,
-        metavar="N",
         help="Number of slowest and of failed tasks to show.",
     ),
     options.progress_option,

@@ -58,34 +58,30 @@ TICK = 0.5
 @option_group(
     WATCHING,
     option(
-        "--updated-since",
+        "--updated-since TIME",
         "since",
         type=as_moment,
-        metavar="TIME",
         help="Begin with tasks updated at or after this time, or this long ago: 36h.  "
         "[default: changes from now on]",
     ),
     option("--deletions", is_flag=True, help="Print deleted tasks, too; takes more requests."),
     option(
-        "--min-interval",
+        "--min-interval DURATION",
         type=as_seconds,
         default="5s",
-        metavar="DURATION",
         help="Time between two polls after a change.",
     ),
     option(
-        "--max-interval",
+        "--max-interval DURATION",
         type=as_seconds,
         default="60s",
-        metavar="DURATION",
         help="Time between two polls while nothing changes.",
     ),
     option(
-        "--checkpoint",
+        "--checkpoint FILE",
         "place",
         type=click.Path(dir_okay=False, path_type=Path),
         callback=output_path,
-        metavar="FILE",
         help="Save a checkpoint to this file after the first poll and each change; the next run "
         "resumes from it, and ignores --updated-since.",
     ),
