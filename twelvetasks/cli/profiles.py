@@ -151,10 +151,12 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 
 def _refuse_secrets(table: Mapping[str, object]) -> None:
+    places = (KEY_VARIABLE, KEYRING)
     for name, value in table.items():
         if isinstance(value, Mapping):
             _refuse_secrets(value)
-        elif _SECRET.search(name) and not _names_place(name):
+        # A setting that says where the key is may be misspelled.
+        elif _SECRET.search(name) and not get_close_matches(name, places, cutoff=0.8):
             raise _holds_secret()
 
 
@@ -165,11 +167,6 @@ def _holds_secret() -> click.BadParameter:
         "read such a file. Replace that key, and let the profile say "
         f'{KEY_VARIABLE} = "{API_KEY_VARIABLE}" or {KEYRING} = true'
     )
-
-
-def _names_place(name: str) -> bool:
-    """Return whether a setting says where the key is, however it is misspelled."""
-    return bool(get_close_matches(name, (KEY_VARIABLE, KEYRING), cutoff=0.8))
 
 
 def _wrong(name: str, fault: str) -> click.BadParameter:

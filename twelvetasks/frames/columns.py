@@ -121,7 +121,7 @@ def _made(model: type[Any]) -> _Layout:
     if not is_model(model):
         raise not_a_model(model)
     columns = {name: _column(without_none(type_)[0]) for name, type_ in field_types(model).items()}
-    columns["extra"] = _Column(pa.string(), _extras)
+    columns["extra"] = _Column(pa.string(), lambda extras: _texts([one or None for one in extras]))
     fields = attrs.fields_dict(model)
     schema = pa.schema(
         [
@@ -254,11 +254,6 @@ def _whole_numbers(values: Values) -> pa.Array[Any]:
     except (OverflowError, pa.ArrowInvalid):
         place = next(at for at, one in enumerate(values) if one is not None and one not in INT64)
     raise _TooLargeError(place, values[place])
-
-
-def _extras(values: Values) -> pa.Array[Any]:
-    texts = [_json_text(dict(one)) if one else None for one in values]
-    return pa.array(texts, pa.string())
 
 
 def _texts(values: Values) -> pa.Array[Any]:

@@ -179,7 +179,7 @@ def _statuses(stats: TaskStats) -> str:
     if not rows:
         return _section("Status", "There are no tasks.")
     table = _table(("Status", "Tasks"), ((name, f"{count:,}") for name, count in rows))
-    return _section("Status", "", _figure(draw_statuses(rows)), _numbers(table))
+    return _section("Status", "", table, draw_statuses(rows))
 
 
 def _indexing_times(stats: TaskStats) -> str:
@@ -195,7 +195,7 @@ def _indexing_times(stats: TaskStats) -> str:
     names = time_names(times)
     counts = (f"{each.count:,}" for each in times.histogram)
     table = _table(("Time", "Tasks"), zip(names, counts, strict=True))
-    return _section(heading, note, _figure(draw_indexing_times(times)), _numbers(table))
+    return _section(heading, note, table, draw_indexing_times(times))
 
 
 def _days(stats: TaskStats) -> str:
@@ -211,8 +211,8 @@ def _days(stats: TaskStats) -> str:
     return _section(
         f"Throughput by {each}",
         f"Tasks created and tasks become ready in each {each}, by UTC.{pale}{undated_note(stats)}",
-        _figure(draw_days(periods, days[1])),
-        _numbers(_table(("From", "Created", "Became ready"), rows)),
+        _table(("From", "Created", "Became ready"), rows),
+        draw_days(periods, days[1]),
     )
 
 
@@ -228,7 +228,7 @@ def _indexes(stats: TaskStats) -> str:
         ),
     )
     note = "At the end of each bar: the share of failed tasks among those that have ended."
-    return _section("Index", note, _figure(draw_indexes(rows)), _numbers(table))
+    return _section("Index", note, table, draw_indexes(rows))
 
 
 def _slowest(stats: TaskStats) -> str:
@@ -236,7 +236,7 @@ def _slowest(stats: TaskStats) -> str:
         return ""
     rows = ((duration_text(indexing_time(task) or 0), *_about(task)) for task in stats.slowest)
     table = _table(("Time", "Task", "Created (UTC)", "Index", "File"), rows)
-    return _section("The slowest", "", _rows(table), wide=True)
+    return _section("The slowest", "", table)
 
 
 def _failed(stats: TaskStats) -> str:
@@ -249,7 +249,7 @@ def _failed(stats: TaskStats) -> str:
         for task in stats.latest_failed
     )
     table = _table(("Failed (UTC)", "Task", "Created (UTC)", "Index", "File", "Reason"), rows)
-    return _section("The failed", note, _rows(table), wide=True)
+    return _section("The failed", note, table)
 
 
 def _about(task: Task) -> tuple[str, str, str, str]:
@@ -257,23 +257,15 @@ def _about(task: Task) -> tuple[str, str, str, str]:
     return task.id, minute_text(task.created_at) or DASH, task.index_id or DASH, file
 
 
-def _section(heading: str, note: str, *parts: str, wide: bool = False) -> str:
-    """Put HTML below a heading and a note, which are escaped."""
-    opening = '<section class="wide">' if wide else "<section>"
+def _section(heading: str, note: str, table: str = "", chart: str = "") -> str:
+    """Put HTML below a heading and a note, which are escaped; a table without a chart is wide."""
+    opening = '<section class="wide">' if table and not chart else "<section>"
     said = f"<p>{_text(note)}</p>\n" if note else ""
-    return f"{opening}\n<h2>{_text(heading)}</h2>\n{said}{''.join(parts)}</section>\n"
-
-
-def _figure(drawn: str) -> str:
-    return f"<figure>{drawn}</figure>\n"
-
-
-def _rows(table: str) -> str:
-    return f'<div class="rows">{table}</div>\n'
-
-
-def _numbers(table: str) -> str:
-    return f"<details><summary>Numbers</summary>{table}</details>\n"
+    shown = f'<div class="rows">{table}</div>\n' if table else ""
+    if chart:
+        numbers = f"<details><summary>Numbers</summary>{table}</details>"
+        shown = f"<figure>{chart}</figure>\n{numbers}\n"
+    return f"{opening}\n<h2>{_text(heading)}</h2>\n{said}{shown}</section>\n"
 
 
 def _table(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> str:

@@ -73,19 +73,16 @@ def columns_of(model: Any) -> Columns:
     return Columns((*plain, *parts, *own), (*plain, *others, *parts, *own))
 
 
-def _field(item: Any, name: str) -> Any:
-    for part in name.split("."):
-        item = getattr(item, part, None)
-    return present(item)
-
-
 def value_of(model: Any, item: Any, name: str) -> Any:
     """Return the value of a column; None if the platform did not send one."""
     made_of_others = getattr(model, name, None)
     if isinstance(made_of_others, property) and made_of_others.fget is not None:
         value = made_of_others.fget(item)
     else:
-        value = _field(item, name)
+        value = item
+        for part in name.split("."):
+            value = getattr(value, part, None)
+        value = present(value)
     if isinstance(value, datetime):
         return format_timestamp(value)
     if isinstance(value, (tuple, list)):
