@@ -12,7 +12,7 @@ import inspect
 import os
 import textwrap
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import cloup
@@ -20,8 +20,6 @@ from click.core import ParameterSource
 
 from twelvetasks.cli.profiles import Profile
 from twelvetasks.session import API_KEY_VARIABLE
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 Decorator = Callable[[Any], Any]
 """What adds options to a command."""
@@ -93,13 +91,9 @@ def option(*names: str, **settings: Any) -> Decorator:
     return cloup.option(*(flag for flag, *_ in split), cls=Option, **settings)
 
 
-def combined(*options: Callable[[F], F]) -> Callable[[F], F]:
+def combined(*options: Decorator) -> Decorator:
     """Make one decorator of several options, which `--help` shows in this order."""
-
-    def decorate(command: F) -> F:
-        return functools.reduce(lambda decorated, option: option(decorated), options[::-1], command)
-
-    return decorate
+    return lambda command: functools.reduce(lambda made, add: add(made), options[::-1], command)
 
 
 def _refuse_key(_: click.Context, __: click.Parameter, value: str | None) -> None:

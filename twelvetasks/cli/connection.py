@@ -156,13 +156,13 @@ def _silent_retries() -> Iterator[None]:
 
 def connected(
     *options: Decorator, concurrent: bool = False, uploads: bool = False, living_demo: bool = False
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+) -> Decorator:
     """Add these options, and those that say where and how to connect, as one `Connection`.
 
     `concurrent` commands send several requests at once; one that `uploads` sends videos.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Callable[..., None]) -> Any:
         @functools.wraps(command)
         def connect(
             *,
@@ -188,10 +188,8 @@ def connected(
 
         concurrency = [_concurrency_option] if concurrent else []
         timeout = _timeout_option(uploads=uploads)
-        grouped: Callable[..., None] = option_group(
-            "Connection", *options, _demo_options, *concurrency, timeout, _way_options
-        )(connect)
-        return grouped
+        own = (_demo_options, *concurrency, timeout, _way_options)
+        return option_group("Connection", *options, *own)(connect)
 
     return decorate
 

@@ -16,7 +16,7 @@ from twelvetasks.stats.rows import (
     FAILED,
     READY,
     UNDER_WAY,
-    IndexRow,
+    Row,
     is_partial,
     kind_of,
     tasks_text,
@@ -96,7 +96,7 @@ def draw_statuses(counts: Sequence[tuple[str, int]]) -> str:
     return _drawn("Tasks by status", rows, chart, step=28)
 
 
-def draw_indexes(indexes: Sequence[IndexRow]) -> str:
+def draw_indexes(indexes: Sequence[Row]) -> str:
     """Draw a bar for each index, stacked by ready, under way and failed."""
     rows = [
         {

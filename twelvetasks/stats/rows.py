@@ -42,12 +42,12 @@ def status_rows(counts: Mapping[str, int], most: int) -> list[tuple[str, Count]]
 
 
 @attrs.frozen
-class IndexRow:
-    """An index, or several together, with the counts of its tasks by kind."""
+class Row:
+    """What a bar shows, such as an index or several together: the counts of its tasks by kind."""
 
     name: str
     kinds: Mapping[str, int]
-    """The counts of those that are ready, under way and failed, in this order."""
+    """Counts by ready, under way and failed, in this order, of what there may be."""
 
     @property
     def total(self) -> Count:
@@ -61,12 +61,12 @@ class IndexRow:
         return f"{self.kinds[FAILED] / ended:.1%} failed" if ended else DASH
 
 
-def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[IndexRow]:
+def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[Row]:
     """Count ready, running and failed tasks of each index in at most `most` rows."""
     shown, rest = _split(list(indexes.items()), most)
-    rows = [IndexRow(_name(index_id), _by_kind([counts])) for index_id, counts in shown]
+    rows = [Row(_name(index_id), _by_kind([counts])) for index_id, counts in shown]
     others = _by_kind(counts for _, counts in rest)
-    return rows + [IndexRow(f"{len(rest):,} others", others)] * bool(rest)
+    return rows + [Row(f"{len(rest):,} others", others)] * bool(rest)
 
 
 def _by_kind(each: Iterable[Mapping[str, int]]) -> dict[str, int]:

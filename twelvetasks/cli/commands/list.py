@@ -113,7 +113,7 @@ def list_tasks(
     try:
         connection.run(list_them)
     except KeyboardInterrupt:
-        if plan.output is not None and plan.resumable and not any(one.has_kept for one in opened):
+        if plan.output is not None and plan.resumable and not any(one.kept for one in opened):
             with suppress(OSError):  # Without a stderr, the exit code still tells.
                 say(NOTHING_WRITTEN)
         raise

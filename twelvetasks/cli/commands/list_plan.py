@@ -161,14 +161,14 @@ class ListingPlan:
 
     def _known(self, target: Target) -> frozenset[str]:
         """Return the ids that a resumed listing may meet again: an update moves a task."""
-        if self.part is None or self.output is None or not self._by_update:
+        if self.part is None or not isinstance(target, OutputFile) or not self._by_update:
             return frozenset()
         try:
             ids = ids_in(target.written_before(), self.layout)
         except ValueError:
             ids = []
         if len(ids) != self.part.tasks:
-            raise unusable(f"{part_of(self.output)} does not hold the tasks of its checkpoint")
+            raise unusable(f"{part_of(target.path)} does not hold the tasks of its checkpoint")
         return frozenset(ids)
 
     def _expected(self, pages: PageStream[Page[Any]], done: int) -> int | None:

@@ -108,8 +108,8 @@ def unusable(fault: str) -> click.UsageError:
 class Target:
     """Standard output, which keeps no part."""
 
-    has_kept: bool = False
-    """Whether there is a part to continue from."""
+    kept: Part | None = None
+    """The part to continue from if it ends now."""
 
     def __init__(self) -> None:
         self.console: Console = Console()
@@ -121,10 +121,6 @@ class Target:
         if buffer is None:
             raise click.UsageError("This standard output takes no bytes: give --output")
         return buffer
-
-    def written_before(self) -> bytes:
-        """Return what is written already."""
-        return b""
 
     def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
         """Note how many tasks have been written, and the place after them."""
@@ -151,71 +147,58 @@ class OutputFile(Target):
         part: Part | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path = path
+        self.path = path
         self._listing = listing
-        self._kept = part
-        self._noted = part
+        self.kept: Part | None = part
+        self._saved = part
         self._clock = clock
         self._synced: float | None = None
         self._file = _opened(path)
-        self.has_kept: bool = part is not None
         try:
             self._begin()
         except BaseException:
             self._file.close()
             raise
-        compressed = path.suffix.lower() == ".gz"
-        # Without a name and a time in it, the same tasks make the same file.
-        zipped = gzip.GzipFile("", "wb", fileobj=self._file, mtime=0) if compressed else None
-        self._stream = self._file if zipped is None else cast("IO[bytes]", zipped)
+        self._stream: IO[bytes] = self._file
+        if path.suffix.lower() == ".gz":
+            # Without a name and a time in it, the same tasks make the same file.
+            zipped = gzip.GzipFile("", "wb", fileobj=self._file, mtime=0)
+            self._stream = cast("IO[bytes]", zipped)
         self._text = io.TextIOWrapper(self._stream, encoding="utf-8", newline="\n")
         self.console: Console = Console(file=self._text, color_system=None, width=sys.maxsize)
 
     def _begin(self) -> None:
-        if self._kept is None:
+        if self._saved is None:
             # Otherwise a kill before the next checkpoint would leave one of other data.
-            _checkpoint_of(self._path).unlink(missing_ok=True)
-        elif kept_part(self._path) != self._kept:
-            raise click.ClickException(f"Another command has continued {part_of(self._path)}")
-        self._file.truncate(0 if self._kept is None else self._kept.length)
+            _checkpoint_of(self.path).unlink(missing_ok=True)
+        elif kept_part(self.path) != self._saved:
+            raise click.ClickException(f"Another command has continued {part_of(self.path)}")
+        self._file.truncate(0 if self._saved is None else self._saved.length)
         self._file.seek(0, os.SEEK_END)
 
-    @property
-    def binary(self) -> IO[bytes]:
-        """Where bytes go."""
-        return self._stream
-
     def written_before(self) -> bytes:
-        """Return the part that is continued, as it was when it was opened."""
-        if self._kept is None:
-            return b""
+        """Return the part that is continued, before more is written to its end."""
         self._file.seek(0)
-        # What is written next goes to the end again.
-        return self._file.read(self._kept.length)
+        return self._file.read()
 
     def keep(self, checkpoint: Checkpoint, tasks: int) -> None:
         """Note how many tasks have been written, and the place after them."""
         if self._listing is None:
             return
         self._text.flush()
-        self._noted = Part(
-            length=self._file.tell(),
-            tasks=tasks,
-            listing=dict(self._listing),
-            checkpoint=checkpoint,
-        )
-        self.has_kept = True
+        length, listing = self._file.tell(), dict(self._listing)
+        self.kept = Part(length=length, tasks=tasks, listing=listing, checkpoint=checkpoint)
         if self._synced is None or self._clock() - self._synced >= SYNC_INTERVAL:
             self._sync()
 
     def _sync(self) -> None:
-        if self._noted is self._kept:
+        if self.kept is self._saved:
             return
         os.fsync(self._file.fileno())
         # It holds ids of tasks, too, so it has the same mode as the part.
         mode = stat.S_IMODE(os.fstat(self._file.fileno()).st_mode)
-        replace_text(_checkpoint_of(self._path), f"{self._noted}\n", mode)
-        self._kept = self._noted
+        replace_text(_checkpoint_of(self.path), f"{self.kept}\n", mode)
+        self._saved = self.kept
         self._synced = self._clock()
 
     def __exit__(self, *exc_info: object) -> None:
@@ -235,24 +218,23 @@ class OutputFile(Target):
                 self._stream.close()  # Writes the end of what is compressed.
                 self._file.flush()
             os.fsync(self._file.fileno())
-            replace_file(part_of(self._path), self._path)
+            replace_file(part_of(self.path), self.path)
         except BaseException:
             self._give_up()
             raise
-        _checkpoint_of(self._path).unlink(missing_ok=True)
+        _checkpoint_of(self.path).unlink(missing_ok=True)
 
     def _give_up(self, *, tell: bool = True) -> None:
-        if self._noted is None:
-            part_of(self._path).unlink(missing_ok=True)
+        if self.kept is None:
+            part_of(self.path).unlink(missing_ok=True)
             return
         self._sync()
-        if not tell:
-            return
-        with suppress(OSError):
-            say(
-                f"{self._noted.tasks:,} tasks are kept in {part_of(self._path)}: the same command "
-                "with --resume continues from there"
-            )
+        if tell:
+            with suppress(OSError):
+                say(
+                    f"{self.kept.tasks:,} tasks are kept in {part_of(self.path)}: the same command "
+                    "with --resume continues from there"
+                )
 
 
 def _opened(path: Path) -> IO[bytes]:

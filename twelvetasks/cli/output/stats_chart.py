@@ -18,6 +18,7 @@ from twelvetasks.stats.rows import (
     FAILED,
     READY,
     UNDER_WAY,
+    Row,
     covered_days,
     index_rows,
     is_partial,
@@ -94,7 +95,7 @@ def _heading(name: str, note: str = "") -> Iterator[Text]:
 def _statuses(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
     yield from _heading("STATUS")
     rows = [
-        _Row(name, {kind_of(name): count}, f"{count / stats.total:6.1%}")
+        (Row(name, {kind_of(name): count}), f"{count / stats.total:6.1%}")
         for name, count in status_rows(stats.by_status, MOST_NAMES)
     ]
     yield from _bar_rows(rows, width, ink)
@@ -103,8 +104,7 @@ def _statuses(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
 def _indexes(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
     yield from _heading("INDEX")
     rows = [
-        _Row(row.name, row.kinds, f"{row.total / stats.total:6.1%}")
-        for row in index_rows(stats.by_index, MOST_NAMES)
+        (row, f"{row.total / stats.total:6.1%}") for row in index_rows(stats.by_index, MOST_NAMES)
     ]
     yield from _bar_rows(rows, width, ink)
     legend = Text()
@@ -126,7 +126,7 @@ def _indexing_times(stats: TaskStats, width: int, ink: Ink) -> Iterator[Text]:
     )
     yield from _heading("INDEXING TIME", note)
     rows = [
-        _Row(name, {READY: each.count}, _marks(times, each))
+        (Row(name, {READY: each.count}), _marks(times, each))
         for name, each in zip(time_names(times), times.histogram, strict=True)
     ]
     yield from _bar_rows(rows, width, ink)
@@ -142,36 +142,23 @@ def _marks(times: IndexingTimes, time_bin: TimeBin) -> str:
     )
 
 
-@attrs.frozen
-class _Row:
-    name: str
-    kinds: Mapping[str, int]
-    """The length of each part of the bar."""
-    remark: str
-    """Printed after the count if there is room."""
-
-    @property
-    def count(self) -> int:
-        return sum(self.kinds.values())
-
-
-def _bar_rows(rows: Sequence[_Row], width: int, ink: Ink) -> Iterator[Text]:
-    """Draw a bar for each row; a narrow terminal drops remarks first, then shortens names."""
-    most = max(row.count for row in rows)
-    name_width = max(cell_len(row.name) for row in rows)
-    count_width = max(len(f"{row.count:,}") for row in rows)
-    remark_width = max(len(row.remark) for row in rows) + len(_GAP)
+def _bar_rows(rows: Sequence[tuple[Row, str]], width: int, ink: Ink) -> Iterator[Text]:
+    """Draw each row and its remark; a narrow terminal drops remarks first, then shortens names."""
+    most = max(row.total for row, _ in rows)
+    name_width = max(cell_len(row.name) for row, _ in rows)
+    count_width = max(len(f"{row.total:,}") for row, _ in rows)
+    remark_width = max(len(remark) for _, remark in rows) + len(_GAP)
     room = width - name_width - count_width - 2 * len(_GAP)
     remarks = room - remark_width >= _SHORT_BAR
     room -= remark_width * remarks
     name_width = max(name_width - max(_SHORTEST_BAR - room, 0), 1)
     room = max(room, _SHORTEST_BAR)
-    for row in rows:
+    for row, remark in rows:
         line = Text(set_cell_size(row.name, name_width) + _GAP)
         draw = _stacked if len(row.kinds) > 1 else _smooth
         bar = draw(row.kinds, most, room, ink)
-        line.append_text(bar).append(" " * (room - len(bar)) + _GAP + f"{row.count:{count_width},}")
-        line.append(f"{_GAP}{row.remark}" if remarks else "")
+        line.append_text(bar).append(" " * (room - len(bar)) + _GAP + f"{row.total:{count_width},}")
+        line.append(f"{_GAP}{remark}" if remarks else "")
         line.rstrip()
         yield line
 
