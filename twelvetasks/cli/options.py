@@ -90,6 +90,10 @@ columns_option: Decorator = option(
     help="Only these fields: --columns id,status,filename.",
 )
 
+exact_option: Decorator = option(
+    "--exact", is_flag=True, help="Prove that no task is missed while the account changes."
+)
+
 wide_option: Decorator = option(
     "--wide", is_flag=True, help="Show all columns of a table, even in a narrow terminal."
 )

@@ -16,7 +16,6 @@ from typing import Any
 import attrs
 import click
 import platformdirs
-from click.shell_completion import CompletionItem
 
 from twelvetasks.cli.suggestions import did_you_mean
 from twelvetasks.session import API_KEY_VARIABLE
@@ -116,12 +115,10 @@ def profile_named(name: str, known: frozenset[str]) -> Profile:
     )
 
 
-def complete_profiles(
-    _: click.Context, __: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """Complete the name of a profile."""
     try:
-        return [CompletionItem(name) for name in _tables() if name.startswith(incomplete)]
+        return [name for name in _tables() if name.startswith(incomplete)]
     except click.BadParameter:
         return []
 

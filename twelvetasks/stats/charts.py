@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -133,7 +133,6 @@ def draw_indexing_times(times: IndexingTimes) -> str:
             "to": number + 1,
             "tasks": each.count,
             "opacity": 1 if each.end is not None else 0.45,
-            "dash": [3, 3],
             "stroke": None if each.end is not None else "var(--ready)",
             "said": f"{name}: {tasks_text(each.count)}",
         }
@@ -158,8 +157,8 @@ def draw_indexing_times(times: IndexingTimes) -> str:
             (0, shown),
             {place: edges[place] for place in range(0, len(edges), stride)},
             fill={"value": "var(--ready)"},
-            stroke=_unscaled("stroke"),
-            strokeDash=_unscaled("dash"),
+            stroke=_unscaled("stroke", "nominal"),
+            strokeDash={"value": [3, 3]},
             fillOpacity=_unscaled("opacity", "quantitative"),
         ),
         {
@@ -229,20 +228,16 @@ def _date_labels(days: Sequence[date]) -> dict[int, list[str]]:
 def _axis(most: int, *, room: int = 36) -> dict[str, Any]:
     """Tick whole tasks only, however few there are, and no more than have room for their digits."""
     count = max(min(5, room // (len(f"{most:,}") + 1)), 1)
-    step = next(step for step in _steps() if most // step <= count)
+    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    step = next(step for step in steps if most // step <= count)
     return {"format": ",d", "values": [*range(0, most + 1, step)]}
-
-
-def _steps() -> Iterator[int]:
-    """Yield 1, 2, 5, 10, 20, 50 and so on."""
-    return (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
 
 
 def _number(field: str, **more: Any) -> dict[str, Any]:
     return {"field": field, "type": "quantitative", **more}
 
 
-def _unscaled(field: str, kind: str = "nominal") -> dict[str, Any]:
+def _unscaled(field: str, kind: str) -> dict[str, Any]:
     return {"field": field, "type": kind, "scale": None, "legend": None}
 
 

@@ -47,7 +47,7 @@ from twelvetasks.values.tasks import TASKS
     options.ORDER,
     options.order,
     option("-n", "--max-items N", type=click.IntRange(min=0), help="Stop after N."),
-    option("--exact", is_flag=True, help="Prove that no task is missed while the account changes."),
+    options.exact_option,
 )
 @option_group(
     options.OUTPUT,

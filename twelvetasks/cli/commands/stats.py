@@ -42,7 +42,7 @@ from twelvetasks.values.display import minute_text
     options.FILTERS,
     options.filters,
     options.period,
-    option("--exact", is_flag=True, help="Prove that no task is missed while the account changes."),
+    options.exact_option,
 )
 @option_group(
     options.OUTPUT,
