@@ -22,6 +22,7 @@ from typing import Any
 
 import attrs
 from aiohttp import web
+from multidict import CIMultiDict, MultiMapping
 
 from twelvetasks.values.errors import Refusal, WebhookError
 from twelvetasks.webhooks.receiver import Receiver
@@ -69,10 +70,8 @@ def aiohttp_handler(receiver: Receiver) -> Callable[[web.Request], Awaitable[web
     """
 
     async def handle(request: web.Request) -> web.Response:
-        def header(name: str) -> str | None:
-            return ",".join(request.headers.getall(name, ())) or None
-
-        answered = await answer(receiver, request.method, header, _aiohttp_chunks(request))
+        chunks = _aiohttp_chunks(request)
+        answered = await answer(receiver, request.method, request.headers, chunks)
         return web.Response(status=answered.status, text=answered.text)
 
     return handle
@@ -94,14 +93,11 @@ class _AsgiHandler:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"webhooks come by http, not by {scope['type']}")
-        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-
-        def header(name: str) -> str | None:
-            wanted = name.encode()
-            values = [value.decode("latin-1") for key, value in headers if key == wanted]
-            return ",".join(values) or None
-
-        answered = await answer(self._receiver, scope["method"], header, _asgi_chunks(receive))
+        sent = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        ]
+        headers, chunks = CIMultiDict(sent), _asgi_chunks(receive)
+        answered = await answer(self._receiver, scope["method"], headers, chunks)
         body = answered.text.encode()
         await send(
             {
@@ -138,13 +134,14 @@ async def _asgi_chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
 async def answer(
     receiver: Receiver,
     method: str,
-    header: Callable[[str], str | None],
+    headers: MultiMapping[str],
     chunks: AsyncGenerator[bytes, None],
 ) -> Reply:
-    """Receive a request and return the response; log why a request is refused.
+    """Receive a request and return the response; log why a request is refused."""
 
-    `header` returns a header by its lower-case name, several of one name joined by commas.
-    """
+    def header(name: str) -> str | None:
+        return ",".join(headers.getall(name, ())) or None
+
     try:
         async with aclosing(chunks):
             body = await _read(receiver, method, header, chunks)
