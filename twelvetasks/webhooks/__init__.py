@@ -24,25 +24,9 @@ from twelvetasks.webhooks.reading import read_event
 from twelvetasks.webhooks.receiver import Receiver
 from twelvetasks.webhooks.signature import verify
 
-__all__ = [
-    "ANSWERS",
-    "AnalysisCanceled",
-    "AnalysisFailed",
-    "AnalysisReady",
-    "Event",
-    "EventAnalysis",
-    "EventModel",
-    "EventTask",
-    "Receiver",
-    "Refusal",
-    "TaskFailed",
-    "TaskReady",
-    "UnknownEvent",
-    "aiohttp_handler",
-    "asgi_handler",
-    "read_event",
-    "verify",
-]
+__all__ = ["ANSWERS", "Receiver", "Refusal", "aiohttp_handler", "asgi_handler", "read_event"]
+__all__ += ["AnalysisCanceled", "AnalysisFailed", "AnalysisReady", "Event", "EventAnalysis"]
+__all__ += ["EventModel", "EventTask", "TaskFailed", "TaskReady", "UnknownEvent", "verify"]
 
 for _name in __all__:
     with_field_docs(globals()[_name])
