@@ -59,12 +59,9 @@ def get_task(
         if len(chosen) == 1 and layout is None and columns is None:
             write_item(await listing.retrieve(chosen[0]))
             return
+        model = query.resource.item
         writer = item_writer(
-            chosen_format(layout),
-            Target(),
-            model=query.resource.item,
-            columns=columns,
-            wide=wide,
+            chosen_format(layout), Target(), model=model, columns=columns, wide=wide
         )
         for item_id in chosen:
             writer.write((await listing.retrieve(item_id),))

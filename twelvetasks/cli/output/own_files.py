@@ -82,23 +82,18 @@ def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
 
 
 def _open(path: Path, flags: int, mode: int) -> int:
-    creating = flags & os.O_CREAT
-    flags = (flags & ~os.O_CREAT) | _SAFELY
-    for last in (False,) * MOST_MOVES + (True,):
-        with suppress(FileExistsError):
-            if creating:
-                return os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            return os.open(path, flags)
-        except FileNotFoundError:
-            # Another command may just have moved it away.
-            if last or not creating:
-                raise
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):
-                raise _not_own(path) from None
-            raise
-    raise AssertionError("the last attempt returns or raises")
+    existing = (flags & ~os.O_CREAT) | _SAFELY
+    try:
+        for _ in range(MOST_MOVES if flags & os.O_CREAT else 0):
+            with suppress(FileExistsError):
+                return os.open(path, existing | os.O_CREAT | os.O_EXCL, mode)
+            with suppress(FileNotFoundError):  # Another command may just have moved it away.
+                return os.open(path, existing)
+        return os.open(path, existing)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _not_own(path) from None
+        raise
 
 
 def read_own(path: Path) -> bytes:
