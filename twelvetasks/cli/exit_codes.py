@@ -30,8 +30,3 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130, "interrupted by Ctrl-C"
     PIPE_CLOSED = 141, "output pipe closed"
     TERMINATED = 143, "ended by SIGTERM"
-
-    @classmethod
-    def table(cls) -> str:
-        """Return one line for each code."""
-        return "\n".join(f"  {code.value:3}  {code.meaning}" for code in cls)

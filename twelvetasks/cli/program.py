@@ -36,11 +36,14 @@ class Program(cloup.Group):
             return super().invoke(ctx)
 
 
+_EXIT_CODES = "\n".join(f"  {code.value:3}  {code.meaning}" for code in ExitCode)
+
+
 @cloup.group(
     cls=Program,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"\b\nExit codes:\n{ExitCode.table()}",
+    epilog=f"\b\nExit codes:\n{_EXIT_CODES}",
 )
 @click.version_option(VERSION)
 @refuse_key

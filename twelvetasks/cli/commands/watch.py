@@ -120,7 +120,7 @@ def watch_tasks(
         raise click.UsageError(
             f"The list of {kind} cannot be watched: it is not sorted by updated_at"
         )
-    store = None if place is None else _Place(place, _saved_checkpoint(place))
+    store = None if place is None else _Place(place)
     out = Console()
     layout = _layout(layout, out)
     view = LiveView(out) if layout == "live" else None
@@ -174,29 +174,27 @@ async def _next_change(view: LiveView, watch: ItemWatch[ItemChange[Any]]) -> Ite
                 raise
 
 
-def _saved_checkpoint(place: Path) -> Checkpoint | None:
-    """Read the checkpoint of an earlier watch; None if there is none."""
-    try:
-        text = read_own(place).decode(errors="replace")
-    except FileNotFoundError:
-        return None
-    try:
-        return Checkpoint.parse(text.strip())
-    except ValueError:
-        raise click.BadParameter(
-            f"{str(place)!r} does not hold the checkpoint of a watch", param_hint="--checkpoint"
-        ) from None
-
-
 @attrs.frozen
 class _Place:
-    """The file of a checkpoint, as the store of a watch."""
+    """The file of a checkpoint, as the store of a watch. It is read before any request is made."""
 
     path: Path
-    kept: Checkpoint | None
+    kept: Checkpoint | None = attrs.field(init=False)
+
+    @kept.default
+    def _read(self) -> Checkpoint | None:
+        try:
+            return Checkpoint.parse(read_own(self.path).decode(errors="replace").strip())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise click.BadParameter(
+                f"{str(self.path)!r} does not hold the checkpoint of a watch",
+                param_hint="--checkpoint",
+            ) from None
 
     def load(self) -> str | None:
-        """Return what was read before any request was made."""
+        """Return what was read."""
         return None if self.kept is None else str(self.kept)
 
     def save(self, checkpoint: str, /) -> None:
