@@ -27,8 +27,7 @@ if TYPE_CHECKING:  # imported by the methods that need them, so that others do n
     import pyarrow as pa
 
     from twelvetasks.frames.batches import BatchStream
-    from twelvetasks.tasks.polling import Polling
-    from twelvetasks.tasks.wait_plan import OnItemChange
+    from twelvetasks.tasks.polling import OnItemChange, Polling
     from twelvetasks.tasks.waiting import ItemWaiting
     from twelvetasks.watching.keeping import CheckpointStore
     from twelvetasks.watching.plan import ItemChange
@@ -158,7 +157,7 @@ class Listing(Generic[ItemT], Uncopied):
             newest = await session.embedding_tasks(status="ready").first()
             task = await session.embedding_tasks().wait(newest, timeout=600)
         """
-        from twelvetasks.tasks.wait_plan import WaitPlan  # noqa: PLC0415
+        from twelvetasks.tasks.polling import WaitPlan  # noqa: PLC0415
         from twelvetasks.tasks.waiting import wait_for  # noqa: PLC0415
 
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=self.query)
@@ -185,7 +184,7 @@ class Listing(Generic[ItemT], Uncopied):
             async for batch in session.analysis_batches().wait_all(batches, timeout=600):
                 print(batch.id, batch.status, batch.failed_items)
         """
-        from twelvetasks.tasks.wait_plan import WaitPlan  # noqa: PLC0415
+        from twelvetasks.tasks.polling import WaitPlan  # noqa: PLC0415
         from twelvetasks.tasks.waiting import ItemWaiting  # noqa: PLC0415
 
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=self.query)

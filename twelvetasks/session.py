@@ -40,9 +40,8 @@ from twelvetasks.values.tasks import StatusFilter, TaskQuery
 from twelvetasks.values.uncopied import Uncopied
 
 if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it
-    from twelvetasks.tasks.polling import Polling
+    from twelvetasks.tasks.polling import OnChange, Polling
     from twelvetasks.tasks.uploads import OnProgress, VideoFile
-    from twelvetasks.tasks.wait_plan import OnChange
     from twelvetasks.tasks.waiting import TaskWaiting
     from twelvetasks.watching.keeping import CheckpointStore
     from twelvetasks.watching.watch import Announcer, TaskWatch
@@ -390,7 +389,7 @@ class TaskSession(Lists, Uncopied):
 
             task = await session.wait(task, timeout=600, on_change=print)
         """
-        from twelvetasks.tasks.wait_plan import WaitPlan  # noqa: PLC0415
+        from twelvetasks.tasks.polling import WaitPlan  # noqa: PLC0415
         from twelvetasks.tasks.waiting import wait_for  # noqa: PLC0415
 
         plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=TaskQuery())
@@ -416,10 +415,9 @@ class TaskSession(Lists, Uncopied):
             async for task in session.wait_all(tasks, timeout=600):
                 print(task.id, task.status)
         """
-        from twelvetasks.tasks import wait_plan, waiting  # noqa: PLC0415
+        from twelvetasks.tasks.polling import WaitPlan  # noqa: PLC0415
+        from twelvetasks.tasks.waiting import TaskWaiting  # noqa: PLC0415
 
         query = TaskQuery(index_id=index_id)
-        plan = wait_plan.WaitPlan(
-            timeout=timeout, on_change=on_change, polling=polling, query=query
-        )
-        return waiting.TaskWaiting(self._requests, tasks, plan)
+        plan = WaitPlan(timeout=timeout, on_change=on_change, polling=polling, query=query)
+        return TaskWaiting(self._requests, tasks, plan)

@@ -23,9 +23,8 @@ import attrs
 from twelvetasks.paging.reads import Read
 from twelvetasks.streams.requests import Requests, all_ended, cancel, class_of, end
 from twelvetasks.streams.resumable import ResumableGenerator
-from twelvetasks.tasks.polling import Schedule
+from twelvetasks.tasks.polling import Schedule, WaitPlan
 from twelvetasks.tasks.requests import checked_item_id
-from twelvetasks.tasks.wait_plan import WaitPlan
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import (

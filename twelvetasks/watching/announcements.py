@@ -31,9 +31,8 @@ class Announced:
     def __init__(self) -> None:
         self._fresh: dict[str, TaskStatus] = {}
         """Announced since the last poll began; that poll may be too old to show it."""
-        self._sought: dict[str, TaskStatus] = {}
-        self._misses: dict[str, int] = {}
-        """How many polls have not shown each of those."""
+        self._sought: dict[str, tuple[TaskStatus, int]] = {}
+        """The others, and how many polls have not shown each."""
         self.unseen: dict[str, None] = {}
         """The ids of tasks to be fetched individually."""
         self._next = APART
@@ -49,27 +48,22 @@ class Announced:
         self._fresh[id] = status
         if len(self) > MOST:
             older = self._sought or self._fresh
-            oldest = next(iter(older))
-            del older[oldest]
-            self._misses.pop(oldest, None)
+            del older[next(iter(older))]
 
     def begin_poll(self) -> None:
         """Note that a poll begins: it may show everything announced until now."""
-        self._sought |= self._fresh
-        self._misses |= dict.fromkeys(self._fresh, 0)
+        self._sought |= {id: (status, 0) for id, status in self._fresh.items()}  # noqa: A001
         self._fresh.clear()
 
     def end_poll(self, status_of: Callable[[str], str | None]) -> None:
         """Stop expecting what was seen; `status_of` returns the last status seen of a task."""
-        for id, status in list(self._sought.items()):  # noqa: A001
+        for id, (status, misses) in list(self._sought.items()):  # noqa: A001
             if status_of(id) == status:
                 del self._sought[id]
-                self._misses.pop(id, None)
-            elif id in self._misses:
-                self._misses[id] += 1
-                if self._misses[id] == MISSES:
-                    del self._misses[id]
-                    self.unseen[id] = None
+                continue
+            self._sought[id] = (status, misses + 1)
+            if misses + 1 == MISSES:
+                self.unseen[id] = None
 
     def soonest(self, wait: float) -> float:
         """Return the seconds that an announcement may shorten `wait` to."""
@@ -82,8 +76,8 @@ class Announced:
         if self._fresh:
             return self.soonest(wait)
         if self._next >= wait:
-            self.unseen |= dict.fromkeys(self._misses)
-            self._misses.clear()
+            once = [id for id, (_, misses) in self._sought.items() if misses < MISSES]  # noqa: A001
+            self.unseen |= dict.fromkeys(once)
             self._sought.clear()
             return wait
         soon, self._next = self._next, self._next * GROWTH
