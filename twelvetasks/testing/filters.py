@@ -27,22 +27,15 @@ _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 
 @attrs.frozen(kw_only=True)
 class Between:
-    """A stretch of numbers, or of instants in microseconds since 1970; None has no limit."""
+    """A stretch of numbers, or of instants in microseconds since 1970. By default, all."""
 
-    first: float | None = None
+    first: float = -math.inf
     """The smallest value in it."""
-    last: float | None = None
+    last: float = math.inf
     """The largest value in it."""
-    end: float | None = None
-    """The smallest value after it."""
 
     def __contains__(self, value: object) -> bool:
-        return (
-            isinstance(value, int | float)
-            and (self.first is None or self.first <= value)
-            and (self.last is None or value <= self.last)
-            and (self.end is None or value < self.end)
-        )
+        return isinstance(value, int | float) and self.first <= value <= self.last
 
 
 @attrs.frozen
@@ -132,8 +125,8 @@ class Time:
             raise invalid(name, "the format is YYYY-MM-DDTHH:mm:ssZ (RFC 3339)")
         if self.until:
             return Condition(self.field, Between(last=instant), is_time=True)
-        end = (instant // _DAY + 1) * _DAY if self.that_day else None
-        return Condition(self.field, Between(first=instant, end=end), is_time=True)
+        last = (instant // _DAY + 1) * _DAY - 1 if self.that_day else math.inf
+        return Condition(self.field, Between(first=instant, last=last), is_time=True)
 
 
 @attrs.frozen

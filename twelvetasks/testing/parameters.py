@@ -12,16 +12,9 @@ from typing import Any, Literal
 import attrs
 from multidict import MultiDict, MultiMapping
 
+from twelvetasks.testing import filters
 from twelvetasks.testing.answers import unknown
-from twelvetasks.testing.filters import (
-    Choice,
-    Condition,
-    DateFilter,
-    Time,
-    once,
-    unsupported,
-    whole,
-)
+from twelvetasks.testing.filters import Condition, DateFilter, once
 from twelvetasks.testing.kinds import Kind
 
 MAX_PAGE_LIMIT = 50
@@ -53,13 +46,11 @@ def select(
         name, bracket, rest = shown.partition("[")
         key = rest.removesuffix("]") if bracket and rest.endswith("]") else None
         one = kind.filters.get(shown if key is None else name)
-        if one is None:
+        if one is None or (key is not None and name not in kind.bracketed):
             raise unknown(shown)
-        if key is not None and name not in kind.bracketed:
-            raise unknown(shown)
-        if isinstance(one, Time) and dates == "day":
+        if isinstance(one, filters.Time) and dates == "day":
             one = attrs.evolve(one, that_day=True)
-        many = isinstance(one, Choice) and one.many
+        many = isinstance(one, filters.Choice) and one.many
         text = ",".join(texts) if many else once(shown, texts)
         conditions.append(one.condition(name, key, text))
     return Selection(
@@ -76,7 +67,10 @@ def paged(given: dict[str, list[str]]) -> tuple[int, int]:
     """Take the page and the page limit out of the parameters."""
     page = once("page", given.pop("page", ["1"]))
     limit = once("page_limit", given.pop("page_limit", ["10"]))
-    return (whole("page", page, least=1), whole("page_limit", limit, least=1, most=MAX_PAGE_LIMIT))
+    return (
+        filters.whole("page", page, least=1),
+        filters.whole("page_limit", limit, least=1, most=MAX_PAGE_LIMIT),
+    )
 
 
 def query_of(parameters: Mapping[str, Any]) -> MultiDict[str]:
@@ -108,5 +102,5 @@ def _order(kind: Kind, given: dict[str, list[str]]) -> tuple[SortKey, bool]:
 def _one_of(given: dict[str, list[str]], name: str, *supported: str) -> str:
     text = once(name, given.pop(name, [supported[0]]))
     if text not in supported:
-        raise unsupported(name, supported)
+        raise filters.unsupported(name, supported)
     return text

@@ -26,8 +26,8 @@ from twelvetasks.testing.kinds import Kind
 from twelvetasks.testing.limits import RateLimit, RateWindow
 from twelvetasks.testing.lists import FakeList
 from twelvetasks.testing.living import Living
-from twelvetasks.testing.recording import RecordedRequest, Recorder
-from twelvetasks.testing.script import Failure, Hold, Responder, Script
+from twelvetasks.testing.recording import RecordedRequest
+from twelvetasks.testing.script import Failure, Hold, Responder
 from twelvetasks.testing.server import Server
 from twelvetasks.testing.serving import Serving
 from twelvetasks.testing.uploads import RecordedUpload
@@ -142,10 +142,9 @@ class FakePlatform(Behaviour):
         if first:
             raise ValueError(f"lists has no list {min(first)!r}")
         self._endpoints = Endpoints(self._lists, self)
-        self._script = Script()
-        self._recorder = Recorder()
-        parts = (self._endpoints, self._script, self._recorder)
-        self._serving = Serving(*parts, self, self._reads == "torn", self._apply_due)
+        torn = self._reads == "torn"
+        self._serving = Serving(self._endpoints, self, torn, self._apply_due)
+        self._script = self._serving.script
         self._server = Server(self._serving.serve, self._host, self._port)
         self.rate_limit = self._rate_limit
 
@@ -204,7 +203,7 @@ class FakePlatform(Behaviour):
     @property
     def requests(self) -> list[RecordedRequest]:
         """Every request so far, in order of arrival; may be cleared."""
-        return self._recorder.requests
+        return self._serving.recorder.requests
 
     @property
     def uploads(self) -> list[RecordedUpload]:
@@ -224,12 +223,12 @@ class FakePlatform(Behaviour):
     @property
     def in_flight(self) -> int:
         """The number of requests that have arrived and are not answered yet."""
-        return self._recorder.in_flight
+        return self._serving.recorder.in_flight
 
     @property
     def most_in_flight(self) -> int:
         """The largest number of requests that were in flight at once."""
-        return self._recorder.most_in_flight
+        return self._serving.recorder.most_in_flight
 
     async def start(self) -> None:
         """Serve in the running event loop until `stop`, for code where ``async with`` does not fit.

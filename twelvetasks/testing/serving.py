@@ -35,20 +35,20 @@ class Serving:
     """Passes every request through script, limit and key to the endpoints."""
 
     _endpoints: Endpoints
-    _script: Script
-    _recorder: Recorder
     _behaviour: Behaviour
     _torn: bool
     _apply_due: Callable[[], None]
+    script: Script = attrs.field(factory=Script, init=False)
+    recorder: Recorder = attrs.field(factory=Recorder, init=False)
     window: RateWindow | None = attrs.field(default=None, init=False)
     broken_script: Exception | None = attrs.field(default=None, init=False)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer any request."""
         page, page_limit = self._endpoints.listed(request)
-        recorded = self._recorder.arrived(request, page=page, page_limit=page_limit)
+        recorded = self.recorder.arrived(request, page=page, page_limit=page_limit)
         verdict = None if self.window is None else self.window.take()
-        failure, holds = self._script.claim(recorded.page)
+        failure, holds = self.script.claim(recorded.page)
         status = total = None
         try:
             if self._torn:
@@ -60,7 +60,7 @@ class Serving:
                 await asyncio.sleep(seconds)
             for hold in holds:
                 await hold.pass_through()
-            response = await self._script.play(request)
+            response = await self.script.play(request)
             if response is None:
                 try:
                     response = await self._answer(request, verdict, failure, total)
@@ -80,7 +80,7 @@ class Serving:
             self._sign(response, verdict)
             return response
         finally:
-            self._recorder.ended(recorded, status)
+            self.recorder.ended(recorded, status)
 
     async def _answer(
         self,
