@@ -36,7 +36,8 @@ from twelvetasks.values.models import Page, SortBy
 class ListingPlan:
     """What to write, where, and which part of it exists already.
 
-    It refuses conflicting options with click.UsageError before it touches a file.
+    It refuses conflicting options with click.UsageError before it touches a file or sends a
+    request.
     """
 
     def __init__(

@@ -189,7 +189,7 @@ class Notices:
 
 @contextmanager
 def log_read(name: str, level: int, read: Callable[[logging.LogRecord], None]) -> Iterator[None]:
-    """Pass what a logger logs at a level or above to a function while the context lasts."""
+    """Pass what a logger logs at a level or above to a function, and let it log that much."""
     logger, reader = logging.getLogger(name), _Reader(level)
     before = logger.level
     reader.read = read
