@@ -71,7 +71,7 @@ def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[Row]
 
 def _by_kind(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Add up counts of statuses."""
-    kinds = dict.fromkeys((READY, UNDER_WAY, FAILED), 0)
+    kinds: dict[str, int] = {READY: 0, UNDER_WAY: 0, FAILED: 0}
     for counts in each:
         for status, count in counts.items():
             kinds[kind_of(status)] += count

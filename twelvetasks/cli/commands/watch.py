@@ -7,7 +7,7 @@ import logging
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import click
@@ -120,7 +120,7 @@ def watch_tasks(
         raise click.UsageError(
             f"The list of {kind} cannot be watched: it is not sorted by updated_at"
         )
-    store = None if place is None else _Place(place)
+    store = None if place is None else _Place.at(place)
     out = Console()
     layout = _layout(layout, out)
     view = LiveView(out) if layout == "live" else None
@@ -179,18 +179,18 @@ class _Place:
     """The file of a checkpoint, as the store of a watch. It is read before any request is made."""
 
     path: Path
-    kept: Checkpoint | None = attrs.field(init=False)
+    kept: Checkpoint | None
 
-    @kept.default
-    def _read(self) -> Checkpoint | None:
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Read the checkpoint of an earlier watch, if there is one."""
         try:
-            return Checkpoint.parse(read_own(self.path).decode(errors="replace").strip())
+            return cls(path, Checkpoint.parse(read_own(path).decode(errors="replace").strip()))
         except FileNotFoundError:
-            return None
+            return cls(path, None)
         except ValueError:
             raise click.BadParameter(
-                f"{str(self.path)!r} does not hold the checkpoint of a watch",
-                param_hint="--checkpoint",
+                f"{str(path)!r} does not hold the checkpoint of a watch", param_hint="--checkpoint"
             ) from None
 
     def load(self) -> str | None:
