@@ -73,6 +73,13 @@ class Chain(Generic[ItemT]):
         """Whether what enters or moves comes last, so that all ranks before it only become less."""
         self.awaits_seals: bool = False
         """Whether a stamp is still to come for reads that lie side by side."""
+        self.asleep: int = 0
+        """How many pages wait for the next stamp: until it comes, nothing about them changes."""
+        self.settled: int = 0
+        """How many of the first reads are joined or, after those, wait for the next stamp."""
+        self.settled_pages: int = 0
+        """How many of these are pages, or stand for a run of pages."""
+        self._asleep_since = 0
         self.is_loud: bool = False
         """Whether a read overlapped the one before, or a seal was broken, since this was reset."""
 
@@ -84,7 +91,11 @@ class Chain(Generic[ItemT]):
             if any(link.page is None and not link.failed for link in self.links):
                 return None
             self.links = in_whole_pages(self.links, self.edge, self._page_limit)
+            self.settled = self.settled_pages = 0
         taken = self.links.pop(0)
+        if self.settled:
+            self.settled -= 1
+            self.settled_pages -= taken.is_page
         self.edge = taken.edge
         return taken
 
@@ -95,40 +106,81 @@ class Chain(Generic[ItemT]):
         """
         self._drop_what_was_shifted()
         is_open = self.is_open_since(self._totals.jumped, unanswered=True)
-        left, left_has_arrived, place = self.edge, True, 0
         stamps = self._stamps.received if self._stamps is not None and self.awaits_seals else -1
-        while place < len(self.links):
-            right = self.links[place]
+        if stamps != self._asleep_since or self.asleep < self.settled:
+            self.settled = self.settled_pages = self.asleep = 0
+            self._asleep_since = stamps
+        place = self.settled
+        left, left_has_arrived = self.edge_before(place), True
+        while place < len(self.links) and not (right := self.links[place]).failed:
+            if left is None and right.page is None:
+                # It is under way, as is what comes before it.
+                left_has_arrived, place = False, place + 1
+                continue
             # Most wait for a seal, beside the same read as before, and no stamp has come since.
-            if left_has_arrived and right.waits_beside is left and right.waits_since == stamps:
-                left, place = right.edge, place + 1
-                continue
-            if right.failed:
-                break
-            if left is not None and left.at_end and left.answer is not None and place:
-                del self.links[place:]
-                break
-            if right.read.page == 1 and right.shows_nothing_at_all:
-                # At that instant there was no item: whatever follows has come since.
-                right.joined = left_has_arrived
-                del self.links[place + 1 :]
-                break
-            has_arrived = right.page is not None
-            judged = has_arrived and left_has_arrived and not self._may_turn_loud(left, place)
-            if judged and self._is_of_no_use(left, right):
-                # Even one that was joined: what it was joined to may have been of no use itself.
-                del self.links[place]
-                continue
-            if judged and not right.joined:
-                right.joined = self._is_joined(left, right)
-                is_done = right.joined or is_open
-                if left is not None and not is_done and not self._awaits_seal(left, right):
-                    if self._is_amid_by(left, right):
+            if not (
+                left_has_arrived and right.waits_beside is left and right.waits_since == stamps
+            ):
+                if self._ends_at(place, left, left_has_arrived=left_has_arrived):
+                    break
+                has_arrived = right.page is not None and left_has_arrived
+                if has_arrived and not self._may_turn_loud(left, place):
+                    judged = self._judge(place, left, total, is_open=is_open)
+                    if judged is None:
                         continue
-                    self.links.insert(place, Link(self.bridge(left, total), seeks=left))
-                    place += 1
-            left, left_has_arrived = right.edge, has_arrived and right.edge is not None
+                    place = judged
+            if place == self.settled:
+                self._note_settled(
+                    right, waits=right.waits_beside is left and right.waits_since == stamps
+                )
+            left, left_has_arrived = right.edge, right.edge is not None
             place += 1
+
+    def _ends_at(self, place: int, left: Edge | None, *, left_has_arrived: bool) -> bool:
+        """Whether nothing follows the read before a place, or that at it; drop what comes later."""
+        right = self.links[place]
+        if left is not None and left.at_end and left.answer is not None and place:
+            del self.links[place:]
+            return True
+        if right.read.page == 1 and right.shows_nothing_at_all:
+            # At that instant there was no item: whatever follows has come since.
+            right.joined = left_has_arrived
+            del self.links[place + 1 :]
+            return True
+        return False
+
+    def _judge(self, place: int, left: Edge | None, total: int, *, is_open: bool) -> int | None:
+        """Join, keep, bridge or drop a read; return its place, or None to judge the place again."""
+        right = self.links[place]
+        if self._is_of_no_use(left, right):
+            # Even one that was joined: what it was joined to may have been of no use itself.
+            del self.links[place]
+            return None
+        if not right.joined:
+            right.joined = self._is_joined(left, right)
+            is_done = right.joined or is_open
+            if left is not None and not is_done and not self._awaits_seal(left, right):
+                if self._is_amid_by(left, right):
+                    return None
+                self.links.insert(place, Link(self.bridge(left, total), seeks=left))
+                return place + 1
+        return place
+
+    def _note_settled(self, right: Link[Any], *, waits: bool) -> None:
+        sleeps = waits and right.is_page
+        if sleeps or (right.joined and not self.asleep):
+            self.settled += 1
+            self.settled_pages += right.is_page
+            self.asleep += sleeps
+
+    def edge_before(self, place: int) -> Edge | None:
+        """Return where what comes before the read at a place ends, if that has arrived."""
+        return self.links[place - 1].edge if place else self.edge
+
+    def clear(self) -> None:
+        """Drop all reads."""
+        self.links.clear()
+        self.asleep = self.settled = self.settled_pages = 0
 
     def gained(self, link: Link[ItemT]) -> bool:
         """Whether a read that has arrived is joined, or a page that may still be joined."""

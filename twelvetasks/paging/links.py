@@ -207,6 +207,11 @@ class Link(Generic[ItemT]):
         )
 
     @property
+    def is_page(self) -> bool:
+        """Whether it is a page, or the one read of a run of pages that stands for all of them."""
+        return self.seeks is None and self.waits_for is None
+
+    @property
     def is_bridge(self) -> bool:
         """Whether it was planned to straddle an edge."""
         return self.seeks is not None

@@ -168,15 +168,14 @@ class ListingProgress(Generic[ItemT]):
             self._requests += walked is not None
             return walked
         self._window = max(window, self._window)
-        ahead, failed = 0, False
-        for link in self._chain.links:
+        ahead, failed = self._chain.settled_pages, False
+        for link in self._chain.links[self._chain.settled :]:
             if failed := link.failed:
                 # Nothing beyond it is of use, but what is before it may still need a seal.
                 break
             if link.asked is None and link.may_be_asked:
                 return self._ask(link)
-            # A run counts as one: so many reads may be under way at once.
-            ahead += link.seeks is None and link.waits_for is None
+            ahead += link.is_page
         failed |= ahead > 0 and self._chain.is_lost
         most = 1 if self._pass.is_again else self._sealing.most(window)
         planned = self._next_links() if ahead < most and not failed else []
@@ -352,7 +351,7 @@ class ListingProgress(Generic[ItemT]):
                 break
         self._doubtful.clear()
         self._under_way.clear()
-        self._chain.links.clear()
+        self._chain.clear()
         return walk
 
     def _walked(self, walk: Walk[ItemT]) -> Page[ItemT] | None:
@@ -380,7 +379,7 @@ class ListingProgress(Generic[ItemT]):
             if not self._wanted:
                 self.finished = True
                 self._cut = not self._ends_with(kept, taken)
-                self._chain.links.clear()
+                self._chain.clear()
         self._fruitless = 0
         self._contradictions.forget()
         self._barren = 0 if kept else self._barren + 1

@@ -205,10 +205,11 @@ class Sealing:
 
         Pages that overlap what is before them need no stamp; nor do bridges.
         """
-        newest, waiting, are_all = self.stamps.newest, 0, True
-        edge, has_arrived = self._chain.edge, True
+        newest, waiting, are_all = self.stamps.newest, self._chain.asleep, True
+        settled = self._chain.settled
+        edge, has_arrived = self._chain.edge_before(settled), True
         end, answered = (0, 0) if edge is None else (edge.rank, edge.answer or 0)
-        for link in self._chain.links:
+        for link in self._chain.links[settled:]:
             if link.failed:
                 break
             had_arrived, has_arrived = has_arrived, link.page is not None

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from twelvetasks.transport.attempt import TRACES
+from twelvetasks.transport.attempt import TRACES, ReportingConnector
 from twelvetasks.transport.headers import user_agent
 from twelvetasks.transport.proxies import Proxy
 from twelvetasks.values.errors import SessionClosedError
@@ -98,23 +98,25 @@ class Connections:
             return _checked(self.callers, page)
         if fresh not in self._sessions:
             bytes(2 * RECEIVED_AT_ONCE)  # made and freed
+            connector = self._connector(fresh=fresh)
+            reports = isinstance(connector, ReportingConnector)
             self._sessions[fresh] = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=self._connector(fresh=fresh),
+                connector=connector,
                 proxy=None if self.proxy is None or self.proxy.is_socks else self.proxy.address,
                 # Otherwise a fresh session asks the server to close after its answer, and an answer
                 # that stalls can then look like one that was cut short.
                 headers={"User-Agent": user_agent(self._user_agent), "Connection": "keep-alive"},
-                trace_configs=[TRACES, *self.trace_configs],
+                trace_configs=[*self.trace_configs] if reports else [TRACES, *self.trace_configs],
             )
         return self._sessions[fresh]
 
     def _connector(self, *, fresh: bool) -> aiohttp.TCPConnector:
-        settings: dict[str, Any] = {"limit": 0, "force_close": fresh}
+        settings: dict[str, Any] = {"force_close": fresh}
         if self._ssl is not None:
             settings["ssl"] = self._ssl
         if self.proxy is None or not self.proxy.is_socks:
-            return aiohttp.TCPConnector(**settings)
+            return ReportingConnector(**settings)
         from aiohttp_socks import ProxyConnector, ProxyType  # noqa: PLC0415 - an extra
 
         url = URL(str.__str__(self.proxy.address))
@@ -125,6 +127,7 @@ class Connections:
             username=url.user,
             password=url.password,
             rdns=True,
+            limit=0,
             **settings,
         )
 
