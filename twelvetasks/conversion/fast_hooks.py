@@ -149,7 +149,7 @@ class FastHooks:
         self._any_data = any_data
         self._functions: dict[Any, _Functions] = {}
         self._decoders: dict[Any, Callable[[bytes], Any]] = {}
-        self._glances: dict[type[ListQuery[Any]], Callable[[bytes], Any] | None] = {}
+        self._glances: dict[tuple[type[Any], str], Callable[[bytes], Any] | None] = {}
         self._shared: dict[Any, Any] = {}
         """Values that many items have, such as the id of an index, so that they share one."""
 
@@ -163,10 +163,11 @@ class FastHooks:
 
     def glance(self, body: bytes, query: ListQuery[Any]) -> Glance | None:
         """Return what a page's body tells at a glance; None if the page is to be read whole."""
-        class_ = type(query)
-        if class_ not in self._glances:
-            self._glances[class_] = glance_decoder(query.resource.page, self._of(PageInfo).row)
-        decode = self._glances[class_]
+        kind = type(query), query.sort_key.name
+        if kind not in self._glances:
+            row = self._of(PageInfo).row
+            self._glances[kind] = glance_decoder(query.resource.page, query.sort_key.name, row)
+        decode = self._glances[kind]
         if decode is None or len(body) > MOST_GLANCED:
             return None
         try:
@@ -259,10 +260,8 @@ class FastHooks:
         end = [*unset, " draft.__class__ = model", " return draft"]
         has_beside = " or ".join(f"sent.{name} is not UNSET" for name in beside) or "False"
         from_row += [
-            f" if nulls or {has_beside}:",
-            "  draft.extra = keep_beside(sent)",
-            "  draft._spelling = tell_names(sent) if nulls else None",
-            " else: draft.extra, draft._spelling = NO_EXTRA, None",
+            f" draft.extra = keep_beside(sent) if {has_beside} else NO_EXTRA",
+            " draft._spelling = tell_names(sent) if nulls else None",
             *end,
         ]
         from_dict += [
@@ -372,8 +371,9 @@ def _name_teller(names: Mapping[str, str]) -> Callable[[msgspec.Struct], frozens
     """Make the function that tells which names there were in what became a row."""
 
     def tell_names(row: msgspec.Struct) -> frozenset[str]:
-        there = (name for field, name in names.items() if getattr(row, field) is not msgspec.UNSET)
-        return _spelling(*there)
+        # It has fields after these, for what is undocumented.
+        values = zip(names.values(), msgspec.structs.astuple(row), strict=False)
+        return _spelling(*[name for name, value in values if value is not msgspec.UNSET])
 
     return tell_names
 

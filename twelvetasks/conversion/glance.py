@@ -46,8 +46,10 @@ class Glance:
         return cls(page_info, list(map(query.resource.id_of, items)), keys)
 
 
-def glance_decoder(page: Any, page_info: type[msgspec.Struct]) -> Callable[[bytes], Any] | None:
-    """Return what decodes the ids and times of a page's items, and its counts as a `page_info`.
+def glance_decoder(
+    page: Any, sort_key: str, page_info: type[msgspec.Struct]
+) -> Callable[[bytes], Any] | None:
+    """Return what decodes ids and sort keys of a page's items, and its counts as a `page_info`.
 
     None if the items are no models.
     """
@@ -58,7 +60,7 @@ def glance_decoder(page: Any, page_info: type[msgspec.Struct]) -> Callable[[byte
         return None
     kinds, names = field_types(item), json_names(get_origin(item) or item)
     known = [("id", str)] if kinds.get("id") is str else []
-    times = [field for field, kind in kinds.items() if without_none(kind)[0] is datetime]
+    times = [sort_key] if without_none(kinds.get(sort_key))[0] is datetime else []
     row = msgspec.defstruct(
         "Glanced",
         # What was not sent has to be missing, not None: another name of it may have been sent.

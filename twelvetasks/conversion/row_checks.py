@@ -22,6 +22,8 @@ _WITH_OFFSET = frozenset(
 )
 """RFC 3339 date-times, every digit as 0, with at most the six fraction digits that Arrow reads."""
 
+_USUAL = b"0000-00-00T00:00:00.000Z\n"
+
 _HOLDERS = frozenset((dict, list))
 _WRITTEN_ALIKE = frozenset((str, types.NoneType, msgspec.UnsetType))
 
@@ -96,7 +98,8 @@ def read_times(texts: list[str]) -> list[datetime]:
     That is one with ``T``, at most six fraction digits, and ``Z`` or an offset; no leap second.
     """
     written = "\n".join(texts).encode()
-    odd = set(written.translate(_DIGITS).split(b"\n")) - _IN_UTC
+    # Those of the usual form first, together: to split them takes as long as all else.
+    odd = set((written + b"\n").translate(_DIGITS).replace(_USUAL, b"").split(b"\n")[:-1]) - _IN_UTC
     # The first and the last year may be another in UTC. Python takes the hour 24.
     may_have_no_year = odd and (b"0001-" in written or b"9999-" in written)
     if odd - _WITH_OFFSET or may_have_no_year or b"T24" in written:
