@@ -152,19 +152,21 @@ class Chain(Generic[ItemT]):
     def _judge(self, place: int, left: Edge | None, total: int, *, is_open: bool) -> int | None:
         """Join, keep, bridge or drop a read; return its place, or None to judge the place again."""
         right = self.links[place]
-        if self._is_of_no_use(left, right):
+        is_seam = left is not None and self._is_seam(left, right)
+        if left is not None and is_seam:
+            right.joined = right.joined or self._is_quiet(left, right)
+        elif self._is_of_no_use(left, right):
             # Even one that was joined: what it was joined to may have been of no use itself.
             del self.links[place]
             return None
-        if not right.joined:
-            right.joined = self._is_joined(left, right)
-            is_done = right.joined or is_open
-            if left is not None and not is_done and not self._awaits_seal(left, right):
-                if self._is_amid_by(left, right):
-                    return None
-                self.links.insert(place, Link(self.bridge(left, total), seeks=left))
-                return place + 1
-        return place
+        else:
+            right.joined = right.joined or self._is_joined(left, right)
+        if left is None or right.joined or is_open or self._awaits_seal(left, right, is_seam):
+            return place
+        if self._is_amid_by(left, right):
+            return None
+        self.links.insert(place, Link(self.bridge(left, total), seeks=left))
+        return place + 1
 
     def _note_settled(self, right: Link[Any], *, waits: bool) -> None:
         sleeps = waits and right.is_page
@@ -294,50 +296,43 @@ class Chain(Generic[ItemT]):
             if touches and right.seeks is None and not right.shows_in_place(left):
                 self._totals.note_sign()
             return touches
+        return self._totals.show_quiet(left, right)
+
+    def _is_seam(self, left: Edge, right: Link[Any]) -> bool:
+        """Whether a read begins where the other ended, and no key is on both sides of the seam."""
+        return (
+            right.seeks is None
+            and right.read.start == left.rank
+            and right.edge is not None
+            and self._precedes(left.key, right.content.keys[0])
+        )
+
+    def _is_quiet(self, left: Edge, right: Link[Any]) -> bool:
+        """Whether it is known that nothing changed between the reads on both sides of a seam."""
         if self._totals.show_quiet(left, right):
             return True
-        if not self._precedes(left.key, right.content.keys[0]):
-            return False
         if self.grows_at_its_end and right.answered <= left.asked and right.content.is_wide:
             return True
         return self._stamps is not None and self._stamps.seal(left, right)
 
     def _may_turn_loud(self, left: Edge | None, place: int) -> bool:
         """Whether a seam seems quiet, and one before it may still show that something changed."""
-        return (
-            left is not None
-            and place > 0
-            and not self.links[place - 1].joined
-            and self._seems_quiet(left, self.links[place])
-        )
-
-    def _seems_quiet(self, left: Edge, right: Link[Any]) -> bool:
-        """Whether a read lies beside another, and no total shows a change between them."""
+        if not self._totals.trusted or left is None or not place or self.links[place - 1].joined:
+            return False
+        right = self.links[place]
         lies_beside = right.seeks is None and right.read.start == left.rank
         return lies_beside and self._totals.show_quiet(left, right)
 
-    def _awaits_seal(self, left: Edge, right: Link[Any]) -> bool:
+    def _awaits_seal(self, left: Edge, right: Link[Any], is_seam: bool) -> bool:
         """Whether a stamp that is still to come may seal the seam."""
-        awaits = (
-            self._stamps is not None
-            and self.awaits_seals
-            and self._are_neighbours(left, right)
-            and self._stamps.may_seal(left, right)
-        )
-        if awaits and self._stamps is not None:
+        awaits = is_seam and self.awaits_seals and self._stamps is not None
+        if awaits and self._stamps is not None and self._stamps.may_seal(left, right):
             right.waits_beside, right.waits_since = left, self._stamps.received
+            return True
         # Items of one time on both sides of a seam need a bridge, and are no sign of change.
         is_tied = right.content.keys[0] == left.key and right.content.total == left.total
-        self.is_loud |= self.awaits_seals and not (awaits or is_tied) and right.seeks is None
-        return awaits
-
-    def _are_neighbours(self, left: Edge, right: Link[Any]) -> bool:
-        """Whether a read begins where the other ended, and no key is on both sides of the seam."""
-        return (
-            right.seeks is None
-            and right.read.start == left.rank
-            and self._precedes(left.key, right.content.keys[0])
-        )
+        self.is_loud |= self.awaits_seals and not is_tied and right.seeks is None
+        return False
 
     def _touches(self, left: Edge, right: Link[Any]) -> bool:
         """Whether a read begins before all items that share the edge's key.

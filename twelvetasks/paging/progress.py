@@ -200,8 +200,9 @@ class ListingProgress(Generic[ItemT]):
 
     @property
     def _is_long(self) -> bool:
-        """Whether so much is to be read in a first pass that stamps cost less than overlaps."""
-        return not self._pass.number and self._planner.is_long(self._wanted)
+        """Whether stamps, which are not in use yet, would cost less than overlaps from here on."""
+        in_use = self._sealing.side_by_side
+        return not (in_use or self._pass.number) and self._planner.is_long(self._wanted)
 
     def _next_links(self) -> list[Link[ItemT]]:
         """Plan what follows the chain, if it is known that there is more."""

@@ -123,11 +123,13 @@ class Stamps:
     def _agree(self, left: Edge, right: Link[Any], *, awaited: bool) -> bool:
         if right.edge is None or left.answer is None or right.edge.answer is None:
             return False
-        first = min(left.asked, right.edge.asked)
-        before, after = self._around(first, max(left.answer, right.edge.answer))
-        if before is None or not left.total == right.edge.total == before.total:
+        last = max(left.answer, right.edge.answer)
+        if awaited != (self.newest < last) or left.total != right.edge.total:
             return False
-        return after is None if awaited else after is not None and before.shows(after)
+        before, after = self._around(min(left.asked, right.edge.asked), last)
+        if before is None or before.total != left.total:
+            return False
+        return after is None or before.shows(after)
 
     def _around(self, first: int, last: int) -> tuple[_Stamp | None, _Stamp | None]:
         before = next((one for one in reversed(self._stamps) if one.arrived <= first), None)

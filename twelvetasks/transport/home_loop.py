@@ -28,10 +28,12 @@ class HomeLoop:
 
         Raises SessionClosedError in another loop, and where no asyncio loop is running.
         """
+        if self._loop is not None and running_loop() is self._loop:
+            return
         loop = needed_loop(page=page)
         if self._loop is None:
             self._loop = loop
-        elif self._loop is not loop:
+        else:
             raise SessionClosedError(
                 f"the {self._noun} was opened in another event loop",
                 advice=f"Make a {self._owner} in each event loop, such as in each asyncio.run(); "

@@ -71,7 +71,7 @@ def read_report(status: int, headers: Mapping[str, str], *, wall: float) -> Rate
     `headers` find names in any case, as aiohttp's do. Sources: RFC 9110 for `Retry-After`; the
     platform's "Rate limits" page and its answers for `X-Ratelimit-*` and `X-RateLimit-Request-*`.
     """
-    if not any(name in headers for name in TELLING):
+    if not any(map(headers.__contains__, TELLING)):
         return RateReport(status=status)
     now = _platforms_now(headers, wall)
     counts = tuple(_counts(headers, now))
