@@ -47,17 +47,17 @@ async def read_body(response: aiohttp.ClientResponse, *, cap: int = MAX_BODY) ->
     if encoding not in (*PLAIN, *GZIP, *DEFLATE):
         return BodyFault(f"the body comes in a Content-Encoding other than {ACCEPTED}")
     decoder = None if encoding in PLAIN else _Decoder(gzip=encoding in GZIP)
-    body = bytearray()
+    body: bytes | bytearray = b""
     received = 0
     async for chunk in response.content.iter_any():
         received += len(chunk)
         if decoder is None:
-            body += chunk
+            body = _joined(body, chunk)
         else:
-            body += decoder.decode(chunk)
+            body = _joined(body, decoder.decode(chunk))
             while decoder.has_more and decoder.members <= MOST_MEMBERS and len(body) <= cap:
                 await asyncio.sleep(0)
-                body += decoder.decode()
+                body = _joined(body, decoder.decode())
             if decoder.members > MOST_MEMBERS:
                 return BodyFault(f"the body has more than {MOST_MEMBERS} compressed members")
         if max(received, len(body)) > cap:
@@ -65,6 +65,15 @@ async def read_body(response: aiohttp.ClientResponse, *, cap: int = MAX_BODY) ->
     if received and decoder is not None and not decoder.ended:
         raise aiohttp.ClientPayloadError("the compressed body ends too early")
     return bytes(body)
+
+
+def _joined(body: bytes | bytearray, piece: bytes) -> bytes | bytearray:
+    """Append a piece; one that is the whole body, as most are, is not copied."""
+    if not body:
+        return piece
+    body = body if isinstance(body, bytearray) else bytearray(body)
+    body += piece
+    return body
 
 
 class _Decoder:
