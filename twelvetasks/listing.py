@@ -217,13 +217,21 @@ class Listing(Generic[ItemT], Uncopied):
                     print(change.item.id, change.item.status)
                     break
         """
-        given = dict(locals())
         self._refuse_period("a watch reports changes; its own `since` says from when on")
         from twelvetasks.watching.plan import WatchPlan  # noqa: PLC0415
         from twelvetasks.watching.watch import ItemWatch  # noqa: PLC0415
 
-        del given["self"], given["webhooks"]
-        return ItemWatch(self._requests, WatchPlan(query=self.query, **given), webhooks)
+        plan = WatchPlan(
+            query=self.query,
+            since=since,
+            resume=resume,
+            checkpoint_file=checkpoint_file,
+            deletions=deletions,
+            min_interval=min_interval,
+            max_interval=max_interval,
+            lateness=lateness,
+        )
+        return ItemWatch(self._requests, plan, webhooks)
 
     async def count(self) -> int:
         """Count the items that match now, up to `max_items`: one small request.

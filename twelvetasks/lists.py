@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
-import attrs
-
 from twelvetasks.listing import Listing, TaskListing
 from twelvetasks.paging.options import ListingOptions, OnMalformed
 from twelvetasks.streams.requests import Requests
@@ -50,20 +48,9 @@ if TYPE_CHECKING:  # imported by the methods that need them, so that others do n
     from twelvetasks.values.indexed_assets import IndexedAsset, IndexedAssetStatusFilter
 
 ItemT = TypeVar("ItemT")
-QueryT = TypeVar("QueryT", bound=ListQuery[Any])
 
 LARGEST = 50
 """Items on a page of each of these lists, unless fewer are asked for."""
-
-
-def query_and_options(kind: type[QueryT], given: dict[str, Any]) -> tuple[QueryT, dict[str, Any]]:
-    """Make a query of the arguments of a method that are its fields; return the others, too.
-
-    `given` is a copy of the method's `locals()`: a debugger changes those before Python 3.13.
-    """
-    del given["self"]
-    fields = {name: given.pop(name) for name in attrs.fields_dict(kind) if name in given}
-    return kind(**fields), given
 
 
 class _New:
@@ -161,9 +148,28 @@ class Lists:
         every task before it; ListingDriftError if it cannot be proven that nothing is missing, as
         where the account changes too fast.
         """
-        query, options = query_and_options(TaskQuery, dict(locals()))
-        listing: TaskListing = self.list(query, **options)
-        return listing
+        query = TaskQuery(
+            index_id=index_id,
+            status=status,
+            filename=filename,
+            duration=duration,
+            width=width,
+            height=height,
+            created_at=created_at,
+            updated_at=updated_at,
+            sort_by=sort_by,
+            sort_option=sort_option,
+            page_limit=page_limit,
+        )
+        return self.list(
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
+        )
 
     def indexed_assets(
         self,
@@ -198,11 +204,33 @@ class Lists:
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
-        given = dict(locals())
         from twelvetasks.values.indexed_assets import IndexedAssetQuery  # noqa: PLC0415
 
-        query, options = query_and_options(IndexedAssetQuery, given)
-        return self.list(query, **options)
+        query = IndexedAssetQuery(
+            index_id=index_id,
+            status=status,
+            filename=filename,
+            duration=duration,
+            fps=fps,
+            width=width,
+            height=height,
+            size=size,
+            created_at=created_at,
+            updated_at=updated_at,
+            user_metadata=user_metadata,
+            sort_by=sort_by,
+            sort_option=sort_option,
+            page_limit=page_limit,
+        )
+        return self.list(
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
+        )
 
     def embedding_tasks(
         self,
@@ -229,7 +257,6 @@ class Lists:
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
-        given = dict(locals())
         from twelvetasks.values.embedding_tasks import (  # noqa: PLC0415
             EmbeddingTaskQuery,
             OlderEmbeddingTaskQuery,
@@ -237,10 +264,17 @@ class Lists:
 
         if version not in (1, 2) or isinstance(version, bool):
             refuse("version", version, "must be 2, or 1 for the older list")
-        del given["version"]
         kind = EmbeddingTaskQuery if version == 2 else OlderEmbeddingTaskQuery
-        query, options = query_and_options(kind, given)
-        return self.list(query, **options)
+        query = kind(status=status, started_at=started_at, ended_at=ended_at, page_limit=page_limit)
+        return self.list(
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
+        )
 
     def analysis_tasks(
         self,
@@ -265,11 +299,25 @@ class Lists:
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
-        given = dict(locals())
         from twelvetasks.values.analysis_tasks import AnalysisTaskQuery  # noqa: PLC0415
 
-        query, options = query_and_options(AnalysisTaskQuery, given)
-        return self.list(query, **options)
+        query = AnalysisTaskQuery(
+            status=status,
+            analysis_mode=analysis_mode,
+            video_url=video_url,
+            asset_id=asset_id,
+            video_id=video_id,
+            page_limit=page_limit,
+        )
+        return self.list(
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
+        )
 
     def analysis_batches(
         self,
@@ -291,11 +339,20 @@ class Lists:
 
         Raises InvalidArgumentError for a value that the endpoint does not accept.
         """
-        given = dict(locals())
         from twelvetasks.values.analysis_batches import AnalysisBatchQuery  # noqa: PLC0415
 
-        query, options = query_and_options(AnalysisBatchQuery, given)
-        return self.list(query, **options)
+        query = AnalysisBatchQuery(
+            status=status, analysis_mode=analysis_mode, page_limit=page_limit
+        )
+        return self.list(
+            query,
+            since=since,
+            until=until,
+            max_items=max_items,
+            exact=exact,
+            resume=resume,
+            on_malformed=on_malformed,
+        )
 
     @overload
     def list(

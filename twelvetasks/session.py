@@ -16,7 +16,7 @@ import attrs
 from yarl import URL
 
 from twelvetasks.conversion.convert import converters
-from twelvetasks.lists import Lists, query_and_options
+from twelvetasks.lists import Lists
 from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks import requests as single
 from twelvetasks.transport import arguments
@@ -293,12 +293,28 @@ class TaskSession(Lists, Uncopied):
         It assumes that each change sets a new `updated_at`, or another status; tasks without
         `updated_at` are not watched. Raises InvalidArgumentError for what the list does not accept.
         """
-        given = dict(locals())
         from twelvetasks.watching import plan, watch  # noqa: PLC0415
 
-        del given["webhooks"]
-        query, options = query_and_options(TaskQuery, given)
-        return watch.TaskWatch(self._requests, plan.WatchPlan(query=query, **options), webhooks)
+        query = TaskQuery(
+            index_id=index_id,
+            status=status,
+            filename=filename,
+            duration=duration,
+            width=width,
+            height=height,
+            created_at=created_at,
+        )
+        asked = plan.WatchPlan(
+            query=query,
+            since=since,
+            resume=resume,
+            checkpoint_file=checkpoint_file,
+            deletions=deletions,
+            min_interval=min_interval,
+            max_interval=max_interval,
+            lateness=lateness,
+        )
+        return watch.TaskWatch(self._requests, asked, webhooks)
 
     async def task(self, task_id: str | Task) -> Task:
         """Fetch one task, given as a `Task` or by its id: with `hls`, which listings leave out.
@@ -357,12 +373,19 @@ class TaskSession(Lists, Uncopied):
         way, BadRequestError, with the platform's `code`, if the video is refused. What the caller's
         own iterable or `on_progress` raises is raised unchanged; no task is made then.
         """
-        given = dict(locals())
         from twelvetasks.tasks.uploads import checked_upload  # noqa: PLC0415
 
-        del given["self"]
-        stall_timeout = self._requests.transport.options.silence
-        upload = await checked_upload(**given, stall_timeout=stall_timeout)
+        upload = await checked_upload(
+            index_id=index_id,
+            video_url=video_url,
+            video_file=video_file,
+            filename=filename,
+            size=size,
+            enable_video_stream=enable_video_stream,
+            user_metadata=user_metadata,
+            on_progress=on_progress,
+            stall_timeout=self._requests.transport.options.silence,
+        )
         return await single.create(self._requests, upload)
 
     async def wait(
