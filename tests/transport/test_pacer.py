@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.transport.simulation import (
@@ -781,6 +781,24 @@ class TestTheRate:
     @pytest.mark.parametrize("window", [FixedWindow, SlidingWindow])
     @pytest.mark.parametrize("factor", [0.5, 2.0])
     @given(at=st.floats(2.0, 20.0), per=st.sampled_from([0.5, 1.0, 2.0]), latencies=LATENCIES)
+    @example(
+        at=18.5,
+        per=2.0,
+        latencies=[
+            0.05,
+            0.02,
+            0.05,
+            0.01494052665522955,
+            0.0018290313576319152,
+            0.025223797254790136,
+            0.04296875,
+            0.023783673226767114,
+            0.043408840304978304,
+            0.00390625,
+            0.03020762542005876,
+            0.05,
+        ],
+    )
     @settings(deadline=None)
     def test_windows_that_change_are_followed_within_10_seconds(
         self,

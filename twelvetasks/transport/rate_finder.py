@@ -66,6 +66,11 @@ FEW = 16
 """Measured by fewer requests, a rate is off by more than a sixteenth: measuring continues, and
 the pace falls by no more than to `BACKOFF` of what it was."""
 
+KEPT = 0.4
+"""How much of a measurement counts in the next one too, if the limiter holds more than a few. A
+sliding window has little room for a while after a rise, so that a short measurement is too low. A
+pause that the limiter names fills it up: then nothing is kept, or that would count twice."""
+
 BACKOFF = 0.7
 """The share of the pace that stays after a refusal which measures little; 0.7 as in CUBIC."""
 
@@ -101,8 +106,8 @@ class RateFinder:
         # The measurement under way: what passed after one refusal, up to the newest.
         self._began = math.inf
         self._measured_from_refusal = False
-        self._burst = 0
-        self._taken = 0
+        self._burst = 0.0
+        self._taken = 0.0
         self._idle = 0.0
         self._ended: float | None = None
         """When the newest refused request started, from its refusal until the probe has passed."""
@@ -131,8 +136,7 @@ class RateFinder:
 
     def started(self, now: float) -> None:
         """Note that a request starts."""
-        if self._began == math.inf:
-            self._began = now
+        self._began = min(self._began, now)
         if self.pace == math.inf or self._ended is not None:
             return
         late = now - self._next
@@ -181,10 +185,10 @@ class RateFinder:
             wanted = self._pauses_per_plateau * factor
             self._pauses_per_plateau = min(max(wanted, FEWEST_PAUSES), PAUSES_PER_PLATEAU)
         seconds = max(self._first_refusal - self._began, 0.0)
-        if not self._measured_from_refusal and not self._taken:
-            # Others have used the limit up: nothing is known of it before the next refusal.
-            pass
-        elif not self._measured_from_refusal:
+        if self._measured_from_refusal:
+            self._measure(ended, cost)
+        # If nothing has passed, others have used the limit up: the next refusal tells of it.
+        elif self._taken:
             self._burst = self._taken
             if seconds >= 1.0 and self._taken >= FEW:
                 self._cruise(self._taken / seconds * 0.9, seconds, cost)
@@ -193,10 +197,11 @@ class RateFinder:
                 room = self._taken if named else self._taken / 2
                 self._searching = True
                 self._base = max(room, 1.0) / max(pause, 0.01)
-        else:
-            self._measure(ended, cost)
         if not self._measured_from_refusal or self._taken >= FEW:
-            self._began, self._taken, self._idle = ended, 0, 0.0
+            lasting = self._measured_from_refusal and self._burst >= FEW and not cost
+            kept = KEPT if lasting else 0.0
+            self._began = ended - kept * max(ended - self._began - self._idle, 0.0)
+            self._taken, self._idle = kept * self._taken, 0.0
             self._measured_from_refusal = True
         self._taken += self._since
         self._since, self._ended = 0, None
@@ -208,13 +213,11 @@ class RateFinder:
         # lost unless it is used.
         if named:
             # The probe has used one place.
-            room = self._burst - 1.0
+            room, reserve = self._burst - 1.0, 0.0
             if self.rate is not None:
                 room = min(room, self.rate * pause - 1.0)
-                room = min(REFILLED * room, room - RESERVE * self.rate * self._plateau)
-            else:
-                room *= REFILLED
-            self._free = max(room, 0.0)
+                reserve = RESERVE * self.rate * self._plateau
+            self._free = max(min(REFILLED * room, room - reserve), 0.0)
         self._next = now + (0.0 if self._free >= 1 else self._step())
 
     def _measure(self, ended: float, cost: float) -> None:
@@ -240,10 +243,7 @@ class RateFinder:
         low, high = self._base, self._last_pace
         for _ in range(30):
             middle = (low + high) / 2
-            if self._excess(middle) > self._held:
-                low = middle
-            else:
-                high = middle
+            low, high = (middle, high) if self._excess(middle) > self._held else (low, middle)
         return low
 
     @property
