@@ -18,6 +18,9 @@ from yarl import URL
 
 from tests.transport.raw import EMPTY_PAGE, KEY, answer, raw, saying, within
 from twelvetasks import RetryPolicy, TaskSession, TransportError
+from twelvetasks.testing import FakePlatform
+from twelvetasks.transport.attempt import Progress
+from twelvetasks.transport.connections import Connections
 
 TASK = b'{"_id": "62a17bf847f5678267ec10cc"}'
 ONCE = RetryPolicy(attempts=1)
@@ -114,6 +117,35 @@ async def test_a_kept_alive_connection_that_is_lost_uses_up_no_attempt() -> None
         for _ in range(3):
             assert await within(session.tasks().count()) == 0
     assert server.heard == [(1, "GET"), (1, "GET"), (2, "GET"), (2, "GET"), (3, "GET")]
+
+
+async def test_a_request_that_may_have_arrived_before_it_was_resent_counts_as_sent() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer(body=EMPTY_PAGE))
+        await reader.readuntil(b"\r\n\r\n")
+        listener.close()  # the connection over which it is resent is refused
+        writer.transport.abort()
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with TaskSession(KEY, base_url=f"http://127.0.0.1:{port}/v1.3", retry=ONCE) as session:
+        await within(session.tasks().count())
+        with pytest.raises(TransportError, match="Connect call failed") as caught:
+            await within(session.tasks().count())
+    assert caught.value.reached
+
+
+async def test_how_a_request_fares_is_known_without_trace_hooks(platform: FakePlatform) -> None:
+    connections = Connections()
+    session = connections.session(fresh=False, page=None)
+    assert session.trace_configs == []  # they take CPU for each request
+    for is_kept_alive in (False, True, True):
+        progress = Progress()
+        with progress:
+            async with session.get(platform.base_url, middlewares=(progress.send_once,)):
+                assert (progress.sent, progress.kept_alive) == (True, is_kept_alive)
+    await connections.close()
 
 
 async def test_but_a_deletion_is_not_sent_again_by_itself() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from twelvetasks import InvalidArgumentError, TaskSession
+from twelvetasks import InvalidArgumentError, RetryPolicy, TaskSession, TransportError
 from twelvetasks.testing import FakePlatform
 
 
@@ -62,6 +62,45 @@ async def test_they_belong_to_a_client_session_of_the_callers_own(platform: Fake
     async with aiohttp.ClientSession() as client:
         with pytest.raises(InvalidArgumentError, match=r"trace_configs=.*`client_session`"):
             TaskSession("tlk", client_session=client, trace_configs=[Trace()])
+
+
+class Raising(Trace):
+    """Raises an error instead of the first few notes."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    async def _begin(
+        self, _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestStartParams
+    ) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError("the hook has a bug")
+
+
+async def test_a_creation_is_retried_after_a_hook_that_raised_before_anything_was_sent(
+    platform: FakePlatform,
+) -> None:
+    async def create(trace: Raising) -> None:
+        async with TaskSession(
+            platform.api_key,
+            base_url=platform.base_url,
+            trace_configs=[trace],
+            retry=RetryPolicy(attempts=2, wait_initial=0, wait_jitter=0),
+        ) as session:
+            await session.create(index_id="1", video_url="https://videos.example/harbour.mp4")
+
+    def methods() -> list[str]:
+        return [request.method for request in platform.requests]
+
+    await create(Raising(times=1))
+    assert methods() == ["POST"]
+    with pytest.raises(TransportError, match="the hook has a bug") as caught:
+        await create(Raising(times=2))
+    assert not caught.value.reached
+    assert not caught.value.task_may_exist
+    assert methods() == ["POST"]
 
 
 @pytest.mark.parametrize("given", [Trace, [Trace], "trace", 1, [None]])
