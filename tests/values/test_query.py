@@ -84,6 +84,17 @@ def test_every_parameter_of_the_endpoint_is_rendered() -> None:
     assert "filename=a+b%26c%3Dd%2B%C3%A9.mp4" in str(query.url(BASE))
 
 
+@given(st.text(min_size=1), st.integers(1, 10**6), st.integers(1, 50))
+def test_the_urls_of_its_pages_differ_in_two_parameters(name: str, page: int, size: int) -> None:
+    try:
+        query = TaskQuery(filename=name, status=["ready", "failed"], duration=1.5)
+    except InvalidArgumentError:
+        return
+    url = query.url(BASE, page=page, page_limit=size)
+    # What a listing asks for: its first URL with these two replaced.
+    assert query.url(BASE).update_query(page=page, page_limit=size) == url
+
+
 @pytest.mark.parametrize(
     "status",
     [

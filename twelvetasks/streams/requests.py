@@ -54,6 +54,8 @@ class Requests:
         """Set when the session begins to close, for those that wait without a request."""
         self.calm: defaultdict[str, Calm] = defaultdict(Calm) if parent is None else parent.calm
         """How long each list has been quiet, by its path."""
+        self._latest: tuple[ListQuery[Any] | None, URL] = None, base_url
+        """The query asked last, and the URL of its first page: others differ in two parameters."""
         self._made: dict[str, float] = {}
         self._fetches: set[asyncio.Task[Any]] = set()
         self._observations: WeakSet[ListingObservation] = WeakSet()
@@ -153,7 +155,9 @@ class Requests:
         self, query: ListQuery[Any], read: Read, budget: Budget | None = None
     ) -> Coroutine[Any, Any, Answer]:
         """Fetch one page of a query, without reading it."""
-        url = query.url(self.base_url, page=read.page, page_limit=read.page_limit)
+        if query is not self._latest[0]:
+            self._latest = query, query.url(self.base_url)
+        url = self._latest[1].update_query(page=read.page, page_limit=read.page_limit)
         request = Request(
             method="GET",
             url=url,
