@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from datetime import UTC, datetime
 from typing import Any
 
@@ -171,3 +173,27 @@ def test_threads_may_change_it_together() -> None:
         thread.join()
     assert len(platform.tasks(status="failed")) == 200
     assert len({task["updated_at"] for task in platform.tasks()}) == 200
+
+
+def test_a_repr_shows_the_settings_that_may_change() -> None:
+    platform = FakePlatform(host="localhost", conforming=True, clock=moment, past_end="error")
+    platform.latency = 0.5
+    assert repr(platform) == (
+        "FakePlatform(api_key='tlk_demo', latency=0.5, past_end='error', empty_total_page=1, "
+        "date_filter='since', index_ids=None, foreign_index_ids=(), ready_deletion='allowed', "
+        "cross_origin=False, max_filesize=2000000000, indexing_time=None)"
+    )
+
+
+def test_the_first_items_are_not_kept_beside_the_lists() -> None:
+    class Given(list[dict[str, Any]]):
+        """A list that can be weakly referenced."""
+
+    tasks, assets = Given([{}, {}]), Given([{"index_id": "62a0906d47f5678267ec10a6"}])
+    held = weakref.ref(tasks), weakref.ref(assets)
+    platform = FakePlatform(tasks, lists={"indexed_assets": assets})
+    del tasks, assets
+    assert len(platform.tasks()) == 2
+    assert len(platform.indexed_assets.items(index_id="62a0906d47f5678267ec10a6")) == 1
+    gc.collect()
+    assert [one() for one in held] == [None, None]

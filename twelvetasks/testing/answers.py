@@ -33,7 +33,7 @@ _OF_STATUS: Mapping[int, tuple[str, str]] = {
 
 @attrs.frozen
 class RefusalError(ValueError):
-    """An error answer; what answers a request may raise it anywhere."""
+    """An error answer, which is raised wherever a request turns out to be wrong."""
 
     status: int
     code: str

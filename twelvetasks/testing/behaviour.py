@@ -19,12 +19,12 @@ def clock_or_system(clock: Callable[[], datetime] | None) -> Callable[[], dateti
     return clock or partial(datetime.now, UTC)
 
 
-@attrs.define(kw_only=True, eq=False, slots=False)
+@attrs.define(kw_only=True, eq=False, slots=False, repr=False)
 class Behaviour:
     """What a platform is created with; `FakePlatform` documents each."""
 
     _first_items: Mapping[str, Iterable[Mapping[str, Any]]] | None = attrs.field(
-        default=None, alias="lists", repr=False
+        default=None, alias="lists"
     )
     api_key: str = "tlk_demo"
     _rate_limit: RateLimit | None = attrs.field(default=None, alias="rate_limit")
@@ -49,3 +49,8 @@ class Behaviour:
     _seed: int = attrs.field(default=0, alias="seed")
     _host: str = attrs.field(default="127.0.0.1", alias="host")
     _port: int = attrs.field(default=0, alias="port")
+
+    def __repr__(self) -> str:
+        names = [field.name for field in attrs.fields(Behaviour)]
+        shown = [f"{one}={getattr(self, one)!r}" for one in names if not one.startswith("_")]
+        return f"{type(self).__name__}({', '.join(shown)})"

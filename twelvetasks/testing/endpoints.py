@@ -160,6 +160,7 @@ class Endpoints:
             if status not in _DELETABLE or (
                 has_video and item.get("video_id", item_id) not in self._deleted_videos
             ):
+                # The same error, which the platform sends with 400, too.
                 raise attrs.evolve(answers.refusal_of_status(409), status=400)
         else:
             self._deleted_videos.add(item_id)

@@ -42,7 +42,7 @@ class FakeList:
         first: Iterable[Mapping[str, Any]] = (),
         conforming: bool = False,
     ) -> None:
-        self.kind: Kind = kind
+        self._kind = kind
         self._items = Items(kind, clock, world, conforming=conforming)
         self._clock = clock
         self._changed = changed
@@ -51,6 +51,11 @@ class FakeList:
         self._first: Iterable[Mapping[str, Any]] | None = first
         self._loading = threading.RLock()
         self._seconds: Callable[[], float] | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Where the list is and what its items are called."""
+        return self._kind
 
     def add(self, **fields: Any) -> dict[str, Any]:
         """Add an item and return it.
@@ -119,7 +124,11 @@ class FakeList:
         return [record.fields for record in self._items.every(selection)]
 
     def begin(self, id: str, *, streamed: bool = False, seconds: float | None) -> None:  # noqa: A002
-        """Let an item reach its last status in so many `seconds` of the clock; None to move it."""
+        """Let an item reach its last status in so many `seconds` of the clock.
+
+        With None it stays as it is until `advance` or `finish` moves it. `streamed` items get `hls`
+        when they are ready. Raises `KeyError` for an unknown id if there are seconds.
+        """
         if streamed:
             self._streamed.add(id)
         if seconds is not None:

@@ -141,6 +141,8 @@ class FakePlatform(Behaviour):
         self._living: Living | None = None
         if first:
             raise ValueError(f"lists has no list {min(first)!r}")
+        # Each list lets go of its first items when it has taken them in.
+        self._first_tasks, self._first_items = (), None
         self._endpoints = Endpoints(self._lists, self)
         torn = self._reads == "torn"
         self._serving = Serving(self._endpoints, self, torn, self._apply_due)
