@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,7 +13,8 @@ class Memory:
     def __init__(self, most: int | None, id_of: Callable[[Any], str]) -> None:
         self._most = most
         self._id_of = id_of
-        self._tasks: dict[str, Any] = {}
+        # Unlike a dict, it finds its oldest entry at once, however many were there before.
+        self._tasks: OrderedDict[str, Any] = OrderedDict()
 
     @property
     def ids(self) -> Iterable[str]:
@@ -39,7 +41,7 @@ class Memory:
         before = self._tasks.pop(task_id, None)
         self._tasks[task_id] = task
         if self._most is not None and len(self._tasks) > self._most:
-            del self._tasks[next(iter(self._tasks))]
+            self._tasks.popitem(last=False)
         return before
 
     def forget(self, id: str) -> Any:  # noqa: A002

@@ -329,10 +329,12 @@ class Watching:
 
     def _count(self, census: Census, page: Page[Any]) -> None:
         try:
-            self._take_in(census, census.receive(page))
+            tasks = census.receive(page)
         except ResponseError:
             # The total contradicts the pages, or lags behind: count again after another poll.
             self._end_census()
+        else:
+            self._take_in(census, tasks)
 
     def _take_in(self, census: Census, tasks: list[Any]) -> None:
         for task in tasks:
