@@ -157,23 +157,28 @@ class _Attempt:
         """The attributes that the span and the metric share."""
         self._request_id: str | None = None
         self._error: Exception | None = None
+        self._is_refused = False
 
     def answered(
         self, *, status: int | None, request_id: str | None, error: Exception | None
     ) -> None:
         self._request_id, self._error = request_id, error
+        self._is_refused = error is not None and status is not None and status >= 400
         kind = None if error is None else type(error).__name__
-        if error is not None and status is not None and status >= 400:
-            kind = str(status)
-        self.outcome = _present({"http.response.status_code": status, "error.type": kind})
+        self.outcome = _present(
+            {
+                "http.response.status_code": status,
+                "error.type": str(status) if self._is_refused else kind,
+            }
+        )
 
     def conclude(self, span: Span) -> None:
         """Set the attributes and the status of the span."""
         span.set_attributes(self.outcome | _present({"twelvetasks.request_id": self._request_id}))
         if self._error is not None:
             # By the conventions, a status of 400 or more needs no description.
-            is_refusal = self.outcome["error.type"].isdecimal()
-            span.set_status(StatusCode.ERROR, None if is_refusal else _reason(self._error))
+            reason = None if self._is_refused else _reason(self._error)
+            span.set_status(StatusCode.ERROR, reason)
 
 
 class _Listing:

@@ -69,8 +69,11 @@ class Option(cloup.Option):
         profile: Profile | None = ctx.meta.get(PROFILE)
         if profile is not None and (said := profile.settings.get(self.setting)):
             return said, f"{self.setting} in the profile {profile.name!r}"
-        names = [f"{ctx.info_name}_{self._key}", *([str(self.name)] if self._every else [])]
-        for variable in () if self._flag_only else (f"{PREFIX}_{name.upper()}" for name in names):
+        names = [] if self._flag_only else [f"{ctx.info_name}_{self._key}"]
+        if names and self._every:
+            names.append(str(self.name))
+        for name in names:
+            variable = f"{PREFIX}_{name.upper()}"
             if value := os.environ.get(variable):
                 return value, variable
         return None, ""

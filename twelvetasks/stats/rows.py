@@ -38,7 +38,9 @@ def status_rows(counts: Mapping[str, int], most: int) -> list[tuple[str, Count]]
     """Name each status with its count; those after the first `most` share one row."""
     rows = [(_name(status), count) for status, count in counts.items()]
     rows, rest = _split(rows, most)
-    return rows + [(f"{len(rest):,} others", sum(count for _, count in rest))] * bool(rest)
+    if rest:
+        rows.append((f"{len(rest):,} others", sum(count for _, count in rest)))
+    return rows
 
 
 @attrs.frozen
@@ -65,8 +67,9 @@ def index_rows(indexes: Mapping[str, Mapping[str, int]], most: int) -> list[Row]
     """Count ready, running and failed tasks of each index in at most `most` rows."""
     shown, rest = _split(list(indexes.items()), most)
     rows = [Row(_name(index_id), _by_kind([counts])) for index_id, counts in shown]
-    others = _by_kind(counts for _, counts in rest)
-    return rows + [Row(f"{len(rest):,} others", others)] * bool(rest)
+    if rest:
+        rows.append(Row(f"{len(rest):,} others", _by_kind(counts for _, counts in rest)))
+    return rows
 
 
 def _by_kind(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
