@@ -10,7 +10,9 @@ import pytest
 
 from tests.paging.histories import Setting, in_the_model, let_it_change, modes
 from tests.paging.model import Account
-from twelvetasks import SortBy
+from twelvetasks import SortBy, TaskQuery
+from twelvetasks.paging.chain import Chain
+from twelvetasks.paging.links import Link
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage
 from twelvetasks.paging.progress import ListingProgress
@@ -71,3 +73,24 @@ def ends(
         elif random.random() < 0.7 or not progress.receive_nothing(read):
             failed.add(read)
             progress.fail(read)
+
+
+def test_closing_reads_before_one_that_failed_are_taken_whatever_follows_it() -> None:
+    query = TaskQuery()
+    account = Account(Random(0), 200, ties=1, query=query)
+    chain: Chain[Any] = Chain(query)
+
+    def arrived(read: Read, *, joined: bool) -> Link[Any]:
+        link = Link[Any](read, asked=1, is_closing=True, joined=joined)
+        link.arrive(account.read(read), 2)
+        return link
+
+    first, after = arrived(Read(1, 50), joined=True), arrived(Read(4, 50), joined=False)
+    failed = Link[Any](Read(2, 49), asked=1, is_closing=True, failed=True)
+    under_way = Link[Any](Read(3, 48), asked=1, is_closing=True)
+    chain.links = [first, under_way, failed, after]
+    assert chain.take() is None
+    # What follows one that failed is not asked for, such as this bridge.
+    chain.links = [first, failed, Link[Any](Read(3, 48), seeks=first.edge), after]
+    assert chain.take() is first
+    assert chain.take() is None

@@ -30,6 +30,7 @@ keys change, ties are not relied on: a read has to begin before all items of one
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 from twelvetasks.paging.links import NEAR, Edge, Link
@@ -88,10 +89,12 @@ class Chain(Generic[ItemT]):
         if not self.links or not self.links[0].joined:
             return None
         if self.links[0].is_closing:
-            if any(link.page is None and not link.failed for link in self.links):
+            # What follows a read that failed is not asked for.
+            until_failed = takewhile(lambda link: not link.failed, self.links)
+            if any(link.page is None for link in until_failed):
                 return None
             self.links = in_whole_pages(self.links, self.edge, self._page_limit)
-            self.settled = self.settled_pages = 0
+            self.settled = self.settled_pages = self.asleep = 0
         taken = self.links.pop(0)
         if self.settled:
             self.settled -= 1
