@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, get_origin
@@ -23,6 +23,9 @@ from twelvetasks import (
     ResponseError,
     SortKey,
     TaskQuery,
+    extra_field,
+    sent_as,
+    spelling_field,
 )
 from twelvetasks.conversion.as_sent import as_sent
 from twelvetasks.conversion.convert import converters
@@ -158,6 +161,35 @@ def test_what_a_key_is_read_from_is_never_taken_for_missing() -> None:
     assert glance(body, by(lambda task: getattr(task, "status", None))) is None
     assert glance(body, by(lambda task: getattr(task, "seen_at", None))) is None
     assert glance(body, by(lambda task: task.created_at.timestamp())) is None
+
+
+@attrs.frozen(kw_only=True)
+class Shop:
+    """A model of one's own, with its own name for a time."""
+
+    id: str = attrs.field(metadata=sent_as("_id"))
+    opened: datetime | None = attrs.field(default=None, metadata=sent_as("created_at"))
+    extra: Mapping[str, Any] = extra_field()
+    _spelling: frozenset[str] | None = spelling_field()
+
+
+def test_a_key_is_seen_whatever_name_a_model_gives_it() -> None:
+    resource: Resource[Any] = Resource(
+        path="tasks",
+        item=Shop,
+        id_of=attrgetter("id"),
+        sort_keys=(SortKey(name="created_at", read=attrgetter("opened")),),
+    )
+
+    @attrs.frozen(kw_only=True, repr=False)
+    class Query(ListQuery[Any]):
+        resource: ClassVar[Resource[Any]]
+
+    Query.resource = resource
+    body = encoded(real_page())
+    seen, read = glance(body, Query()), whole(body, Query())
+    assert seen is not None
+    assert (seen.ids, seen.keys) == (read.ids, read.keys)
 
 
 def test_items_that_are_no_models_are_read_whole() -> None:

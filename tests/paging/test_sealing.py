@@ -16,6 +16,7 @@ from aiohttp import web
 from tests.paging.histories import Setting, by_paging, drive, judged, let_it_change, modes
 from tests.paging.model import Account
 from twelvetasks import SortBy, SortOption, TaskQuery, TaskSession, TaskStatus
+from twelvetasks.paging.chain import Chain
 from twelvetasks.paging.links import Edge, Link
 from twelvetasks.paging.options import ListingOptions
 from twelvetasks.paging.page_checks import KeyedPage, examine_page
@@ -237,6 +238,44 @@ def test_a_page_that_waits_for_its_seal_is_judged_once_for_each_stamp(
     account = Account(Random(0), 20_000, ties=1, query=query)
     assert listed(account, query, seed=0, at_once=8) == account.ids
     assert 300 < len(judged) < 1_200  # of 400 pages
+
+
+@pytest.mark.parametrize("sort_by", SortBy)
+def test_to_pass_over_what_waits_for_its_seal_changes_no_read(
+    sort_by: SortBy, histories: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reads(seed: int) -> list[tuple[Any, ...]]:
+        random, asked = Random(seed), list[tuple[Any, ...]]()
+        mode = attrs.evolve(
+            random.choice(modes(sort_by)),
+            rate=random.choice((0, 0.02, 0.05)),
+            concurrency=random.choice((4, 8, 16)),
+        )
+        account = Account(random, 2600, ties=mode.ties, query=mode.query)
+
+        def read(account: Account, read: Read) -> KeyedPage[Any]:
+            asked.append(attrs.astuple(read))
+            return answer(account, read)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Account, "read", read)
+            progress = ListingProgress(ListingOptions(query=mode.query))
+            for _ in drive(progress, account, random, mode):
+                pass
+        return asked
+
+    def settle_all(chain: Chain[Any], total: int) -> None:
+        chain.settled = chain.settled_pages = chain.asleep = 0
+        for link in chain.links:
+            link.waits_beside = None
+        settle(chain, total)
+
+    answer, settle = Account.read, Chain.settle
+    for seed in range(max(histories // 20, 5)):
+        quickly = reads(seed)
+        with monkeypatch.context() as patch:
+            patch.setattr(Chain, "settle", settle_all)
+            assert reads(seed) == quickly
 
 
 async def test_a_platform_that_sorts_by_nothing_else_is_listed_whole() -> None:

@@ -51,7 +51,7 @@ def glance_decoder(
 ) -> Callable[[bytes], Any] | None:
     """Return what decodes ids and sort keys of a page's items, and its counts as a `page_info`.
 
-    None if the items are no models.
+    `sort_key` is the API's name. None if the items are no models.
     """
     types = field_types(page)
     item = get_args(without_none(types["data"])[0])[0]
@@ -60,7 +60,11 @@ def glance_decoder(
         return None
     kinds, names = field_types(item), json_names(get_origin(item) or item)
     known = [("id", str)] if kinds.get("id") is str else []
-    times = [sort_key] if without_none(kinds.get(sort_key))[0] is datetime else []
+    times = [
+        field
+        for field, kind in kinds.items()
+        if names.get(field) == sort_key and without_none(kind)[0] is datetime
+    ]
     row = msgspec.defstruct(
         "Glanced",
         # What was not sent has to be missing, not None: another name of it may have been sent.
