@@ -136,6 +136,24 @@ async def test_a_request_that_may_have_arrived_before_it_was_resent_counts_as_se
     assert caught.value.reached
 
 
+async def test_a_creation_is_not_sent_again_if_another_library_sends_it_and_it_may_have_arrived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[str] = []
+
+    async def request(_: aiohttp.ClientSession, method: str, *__: Any, **___: Any) -> None:
+        sent.append(method)
+        raise aiohttp.ServerDisconnectedError
+
+    # As libraries do that play recorded answers.
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", request)
+    async with TaskSession(KEY, retry=policy(3)) as session:
+        with pytest.raises(TransportError) as caught:
+            await session.create(index_id="1", video_url="https://videos.example/harbour.mp4")
+    assert caught.value.task_may_exist
+    assert sent == ["POST"]
+
+
 async def test_how_a_request_fares_is_known_without_trace_hooks(platform: FakePlatform) -> None:
     connections = Connections()
     session = connections.session(fresh=False, page=None)

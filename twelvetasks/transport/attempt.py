@@ -121,11 +121,12 @@ def _traces() -> aiohttp.TraceConfig:
 
 
 TRACES = _traces()
-"""The hooks that note the progress of attempts in a connector that is not our own."""
+"""The hooks that note the progress of attempts: in a connector that is not our own, and where other
+hooks may raise an error before it is asked for a connection."""
 
 
 class ReportingConnector(aiohttp.TCPConnector):
-    """A connector without a queue that reports the progress of attempts that have begun.
+    """A connector without a queue that reports the progress of attempts.
 
     It costs next to nothing, and `TRACES` a thirtieth of a listing's CPU.
     """
@@ -144,6 +145,8 @@ class ReportingConnector(aiohttp.TCPConnector):
         progress = _progress.get()
         if progress is None:
             return await super().connect(req, traces, timeout)
+        if progress.sent is None:  # else it is resent, and may have arrived before
+            progress.begin()
         connection = await super().connect(req, traces, timeout)
         protocol = connection.protocol
         if protocol in self._used:

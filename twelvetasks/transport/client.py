@@ -14,7 +14,7 @@ from http import HTTPStatus
 import aiohttp
 
 from twelvetasks.transport.api_key import KeySource
-from twelvetasks.transport.attempt import LostConnectionError, Progress, ReportingConnector
+from twelvetasks.transport.attempt import LostConnectionError, Progress
 from twelvetasks.transport.body import ACCEPTED, BodyFault, read_body
 from twelvetasks.transport.connections import Connections
 from twelvetasks.transport.faults import Origin, fault_of, refused_by_proxy
@@ -72,9 +72,6 @@ class Client:
             return Outcome(result=refusal, report=RateReport(reached=False), lasting=True)
         origin = Origin(page=request.page)
         progress = Progress()
-        if isinstance(session.connector, ReportingConnector):
-            # Before any hook of the caller's: what it raises, nothing has been sent by then.
-            progress.begin()
         report = UNANSWERED
         result: Answer | TwelveTasksError
         has_body = request.body is not None

@@ -99,7 +99,7 @@ class Connections:
         if fresh not in self._sessions:
             bytes(2 * RECEIVED_AT_ONCE)  # made and freed
             connector = self._connector(fresh=fresh)
-            reports = isinstance(connector, ReportingConnector)
+            reports = isinstance(connector, ReportingConnector) and not self.trace_configs
             self._sessions[fresh] = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
                 connector=connector,
@@ -107,7 +107,7 @@ class Connections:
                 # Otherwise a fresh session asks the server to close after its answer, and an answer
                 # that stalls can then look like one that was cut short.
                 headers={"User-Agent": user_agent(self._user_agent), "Connection": "keep-alive"},
-                trace_configs=[*self.trace_configs] if reports else [TRACES, *self.trace_configs],
+                trace_configs=[] if reports else [TRACES, *self.trace_configs],
             )
         return self._sessions[fresh]
 
