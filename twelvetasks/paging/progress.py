@@ -120,13 +120,17 @@ class ListingProgress(Generic[ItemT]):
         return self._chain.links[0].read if self._chain.links else None
 
     @property
+    def consistency(self) -> Consistency:
+        """How far what has been taken is proven."""
+        if self._walk is not None or (self._looks_back and self._pass.is_untimed):
+            return Consistency.UNPROVEN
+        if self._exact or self._keys_change:
+            return Consistency.EXACT
+        return Consistency.REPAIRED if self._totals.changed else Consistency.QUIET
+
+    @property
     def report(self) -> ListingReport:
         """What has been done so far."""
-        consistency = Consistency.REPAIRED if self._totals.changed else Consistency.QUIET
-        if self._exact or self._keys_change:
-            consistency = Consistency.EXACT
-        if self._walk is not None or (self._looks_back and self._pass.is_untimed):
-            consistency = Consistency.UNPROVEN
         return ListingReport(
             requests=self._requests,
             pages=self._pages,
@@ -134,7 +138,7 @@ class ListingProgress(Generic[ItemT]):
             duplicates=self._emitted.duplicates,
             late=self._emitted.late,
             malformed=self.malformed,
-            consistency=consistency,
+            consistency=self.consistency,
             oddities=self._oddities.first,
         )
 
@@ -183,10 +187,8 @@ class ListingProgress(Generic[ItemT]):
             self._requests += 1
             self._moment += 1
             return self._sealing.ask(self._moment)
-        if not planned:
-            return None
         self._chain.links += planned
-        return self._ask(planned[-1])
+        return self._ask(planned[-1]) if planned else None
 
     def _ask(self, link: Link[ItemT]) -> Read:
         self._lone = None if self._under_way else link

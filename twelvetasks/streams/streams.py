@@ -173,7 +173,7 @@ class _Stream(ResumableGenerator[T_co]):
         return wanted
 
     def _is_in_order(self) -> bool:
-        return self._window.progress.report.consistency is not Consistency.UNPROVEN
+        return self._window.progress.consistency is not Consistency.UNPROVEN
 
     async def _next(self) -> T_co | None:
         if self._failure is not None:

@@ -103,14 +103,11 @@ class Window(Generic[ItemT]):
 
     def _warn_if_unproven(self) -> None:
         """Warn once that the listing cannot be proven to be complete, and why."""
-        if self._has_warned:
-            return
-        report = self.progress.report
-        if report.consistency is Consistency.UNPROVEN:
+        if not self._has_warned and self.progress.consistency is Consistency.UNPROVEN:
             self._has_warned = True
             _log.warning(
                 "the listing cannot be proven to be complete and in order: %s",
-                "; ".join(report.oddities),
+                "; ".join(self.progress.report.oddities),
             )
 
     async def _give_way(self) -> None:
