@@ -10,7 +10,7 @@ import pytest
 
 from tests.paging.histories import Setting, in_the_model, let_it_change, modes
 from tests.paging.model import Account
-from twelvetasks import SortBy, TaskQuery
+from twelvetasks import ResponseError, SortBy, TaskQuery
 from twelvetasks.paging.chain import Chain
 from twelvetasks.paging.links import Link
 from twelvetasks.paging.options import ListingOptions
@@ -94,3 +94,24 @@ def test_closing_reads_before_one_that_failed_are_taken_whatever_follows_it() ->
     chain.links = [first, failed, Link[Any](Read(3, 48), seeks=first.edge), after]
     assert chain.take() is first
     assert chain.take() is None
+
+
+def test_a_walk_that_ends_at_a_read_that_failed_is_resumed_where_it_ended() -> None:
+    query = TaskQuery()
+    account = Account(Random(0), 720, ties=1, query=query)
+    place: Checkpoint | None = None
+    ids: list[str] = []
+    for lost in (6, 12, None):
+        progress: ListingProgress[Any] = ListingProgress(ListingOptions(query=query, resume=place))
+        while not progress.finished:
+            while (page := progress.take()) is not None:
+                ids += [task.id for task in page.items]
+            assert progress.stuck is None
+            read = progress.next_read(1)
+            if read is None or (read.page_limit == 50 and read.page == lost):
+                break
+            answer = account.read(read)
+            doubt = ResponseError("it proves nothing") if read.page > 1 else None
+            progress.receive(read, attrs.evolve(answer, doubt=doubt))
+        place = progress.checkpoint()
+    assert ids == account.ids

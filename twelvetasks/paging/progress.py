@@ -153,8 +153,8 @@ class ListingProgress(Generic[ItemT]):
         key, ids = self._emitted.place(unread)
         if key is None:
             return start
-        edge = self._chain.edge
-        rank = max(edge.rank - unread, 0) if edge is not None else 0
+        reached = self._walk or self._chain.edge
+        rank = max(reached.rank - unread, 0) if reached is not None else 0
         place = attrs.evolve(start, key=key, ids=ids, rank=rank)
         if not self._looks_back:
             return place

@@ -40,6 +40,11 @@ class Walk(Generic[ItemT]):
         """The number of the page taken last."""
         return self._number - 1
 
+    @property
+    def rank(self) -> int:
+        """The rank after the last item of that page, if it is full."""
+        return self.taken * self._page_limit
+
     def next_read(self, window: int) -> Read | None:
         """Return the next read: ahead of the caller only as far as there are said to be pages."""
         if self.over or self._failed or self._next - self._number >= min(window, self._ahead):
