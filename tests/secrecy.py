@@ -26,8 +26,8 @@ from yarl import URL
 
 from twelvetasks import TaskSession, TwelveTasksError
 from twelvetasks.session import API_KEY_VARIABLE
-from twelvetasks.transport.address import chosen_base_url
 from twelvetasks.transport.api_key import KeySource
+from twelvetasks.transport.base_url import chosen_base_url
 
 __all__ = ["Plugin", "Watch"]
 

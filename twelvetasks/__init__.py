@@ -44,15 +44,13 @@ _HOMES = {
     ),
     "values.fields": "extra_field sent_as spelling_field",
     "values.indexed_assets": "AssetMetadata IndexedAsset IndexedAssetQuery IndexedAssetStatus",
-    "values.models": (
-        "HlsStream Page PageInfo SortBy SortOption SystemMetadata Task TaskPage TaskStatus"
-    ),
+    "values.models": "HlsStream Page PageInfo SortBy SortOption SystemMetadata",
     "values.query": "ListQuery SortedQuery",
     "values.ranges": "Range",
     "values.report": "Consistency ListingReport",
     "values.resources": "Resource SortKey",
     "values.response": "Response",
-    "values.tasks": "TaskQuery",
+    "values.tasks": "Task TaskPage TaskQuery TaskStatus",
     "watching.keeping": "CheckpointStore",
     "watching.plan": "ItemChange TaskChange",
     "watching.watch": "ItemWatch TaskWatch",
@@ -149,9 +147,6 @@ if TYPE_CHECKING:
     from twelvetasks.values.models import SortBy as SortBy
     from twelvetasks.values.models import SortOption as SortOption
     from twelvetasks.values.models import SystemMetadata as SystemMetadata
-    from twelvetasks.values.models import Task as Task
-    from twelvetasks.values.models import TaskPage as TaskPage
-    from twelvetasks.values.models import TaskStatus as TaskStatus
     from twelvetasks.values.query import ListQuery as ListQuery
     from twelvetasks.values.query import SortedQuery as SortedQuery
     from twelvetasks.values.ranges import Range as Range
@@ -160,7 +155,10 @@ if TYPE_CHECKING:
     from twelvetasks.values.resources import Resource as Resource
     from twelvetasks.values.resources import SortKey as SortKey
     from twelvetasks.values.response import Response as Response
+    from twelvetasks.values.tasks import Task as Task
+    from twelvetasks.values.tasks import TaskPage as TaskPage
     from twelvetasks.values.tasks import TaskQuery as TaskQuery
+    from twelvetasks.values.tasks import TaskStatus as TaskStatus
     from twelvetasks.watching.keeping import CheckpointStore as CheckpointStore
     from twelvetasks.watching.plan import ItemChange as ItemChange
     from twelvetasks.watching.plan import TaskChange as TaskChange

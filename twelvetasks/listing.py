@@ -16,9 +16,10 @@ from twelvetasks.streams.streams import BATCH_SIZE, ItemStream, PageStream, Task
 from twelvetasks.tasks.requests import checked_item_id
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse, whole_number
-from twelvetasks.values.models import Page, Task, TaskPage
+from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.suggestions import refuse_synchronous_use
+from twelvetasks.values.tasks import Task, TaskPage
 from twelvetasks.values.uncopied import Uncopied
 
 if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it

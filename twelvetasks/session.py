@@ -20,8 +20,8 @@ from twelvetasks.lists import Lists
 from twelvetasks.streams.requests import Requests
 from twelvetasks.tasks import requests as single
 from twelvetasks.transport import arguments
-from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url, read_base_url
 from twelvetasks.transport.api_key import API_KEY_VARIABLE, KeyCallable, KeySource, read_api_key
+from twelvetasks.transport.base_url import DEFAULT_BASE_URL, chosen_base_url, read_base_url
 from twelvetasks.transport.client import Client
 from twelvetasks.transport.connections import Connections
 from twelvetasks.transport.exchange import Transport
@@ -35,8 +35,7 @@ from twelvetasks.transport.telemetry import Telemetry
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import check_flag, refuse
 from twelvetasks.values.errors import SessionClosedError
-from twelvetasks.values.models import Task
-from twelvetasks.values.tasks import StatusFilter, TaskQuery
+from twelvetasks.values.tasks import StatusFilter, Task, TaskQuery
 from twelvetasks.values.uncopied import Uncopied
 
 if TYPE_CHECKING:  # imported by the methods that need them, so that others do not wait for it

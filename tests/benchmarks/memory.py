@@ -20,7 +20,7 @@ from tests.benchmarks._report import Report
 from tests.benchmarks._server import Account
 from twelvetasks.conversion.convert import read_json
 from twelvetasks.testing import FakePlatform
-from twelvetasks.values.models import TaskPage
+from twelvetasks.values.tasks import TaskPage
 
 LARGEST = {
     _peers.ITERATED: 1_000_000,

@@ -24,7 +24,7 @@ from tests.benchmarks._server import Account
 from twelvetasks.conversion.convert import converters, read_json
 from twelvetasks.conversion.converters import make_general_converter
 from twelvetasks.testing import FakePlatform
-from twelvetasks.values.models import TaskPage
+from twelvetasks.values.tasks import TaskPage
 
 OURS = "twelvetasks, read_json"
 FAST_HOOKS = "msgspec to dicts, our fast hooks in cattrs"

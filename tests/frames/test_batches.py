@@ -39,7 +39,8 @@ from twelvetasks.conversion.fast_hooks import AsRow
 from twelvetasks.frames import SCHEMA, BatchStream, record_batch
 from twelvetasks.testing import FakePlatform, Hold
 from twelvetasks.testing.fixtures import FakePlatformFactory
-from twelvetasks.values.models import Page, TaskPage
+from twelvetasks.values.models import Page
+from twelvetasks.values.tasks import TaskPage
 
 STATUSES = {status.value: status for status in TaskStatus}
 

@@ -28,7 +28,7 @@ from twelvetasks.cli.output.progress import wait_progress
 from twelvetasks.cli.profiles import Profile, complete_profiles, profile_named
 from twelvetasks.cli.terminal import Console, is_terminal, settle_encoding
 from twelvetasks.session import TaskSession
-from twelvetasks.transport.address import DEFAULT_BASE_URL, chosen_base_url
+from twelvetasks.transport.base_url import DEFAULT_BASE_URL, chosen_base_url
 from twelvetasks.transport.gate import Gate
 from twelvetasks.transport.proxies import hidden_proxy
 from twelvetasks.transport.refusals import host_of

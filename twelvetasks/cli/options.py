@@ -16,7 +16,8 @@ from twelvetasks.cli.option_types import (
     complete_statuses,
 )
 from twelvetasks.cli.output.columns import as_columns, complete_columns
-from twelvetasks.values.models import SortBy, SortOption, TaskStatus
+from twelvetasks.values.models import SortBy, SortOption
+from twelvetasks.values.tasks import TaskStatus
 
 FILTERS, ORDER, OUTPUT = "Which tasks", "In which order", "Output"
 

@@ -27,7 +27,7 @@ from twelvetasks.frames.extras import not_a_model
 from twelvetasks.values.display import excerpt
 from twelvetasks.values.errors import ResponseError
 from twelvetasks.values.fields import NO_EXTRA, AnyData, Count
-from twelvetasks.values.models import Task
+from twelvetasks.values.tasks import Task
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _STATUS = pa.dictionary(pa.int32(), pa.string())

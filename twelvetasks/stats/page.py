@@ -27,7 +27,7 @@ from twelvetasks.stats.rows import (
 )
 from twelvetasks.stats.summary import TaskStats, indexing_time
 from twelvetasks.values.display import duration_text, minute_text, printable
-from twelvetasks.values.models import Task
+from twelvetasks.values.tasks import Task
 
 MOST_PERIODS = 53
 """Most bars of the chart by day; more days are merged into weeks or longer periods."""

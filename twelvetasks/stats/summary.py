@@ -24,8 +24,7 @@ from twelvetasks.values.checks import whole_number
 from twelvetasks.values.embedding_tasks import EMBEDDING_TASKS
 from twelvetasks.values.fields import Count
 from twelvetasks.values.indexed_assets import INDEXED_ASSETS
-from twelvetasks.values.models import Task
-from twelvetasks.values.tasks import TASKS
+from twelvetasks.values.tasks import TASKS, Task
 
 ItemT = TypeVar("ItemT")
 Ranked = TypeVar("Ranked", bound=tuple[Any, ...])

@@ -25,10 +25,11 @@ from twelvetasks.streams.window import Window
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.errors import ResponseError, SessionClosedError, TwelveTasksError
 from twelvetasks.values.malformed import Malformed
-from twelvetasks.values.models import Page, Task
+from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.report import Consistency, ListingReport
 from twelvetasks.values.response import Response
+from twelvetasks.values.tasks import Task
 
 BATCH_SIZE = 10_000
 """Items in a record batch, unless another number is asked for."""

@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from twelvetasks.values.checks import positive_seconds, refuse
-from twelvetasks.values.models import Task
 from twelvetasks.values.query import ListQuery
+from twelvetasks.values.tasks import Task
 
 ItemT = TypeVar("ItemT")
 

@@ -19,9 +19,8 @@ from twelvetasks.values.errors import (
     TransportError,
     TwelveTasksError,
 )
-from twelvetasks.values.models import Task
 from twelvetasks.values.resources import Resource
-from twelvetasks.values.tasks import TASKS
+from twelvetasks.values.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     from twelvetasks.tasks.uploads import Upload

@@ -24,7 +24,7 @@ import attrs
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from twelvetasks.transport.address import shown_address
+from twelvetasks.transport.base_url import shown_address
 from twelvetasks.transport.home_loop import needed_loop
 from twelvetasks.values.checks import check_flag, content, is_encodable, refuse, whole_number
 from twelvetasks.values.errors import UploadError

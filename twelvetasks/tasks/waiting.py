@@ -36,9 +36,10 @@ from twelvetasks.values.errors import (
     WaitTimeoutError,
     is_transient,
 )
-from twelvetasks.values.models import Page, Task
+from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
 from twelvetasks.values.resources import Resource
+from twelvetasks.values.tasks import Task
 
 ItemT = TypeVar("ItemT")
 

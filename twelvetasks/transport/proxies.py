@@ -16,7 +16,7 @@ from urllib import request
 import attrs
 from yarl import URL
 
-from twelvetasks.transport.address import is_this_machine
+from twelvetasks.transport.base_url import is_this_machine
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.secret import Secret
 

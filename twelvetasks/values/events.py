@@ -14,7 +14,8 @@ import attrs
 
 from twelvetasks.values.analysis_tasks import AnalysisError, AnalysisStatus, VideoSource
 from twelvetasks.values.fields import AnyData, Model, extra_field, extra_last, spelling_field
-from twelvetasks.values.models import SystemMetadata, TaskStatus
+from twelvetasks.values.models import SystemMetadata
+from twelvetasks.values.tasks import TaskStatus
 
 
 @attrs.frozen(kw_only=True, field_transformer=extra_last)

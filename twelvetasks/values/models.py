@@ -1,7 +1,7 @@
-"""The objects in the API's answers, as frozen attrs values.
+"""What the answers of several lists have in common, as frozen attrs values.
 
 Each class keeps, in `extra`, what the platform sent beyond the fields known here, so nothing is
-lost when the platform grows. Only `Task.id` is required.
+lost when the platform grows. The items of each list are in a file of their own beside this one.
 """
 
 from __future__ import annotations
@@ -21,32 +21,10 @@ from twelvetasks.values.fields import (
     extra_field,
     extra_last,
     loose_field,
-    repeated_field,
-    sent_as,
 )
 from twelvetasks.values.response import Response
-from twelvetasks.values.words import words_on_failure
 
 ItemT = TypeVar("ItemT")
-
-
-class TaskStatus(StrEnum):
-    """The states of a task that the API documents. Each equals, and prints as, its string."""
-
-    READY = "ready"
-    """Uploaded and indexed."""
-    UPLOADING = "uploading"
-    """Still on its way to the platform."""
-    VALIDATING = "validating"
-    """Being checked against the requirements for videos."""
-    PENDING = "pending"
-    """Waiting for a server to become free."""
-    QUEUED = "queued"
-    """Waiting to be indexed."""
-    INDEXING = "indexing"
-    """Being indexed."""
-    FAILED = "failed"
-    """Indexing failed; see `Task.error_reason`."""
 
 
 class SortBy(StrEnum):
@@ -93,42 +71,6 @@ class HlsStream(Model):
     """``PROCESSING``, ``COMPLETE``, ``CANCELED`` or ``ERROR``."""
     updated_at: datetime | None = None
     """When the stream last changed. Aware."""
-
-
-@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
-class Task(Model):
-    """A video indexing task. What the platform left out, or sent as null, is None."""
-
-    id: str = attrs.field(metadata=sent_as("_id"))
-    """The API's ``_id``."""
-    index_id: str | None = repeated_field()
-    """The index that the video was uploaded to."""
-    video_id: str | None = None
-    """The indexed video; None until the task has got that far."""
-    status: TaskStatus | str | None = None
-    """A `TaskStatus` if it is one of those documented, else the string as it came."""
-    created_at: datetime | None = None
-    """Aware. Never changes."""
-    updated_at: datetime | None = None
-    """Aware. Changes with every change of status."""
-    estimated_time: datetime | None = None
-    """When the platform expects to have indexed the video. Aware."""
-    system_metadata: SystemMetadata | None = attrs.field(
-        default=None, metadata=sent_as("system_metadata", older="metadata")
-    )
-    """What the platform found out about the video file."""
-    hls: HlsStream | None = None
-    """The video's stream; only a task that is retrieved alone carries it."""
-    _often_beside: ClassVar = ("error_reason",)
-
-    @property
-    def error_reason(self) -> str | None:
-        """Why a task has failed, in the platform's words; None if it gave no reason.
-
-        The API's reference names no field for it. Real answers have ``error_reason``; other names
-        of an error, such as ``error``, are read, too. The field itself is in `extra`.
-        """
-        return words_on_failure(self.extra) if self.extra else None
 
 
 @attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
@@ -185,25 +127,4 @@ class Page(Model, Generic[ItemT]):
     @property
     def items(self) -> tuple[ItemT, ...]:
         """The items of the page, in order; empty if there are none."""
-        return self.data or ()
-
-
-@attrs.frozen(kw_only=True, repr=False, field_transformer=extra_last)
-class TaskPage(Page[Task]):
-    """One answer of the endpoint that lists tasks.
-
-    Example::
-
-        async for page in session.tasks().pages():
-            print(page.page_info.page, len(page.tasks))
-    """
-
-    _noun: ClassVar[str] = "tasks"
-
-    data: tuple[Task, ...] | None = None
-    """The tasks, in order. The platform may send null for none: `tasks` is never None."""
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The tasks of the page, in order; empty if there are none."""
         return self.data or ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twelvetasks.values.models import TaskStatus
+from twelvetasks.values.tasks import TaskStatus
 
 APART = 1.0
 """Least seconds between two polls caused by webhooks, however many arrive."""

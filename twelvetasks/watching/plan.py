@@ -17,9 +17,9 @@ from twelvetasks.values.checks import (
     positive_seconds,
     refuse,
 )
-from twelvetasks.values.models import SortBy, SortOption, Task
+from twelvetasks.values.models import SortBy, SortOption
 from twelvetasks.values.query import ListQuery, SortedQuery
-from twelvetasks.values.tasks import TASKS
+from twelvetasks.values.tasks import TASKS, Task
 from twelvetasks.watching.keeping import CheckpointStore, as_store
 
 ItemT = TypeVar("ItemT")

@@ -27,7 +27,8 @@ from twelvetasks.values.errors import (
     TwelveTasksError,
     is_transient,
 )
-from twelvetasks.values.models import Page, TaskStatus
+from twelvetasks.values.models import Page
+from twelvetasks.values.tasks import TaskStatus
 from twelvetasks.watching.announcements import Announced
 from twelvetasks.watching.census import Census
 from twelvetasks.watching.delivered import Delivered

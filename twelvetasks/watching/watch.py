@@ -21,7 +21,7 @@ from twelvetasks.transport.home_loop import running_loop
 from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse
 from twelvetasks.values.errors import SessionClosedError, TwelveTasksError
-from twelvetasks.values.models import TaskStatus
+from twelvetasks.values.tasks import TaskStatus
 from twelvetasks.watching.announcements import MOST
 from twelvetasks.watching.keeping import Keeping
 from twelvetasks.watching.lookups import Lookup

@@ -16,7 +16,7 @@ from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.session import TaskSession
 from twelvetasks.values.display import printable
 from twelvetasks.values.errors import ApiError
-from twelvetasks.values.models import Task
+from twelvetasks.values.tasks import Task
 
 
 @command(

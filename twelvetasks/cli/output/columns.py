@@ -24,7 +24,7 @@ from twelvetasks.conversion.as_sent import present
 from twelvetasks.conversion.convert import to_dict
 from twelvetasks.conversion.model_types import field_types, is_model, status_of, without_none
 from twelvetasks.values.fields import NO_EXTRA, json_names
-from twelvetasks.values.models import Task
+from twelvetasks.values.tasks import Task
 from twelvetasks.values.timestamps import format_timestamp, parse_timestamp, uniform_timestamp
 
 PARTED = ("system_metadata", "video_source", "error")

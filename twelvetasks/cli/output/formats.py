@@ -24,7 +24,8 @@ from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.conversion.as_sent import as_sent
 from twelvetasks.conversion.row_queries import as_rows
 from twelvetasks.values.display import excerpt, printable
-from twelvetasks.values.models import SortBy, Task
+from twelvetasks.values.models import SortBy
+from twelvetasks.values.tasks import Task
 
 FORMATS = ("table", "jsonl", "json", "csv", "parquet", "ids")
 

@@ -31,7 +31,7 @@ from twelvetasks.stats.rows import (
 )
 from twelvetasks.stats.summary import IndexingTimes, TaskStats, TimeBin, indexing_time
 from twelvetasks.values.display import duration_text, minute_text, printable
-from twelvetasks.values.models import Task, TaskStatus
+from twelvetasks.values.tasks import Task, TaskStatus
 
 WIDEST = 100
 """Most columns used: longer bars give no more information."""

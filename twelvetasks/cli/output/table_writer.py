@@ -18,7 +18,8 @@ from twelvetasks.cli.output.columns import columns_of, text_of, type_of
 from twelvetasks.cli.terminal import Console, is_terminal
 from twelvetasks.stats.rows import FAILED, READY, UNDER_WAY, kind_of
 from twelvetasks.values.display import minute_text, printable
-from twelvetasks.values.models import SortBy, Task
+from twelvetasks.values.models import SortBy
+from twelvetasks.values.tasks import Task
 
 COLOURS = {READY: "green", FAILED: "red", UNDER_WAY: "yellow"}
 
