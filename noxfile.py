@@ -27,7 +27,10 @@ def tests(session: nox.Session, loop: str) -> None:
 
 @nox.session
 def quick(session: nox.Session) -> None:
-    """Run in about a minute what a change breaks most often: style, and the tests of most rooms."""
+    """Run what a change breaks most often: style, and the tests of most rooms.
+
+    It takes about a minute with `nox -R`, which does not install the environment again.
+    """
     session.install("-e", ".[dev]")
     session.run("ruff", "check")
     rooms = ("values", "conversion", "paging", "streams", "transport")

@@ -67,8 +67,8 @@ class TaskSession(Lists, Uncopied):
       ``https://api.twelvelabs.io/v1.3``.
     - `insecure_http`: allow an http address of another machine, such as a sidecar. Anyone on the
       way can then read the API key, and read and change the tasks. Default: False.
-    - `concurrency`: how many requests may be in flight at once, and how many pages a listing may
-      fetch or hold ahead of the caller. At least 1. Default: 8.
+    - `concurrency`: how many requests may be in flight at once; a listing holds at most seven times
+      as many pages ahead of the caller. At least 1. Default: 8.
     - `timeout`: seconds for one request, from connecting to the last byte, at most 10 of them for
       connecting; or an `aiohttp.ClientTimeout` with limits of its own for the whole (`total`),
       connecting (`connect`) and each wait for bytes (`sock_read`). Default: 60.
@@ -217,8 +217,8 @@ class TaskSession(Lists, Uncopied):
             print(await quick.tasks(status="queued").count())
 
         The options mean what `TaskSession` says of them; None, the default of each, keeps that of
-        this session. `headers` are added to its headers. `concurrency` is how many pages a listing
-        may fetch or hold ahead of the caller; the shared gate limits all requests together.
+        this session. `headers` are added to its headers. `concurrency` is how many requests a
+        listing may have in flight at once; the shared gate limits all requests together.
 
         It need not be closed. Closing it ends only its own listings; closing this session closes
         it, too. Sends nothing. Raises InvalidArgumentError for an option that is out of range;

@@ -71,7 +71,7 @@ class Requests:
 
     @property
     def concurrency(self) -> int:
-        """How many pages a listing may fetch or hold ahead of the caller."""
+        """How many requests a listing may have in flight at once."""
         return self.transport.options.concurrency
 
     @property

@@ -50,7 +50,7 @@ class Options:
     """How requests are sent. Raises InvalidArgumentError, which names the option."""
 
     concurrency: int = attrs.field(validator=whole(least=1))
-    """How many pages a listing may fetch or hold ahead of the caller."""
+    """How many requests a listing may have in flight at once."""
     timeout: aiohttp.ClientTimeout = attrs.field(converter=_as_timeout)
     """The limits of one attempt."""
     retry: RetryPolicy = attrs.field(converter=_as_policy)

@@ -1,7 +1,8 @@
 """Where a list of the platform is, what its items are called, and how it can be sorted.
 
 A `Resource` is all that listings know of a kind of item: a new list of the platform is one new
-`Resource`, with a model and a query, and no other change.
+`Resource`, with a model and a query. A method in `lists.py` and a `--kind` in `cli/kinds.py` are
+for callers' ease; `session.list` needs neither.
 """
 
 from __future__ import annotations
