@@ -174,6 +174,13 @@ def test_what_cannot_be_watched_is_refused_before_a_request(
     assert account.requests == []
 
 
+def test_watch_offers_only_what_can_be_watched(command: Command) -> None:
+    shown = command("watch", "--help").out
+    assert "indexed-assets" in shown
+    assert "embedding-tasks" not in shown
+    assert "analysis" not in shown
+
+
 def test_columns_and_statuses_are_those_of_the_kind_whatever_the_order(
     command: Command, account: FakePlatform
 ) -> None:

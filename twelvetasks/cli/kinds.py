@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -33,13 +33,22 @@ KINDS: dict[str, type[ListQuery[Any]]] = {
 UNSORTED: dict[str, StrEnum] = {"sort_by": SortBy.CREATED_AT, "sort_option": SortOption.DESC}
 """The order of a list that takes no sort parameters."""
 
-# Eager, so that --status and --columns know it whatever the order of the options.
-kind_option: Decorator = option(
-    "--kind KIND",
-    type=click.Choice(list(KINDS)),
-    default=TASKS,
-    is_eager=True,
-    help=f"Which list of the platform: {', '.join(KINDS)}.",
+
+def _kind_option(offered: Iterable[str]) -> Decorator:
+    return option(
+        "--kind KIND",
+        type=click.Choice(list(KINDS)),
+        default=TASKS,
+        # So that --status and --columns know it whatever the order of the options.
+        is_eager=True,
+        shell_complete=lambda _, __, begun: [one for one in offered if one.startswith(begun)],
+        help=f"Which list of the platform: {', '.join(offered)}.",
+    )
+
+
+kind_option: Decorator = _kind_option(KINDS)
+watched_kind_option: Decorator = _kind_option(
+    [kind for kind, query in KINDS.items() if query.resource.can_be_watched]
 )
 
 scope_option: Decorator = option(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 import click
+
+from twelvetasks.values.tasks import TaskStatus
 
 _LIMIT = ("--max-items", "--top")
 _FORMATS = {
@@ -14,10 +17,12 @@ _FORMATS = {
 
 MEANT_OPTIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("--limit", "--max", "--count", "--first", "--head", "-L", "-l"), _LIMIT),
-    **dict.fromkeys(("--sort", "--order-by"), ("--sort-by",)),
+    **dict.fromkeys(("--sort", "--order-by"), ("--sort-by or --sort-option",)),
+    **dict.fromkeys(("--oldest-first", "--ascending"), ("--sort-option asc",)),
     **dict.fromkeys(("--order", "--asc", "--desc", "--reverse"), ("--sort-option",)),
     **dict.fromkeys(("--fields", "--select"), ("--columns",)),
     **{f"--{name}": meant for name, meant in _FORMATS.items()},
+    **{f"--{status}": (f"--status {status}",) for status in TaskStatus},
     "--json": ("--format json", "--format jsonl"),
     **dict.fromkeys(("--output-format", "-f"), ("--format",)),
     **dict.fromkeys(("--out", "--file", "--output", "-o"), ("--output", "--html")),
@@ -58,8 +63,10 @@ def meant_option(name: str, ctx: click.Context) -> str:
             return f"It goes after a command: {ctx.command_path} {places[0]} {name}"
     own = [flag for flags in _flags(ctx.command).values() for flag in flags]
     close = get_close_matches(name, [*MEANT_OPTIONS, *own], cutoff=0.7)
-    meant = (one for like in (name, *close) for one in MEANT_OPTIONS.get(like, (like,)))
-    return next((f"Did you mean {one}?" for one in meant if _takes(ctx.command, one)), "")
+    similar = [name] if name in MEANT_OPTIONS else close
+    meant = (one for like in similar for one in MEANT_OPTIONS.get(like, (like,)))
+    fits = [one for one in meant if all(_takes(ctx.command, each) for each in one.split(" or "))]
+    return f"Did you mean {fits[0]}?" if fits else ""
 
 
 def _takes(command: click.Command, meant: str) -> bool:
@@ -67,8 +74,13 @@ def _takes(command: click.Command, meant: str) -> bool:
     flag, _, value = meant.partition(" ")
     for option, flags in _flags(command).items():
         if flag in flags:
-            return not value or value in getattr(option.type, "choices", ())
+            return not value or value in (choices_of(option) or [value])
     return False
+
+
+def choices_of(param: Any) -> list[str]:
+    """Return the values that a parameter takes; empty if they are not listed."""
+    return [*getattr(getattr(param, "type", None), "choices", ())]
 
 
 def _flags(command: click.Command) -> dict[click.Option, list[str]]:

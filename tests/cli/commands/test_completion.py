@@ -48,10 +48,12 @@ def asked(shell: str, script: str, words: str, last: str) -> list[str]:
         ("bash", "list", "--st", ["--status"]),
         ("bash", "list", "--api", []),
         ("bash", "list --status", "re", ["ready"]),
+        ("bash", "watch --kind", "", ["tasks", "indexed-assets"]),
+        ("bash", "count --kind", "analysis", ["analysis-tasks", "analysis-batches"]),
         ("bash", "list --columns", "id,status,cre", ["id,status,created_at"]),
         ("bash", "list --columns", "index_id,i", ["index_id,id"]),
         ("fish", "list", "--st", ["--status"]),
-        ("fish", "list --format", "", ["table", "jsonl", "json", "csv", "parquet"]),
+        ("fish", "list --format", "", ["table", "jsonl", "json", "csv", "ids", "parquet"]),
         # Not behind a comma: click's script for fish takes one for the end of a value.
         ("fish", "list --columns", "sta", ["status"]),
     ],

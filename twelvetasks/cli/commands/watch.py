@@ -19,7 +19,7 @@ from rich.text import Text
 from twelvetasks.cli.command import command, option
 from twelvetasks.cli.connection import Connection, connected
 from twelvetasks.cli.ending import say
-from twelvetasks.cli.kinds import kind_option, query_of
+from twelvetasks.cli.kinds import query_of, watched_kind_option
 from twelvetasks.cli.option_types import Moment, as_moment, as_seconds
 from twelvetasks.cli.options import FILTERS, OUTPUT, in_time, watch_options
 from twelvetasks.cli.output.formats import chosen_format
@@ -54,7 +54,7 @@ TICK = 0.5
           A journal that continues where it stopped each time it is started.
     """,
 )
-@option_group(FILTERS, kind_option, watch_options)
+@option_group(FILTERS, watched_kind_option, watch_options)
 @option_group(
     WATCHING,
     option(
