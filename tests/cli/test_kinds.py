@@ -176,7 +176,7 @@ def test_what_cannot_be_watched_is_refused_before_a_request(
 
 def test_watch_offers_only_what_can_be_watched(command: Command) -> None:
     shown = command("watch", "--help").out
-    assert "indexed-assets" in shown
+    assert "tasks, indexed-" in shown
     assert "embedding-tasks" not in shown
     assert "analysis" not in shown
 
