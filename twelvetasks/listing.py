@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from datetime import datetime
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import attrs
 
@@ -18,7 +18,7 @@ from twelvetasks.values.checkpoint import Checkpoint
 from twelvetasks.values.checks import refuse, whole_number
 from twelvetasks.values.models import Page
 from twelvetasks.values.query import ListQuery
-from twelvetasks.values.suggestions import refuse_synchronous_use
+from twelvetasks.values.suggestions import missing_attribute, refuse_synchronous_use
 from twelvetasks.values.tasks import Task, TaskPage
 from twelvetasks.values.uncopied import Uncopied
 
@@ -73,6 +73,11 @@ class Listing(Generic[ItemT], Uncopied):
     if not TYPE_CHECKING:  # type checkers would take it for an iterable
         # `for` calls it where there is no `__iter__`, which would make this an Iterable.
         __getitem__ = refuse_synchronous_use
+
+        def __getattr__(self, name: str) -> NoReturn:
+            is_of_stream = hasattr(ItemStream, name) and not name.startswith("_")
+            meant = f"stream.{name}` in `async with listing as stream:" if is_of_stream else None
+            raise missing_attribute(self, name, meant)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._options}>"

@@ -195,6 +195,22 @@ async def test_plain_for_and_with_name_the_asynchronous_ones(session: Any) -> No
         pass
 
 
+def test_an_index_names_how_to_get_an_item(session: Any) -> None:
+    with pytest.raises(TypeError, match=r"first item is `await listing\.first\(\)` or `\(await li"):
+        session.tasks()[0]
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "report", "total_results"])
+def test_what_an_iteration_has_is_said_to_be_of_the_stream(session: Any, name: str) -> None:
+    for listing in (session.tasks(), session.analysis_tasks()):
+        with pytest.raises(AttributeError, match=f" no attribute '{name}'; .*stream") as caught:
+            getattr(listing, name)
+        expected = f"did you mean `stream.{name}` in `async with listing as stream:`?"
+        assert str(caught.value).endswith(expected)
+    with pytest.raises(AttributeError, match=r"no attribute 'colour'$"):
+        getattr(session.tasks(), "colour")  # noqa: B009 - else a useless expression
+
+
 def test_what_this_library_does_not_create_is_left_to_the_official_sdk(session: Any) -> None:
     assert "official SDK's `client.assets.create(...)" in meant(session, "assets")
     assert callable(SDK.assets.create)

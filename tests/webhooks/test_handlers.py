@@ -175,6 +175,7 @@ async def test_what_is_not_the_platform_s_is_refused_with_a_logged_reason(
         assert (attack, *await service.post(*make(), **headers)) == (attack, status, reason)
         (logged,) = refusals(caplog)
         assert f"({reason})" in logged
+        assert "the request" in logged or "the event" in logged
     assert SECRET not in caplog.text
     assert service.told == []
     assert await service.post(BODY, now(BODY)) == (200, "ok")

@@ -167,7 +167,10 @@ def _meant_by(name: str, takes: list[str]) -> list[str]:
 def refuse_synchronous_use(one: object, *_: object) -> NoReturn:
     """Raise the TypeError of a plain `for` or `with` where only the asynchronous one works."""
     kind = "with" if hasattr(one, "aclose") and not hasattr(one, "__aiter__") else "for"
-    raise TypeError(f"a {type(one).__name__} needs `async {kind}` instead of `{kind}`")
+    words = f"a {type(one).__name__} needs `async {kind}` instead of `{kind}`"
+    if hasattr(one, "first"):  # a `for` asks for index 0, too
+        words += "; its first item is `await listing.first()` or `(await listing)[0]`"
+    raise TypeError(words)
 
 
 class _SuggestingMethod:

@@ -59,7 +59,7 @@ class Deliveries:
             )
         if event in self._under_way:
             raise WebhookError(
-                "its event is being handed over by another request", refusal=Refusal.BUSY
+                "the request's event is being handed over by another request", refusal=Refusal.BUSY
             )
         self._under_way.add(event)
         return True

@@ -163,10 +163,10 @@ async def _read(
     chunks: AsyncGenerator[bytes, None],
 ) -> bytes:
     if method != "POST":
-        raise WebhookError("it is not sent by POST", refusal=Refusal.WRONG_METHOD)
+        raise WebhookError("the request is not sent by POST", refusal=Refusal.WRONG_METHOD)
     if (header("content-encoding") or "identity").strip().lower() != "identity":
         raise WebhookError(
-            "its body has a Content-Encoding, which no webhook has", refusal=Refusal.ENCODED
+            "the request has a Content-Encoding, which no webhook has", refusal=Refusal.ENCODED
         )
     # Before the body is read: an unsigned request takes no memory.
     check_header(header("tl-signature"))
@@ -185,7 +185,7 @@ async def _read(
                 body += chunk
         return bytes(body)
     except TimeoutError:
-        reason = f"its body has not arrived within {PATIENCE:g} seconds"
+        reason = f"the request's body has not arrived within {PATIENCE:g} seconds"
         raise WebhookError(reason, refusal=Refusal.TRUNCATED) from None
     finally:
         receiver.unverified.give_back(len(body))
@@ -193,12 +193,12 @@ async def _read(
 
 
 def _lost() -> WebhookError:
-    reason = "the connection was lost before its end"
+    reason = "the connection was lost before the request's end"
     return WebhookError(reason, refusal=Refusal.TRUNCATED)
 
 
 def _oversized(receiver: Receiver) -> WebhookError:
-    reason = f"its body has more than {receiver.max_bytes} bytes"
+    reason = f"the request's body has more than {receiver.max_bytes} bytes"
     return WebhookError(reason, refusal=Refusal.OVERSIZED)
 
 

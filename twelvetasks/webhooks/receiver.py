@@ -180,7 +180,7 @@ class Receiver(Uncopied):
             listeners = tuple(self._listeners)
         if self._on_event is None and not listeners:
             raise WebhookError(
-                "nothing is listening for its event",
+                "nothing is listening for the request's event",
                 refusal=Refusal.UNHEARD,
                 advice="Give the Receiver an on_event, or to session.watch(webhooks=receiver)",
             )

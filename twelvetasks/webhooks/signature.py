@@ -61,7 +61,7 @@ def verify(
     # Written so that a clock that returns NaN lets no request pass.
     if not -tolerance <= age <= tolerance:
         raise WebhookError(
-            f"it was signed {age:.0f} seconds ago, which is not within {tolerance:g}",
+            f"the request was signed {age:.0f} seconds ago, which is not within {tolerance:g}",
             refusal=Refusal.STALE,
             advice="If the platform sent it, check this machine's clock",
         )
@@ -101,7 +101,7 @@ def read_secrets(given: Any) -> tuple[tuple[Secret, ...], str]:
 
 def _forged() -> WebhookError:
     return WebhookError(
-        "none of its signatures matches",
+        "none of the request's signatures matches",
         refusal=Refusal.FORGED,
         advice="If the platform sent it, check the secret, and pass the body unchanged",
     )
@@ -109,7 +109,7 @@ def _forged() -> WebhookError:
 
 def _read(header: str | None) -> tuple[str, list[str]]:
     if header is None:
-        raise WebhookError("it has no header TL-Signature", refusal=Refusal.UNSIGNED)
+        raise WebhookError("the request has no header TL-Signature", refusal=Refusal.UNSIGNED)
     if not isinstance(header, str):
         refuse("signature_header", type(header), "must be a string, or None")
     times: list[str] = []
@@ -122,7 +122,7 @@ def _read(header: str | None) -> tuple[str, list[str]]:
             signatures.append(value)
     if len(times) != 1 or not _TIMESTAMP.fullmatch(times[0]) or not signatures:
         raise WebhookError(
-            "its TL-Signature is not of the form t=<seconds since 1970>,v1=<signature>",
+            "the request's TL-Signature is not t=<seconds since 1970>,v1=<signature>",
             refusal=Refusal.MALFORMED_SIGNATURE,
         )
     return times[0], signatures
