@@ -14,7 +14,7 @@ import click
 
 from twelvetasks.cli.command import Option
 from twelvetasks.cli.exit_codes import ExitCode
-from twelvetasks.cli.suggestions import MEANT_COMMANDS, choices_of, did_you_mean, meant_option
+from twelvetasks.cli.suggestions import MEANT_COMMANDS, did_you_mean, meant_option
 from twelvetasks.cli.terminal import is_terminal, print_line
 from twelvetasks.session import API_KEY_VARIABLE
 from twelvetasks.values.display import printable
@@ -71,7 +71,7 @@ def _verdict(error: BaseException, command: click.Command | None) -> tuple[int, 
 
 
 _UNKNOWN_COMMAND = re.compile(r"No such command '([^']*)'")
-_NOT_OFFERED = re.compile(r"'([^']*)' is not one of")
+_NOT_OFFERED = re.compile(r"'([^']*)' is not one of (.*)")
 
 
 def _with_usage_hint(error: click.ClickException) -> str:
@@ -82,9 +82,9 @@ def _with_usage_hint(error: click.ClickException) -> str:
         message = f"{error.message} {meant_option(error.option_name, error.ctx)}".rstrip()
     elif (unknown := _UNKNOWN_COMMAND.match(message)) and unknown[1] in MEANT_COMMANDS:
         message = f"{unknown[0]}. Did you mean {MEANT_COMMANDS[unknown[1]]}?"
-    elif choices := choices_of(getattr(error, "param", None)):
-        hint = did_you_mean("".join(_NOT_OFFERED.findall(message)), choices)
-        message = f"{message.removesuffix('.')}. {hint}".rstrip()
+    elif wrong := _NOT_OFFERED.search(message):
+        hint = did_you_mean(wrong[1], re.findall("'([^']+)'", wrong[2]))
+        message = f"{message} {hint}".rstrip()
     dot = "" if message.endswith((".", "?", "?)")) else "."
     return f"{message}{dot} See {error.ctx.command_path} -h"
 

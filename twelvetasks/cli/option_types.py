@@ -15,7 +15,6 @@ import attrs
 import click
 
 from twelvetasks.cli.kinds import model_of
-from twelvetasks.cli.suggestions import did_you_mean
 from twelvetasks.conversion.model_types import field_types, status_of
 from twelvetasks.tasks.requests import checked_id
 from twelvetasks.values.errors import InvalidArgumentError
@@ -101,14 +100,13 @@ def as_task_id(text: str) -> str:
 def as_statuses(
     context: click.Context, _: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Read the statuses, which commas separate, and suggest one for a misspelled one."""
+    """Read the statuses, which commas separate."""
     statuses = [status.strip().lower() for text in texts for status in text.split(",")]
     known = _statuses(context)
     for status in statuses:
         if status not in known:
-            hint = did_you_mean(status, known)
             listed = ", ".join(map(repr, known))
-            raise click.BadParameter(f"{status!r} is not one of {listed}. {hint}".rstrip())
+            raise click.BadParameter(f"{status!r} is not one of {listed}.")
     return tuple(dict.fromkeys(statuses)) or None
 
 

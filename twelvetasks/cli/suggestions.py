@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 import click
 
@@ -61,10 +60,9 @@ def meant_option(name: str, ctx: click.Context) -> str:
         places = [one for one, command in ctx.command.commands.items() if _takes(command, name)]
         if places:
             return f"It goes after a command: {ctx.command_path} {places[0]} {name}"
-    own = [flag for flags in _flags(ctx.command).values() for flag in flags]
-    close = get_close_matches(name, [*MEANT_OPTIONS, *own], cutoff=0.7)
-    similar = [name] if name in MEANT_OPTIONS else close
-    meant = (one for like in similar for one in MEANT_OPTIONS.get(like, (like,)))
+    known = [*MEANT_OPTIONS, *(flag for flags in _flags(ctx.command).values() for flag in flags)]
+    close = [name] if name in MEANT_OPTIONS else get_close_matches(name, known, cutoff=0.7)
+    meant = (one for like in close for one in MEANT_OPTIONS.get(like, (like,)))
     fits = [one for one in meant if all(_takes(ctx.command, each) for each in one.split(" or "))]
     return f"Did you mean {fits[0]}?" if fits else ""
 
@@ -74,13 +72,8 @@ def _takes(command: click.Command, meant: str) -> bool:
     flag, _, value = meant.partition(" ")
     for option, flags in _flags(command).items():
         if flag in flags:
-            return not value or value in (choices_of(option) or [value])
+            return not value or value in getattr(option.type, "choices", (value,))
     return False
-
-
-def choices_of(param: Any) -> list[str]:
-    """Return the values that a parameter takes; empty if they are not listed."""
-    return [*getattr(getattr(param, "type", None), "choices", ())]
 
 
 def _flags(command: click.Command) -> dict[click.Option, list[str]]:
