@@ -31,6 +31,7 @@ from twelvetasks.cli.output.progress import listing_progress
 from twelvetasks.cli.terminal import is_terminal
 from twelvetasks.streams.streams import PageStream
 from twelvetasks.values.models import Page, SortBy
+from twelvetasks.values.query import ListQuery
 
 
 class ListingPlan:
@@ -82,11 +83,14 @@ class ListingPlan:
         if self.part is not None and output is not None:
             check_same(asked, self.part, output)
         chosen = in_time(filters)
-        self.options = {name: chosen.pop(name) for name in (*PERIOD, "max_items", "exact")}
+        self.options: dict[str, Any] = {
+            name: chosen.pop(name) for name in (*PERIOD, "max_items", "exact")
+        }
         """Arguments of `TaskSession.list` beside the query."""
         query = query_of(kind, chosen)
-        self.model = query.resource.item
-        self.query = OF_ROWS[self.layout](query) if self.layout in OF_ROWS else query
+        self.model: type[Any] = query.resource.item
+        is_of_rows = self.layout in OF_ROWS
+        self.query: ListQuery[Any] = OF_ROWS[self.layout](query) if is_of_rows else query
 
     def _obstacle(self, sort_by: str) -> str | None:
         """Say why such a listing cannot be resumed; None if it can be."""
