@@ -7,6 +7,7 @@ repeats at most the one whose message was being sent.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from pathlib import Path
@@ -68,7 +69,10 @@ class TaskBot(discord.Client):
 
     async def close(self) -> None:
         """End the loop, and with it the watch and the session, before the bot."""
+        announcing = self.announce.get_task()
         self.announce.cancel()
+        if announcing is not None and announcing is not asyncio.current_task():
+            await asyncio.wait([announcing])
         await super().close()
 
 

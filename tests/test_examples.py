@@ -516,6 +516,15 @@ class TestBot:
         await until(lambda: len(channel.sent) == 2)
         assert channel.sent == ["✅ a.mp4 is ready", "❌ b.mp4 is failed"]
 
+    async def test_its_loop_has_ended_when_it_is_closed(
+        self, account: FakePlatform, bot: tuple[Any, Channel]
+    ) -> None:
+        client, _ = bot
+        await client.setup_hook()
+        await until(lambda: len(account.requests) >= 1)
+        await client.close()
+        assert client.announce.get_task().done()
+
     async def test_it_says_once_that_the_key_is_refused(
         self, account: FakePlatform, bot: tuple[Any, Channel], caplog: pytest.LogCaptureFixture
     ) -> None:
