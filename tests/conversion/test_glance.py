@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import attrgetter, itemgetter
-from typing import Any, ClassVar, get_origin
+from typing import Any, get_origin
 
 import attrs
 import pytest
@@ -173,36 +173,27 @@ class Shop:
     _spelling: frozenset[str] | None = spelling_field()
 
 
-def test_a_key_is_seen_whatever_name_a_model_gives_it() -> None:
-    resource: Resource[Any] = Resource(
-        path="tasks",
-        item=Shop,
-        id_of=attrgetter("id"),
-        sort_keys=(SortKey(name="created_at", read=attrgetter("opened")),),
-    )
+def query_of(
+    item: type[Any], id_of: Callable[[Any], str], read: Callable[[Any], Any]
+) -> ListQuery[Any]:
+    """Ask for the list of tasks as items of one's own, sorted by `created_at`."""
+    sort_key = SortKey(name="created_at", read=read)
 
     @attrs.frozen(kw_only=True, repr=False)
     class Query(ListQuery[Any]):
-        resource: ClassVar[Resource[Any]]
+        resource = Resource(path="tasks", item=item, id_of=id_of, sort_keys=(sort_key,))
 
-    Query.resource = resource
+    return Query()
+
+
+def test_a_key_is_seen_whatever_name_a_model_gives_it() -> None:
+    query = query_of(Shop, attrgetter("id"), attrgetter("opened"))
     body = encoded(real_page())
-    seen, read = glance(body, Query()), whole(body, Query())
+    seen, read = glance(body, query), whole(body, query)
     assert seen is not None
     assert (seen.ids, seen.keys) == (read.ids, read.keys)
 
 
 def test_items_that_are_no_models_are_read_whole() -> None:
-    resource: Resource[Any] = Resource(
-        path="tasks",
-        item=dict,
-        id_of=itemgetter("_id"),
-        sort_keys=(SortKey(name="created_at", read=itemgetter("created_at")),),
-    )
-
-    @attrs.frozen(kw_only=True, repr=False)
-    class Query(ListQuery[Any]):
-        resource: ClassVar[Resource[Any]]
-
-    Query.resource = resource
-    assert glance(encoded(real_page()), Query()) is None
+    query = query_of(dict, itemgetter("_id"), itemgetter("created_at"))
+    assert glance(encoded(real_page()), query) is None

@@ -94,7 +94,7 @@ class Chain(Generic[ItemT]):
             if any(link.page is None for link in until_failed):
                 return None
             self.links = in_whole_pages(self.links, self.edge, self._page_limit)
-            self.settled = self.settled_pages = self.asleep = 0
+            self._forget_settled()
         taken = self.links.pop(0)
         if self.settled:
             self.settled -= 1
@@ -111,7 +111,7 @@ class Chain(Generic[ItemT]):
         is_open = self.is_open_since(self._totals.jumped, unanswered=True)
         stamps = self._stamps.received if self._stamps is not None and self.awaits_seals else -1
         if stamps != self._asleep_since or self.asleep < self.settled:
-            self.settled = self.settled_pages = self.asleep = 0
+            self._forget_settled()
             self._asleep_since = stamps
         place = self.settled
         left, left_has_arrived = self.edge_before(place), True
@@ -120,10 +120,7 @@ class Chain(Generic[ItemT]):
                 # It is under way, as is what comes before it.
                 left_has_arrived, place = False, place + 1
                 continue
-            # Most wait for a seal, beside the same read as before, and no stamp has come since.
-            if not (
-                left_has_arrived and right.waits_beside is left and right.waits_since == stamps
-            ):
+            if not (left_has_arrived and self._sleeps(left, right)):
                 if self._ends_at(place, left, left_has_arrived=left_has_arrived):
                     break
                 has_arrived = right.page is not None and left_has_arrived
@@ -133,9 +130,7 @@ class Chain(Generic[ItemT]):
                         continue
                     place = judged
             if place == self.settled:
-                self._note_settled(
-                    right, waits=right.waits_beside is left and right.waits_since == stamps
-                )
+                self._note_settled(left, right)
             left, left_has_arrived = right.edge, right.edge is not None
             place += 1
 
@@ -171,8 +166,12 @@ class Chain(Generic[ItemT]):
         self.links.insert(place, Link(self.bridge(left, total), seeks=left))
         return place + 1
 
-    def _note_settled(self, right: Link[Any], *, waits: bool) -> None:
-        sleeps = waits and right.is_page
+    def _sleeps(self, left: Edge | None, right: Link[Any]) -> bool:
+        """Whether a read waits for a seal beside this one, and no stamp has come since then."""
+        return right.waits_beside is left and right.waits_since == self._asleep_since
+
+    def _note_settled(self, left: Edge | None, right: Link[Any]) -> None:
+        sleeps = right.is_page and self._sleeps(left, right)
         if sleeps or (right.joined and not self.asleep):
             self.settled += 1
             self.settled_pages += right.is_page
@@ -185,6 +184,9 @@ class Chain(Generic[ItemT]):
     def clear(self) -> None:
         """Drop all reads."""
         self.links.clear()
+        self._forget_settled()
+
+    def _forget_settled(self) -> None:
         self.asleep = self.settled = self.settled_pages = 0
 
     def gained(self, link: Link[ItemT]) -> bool:
